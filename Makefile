@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 1
+export MPLBACKEND ?= Agg
+
+.PHONY: demo test check lint types layers doctest notebooks slow format clean
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,science]"
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/morl demo --out demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow and not peers" -n 2 --dist worksteal
+
+check: lint types layers doctest notebooks slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy --strict -p morl
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+doctest: $(STAMP)
+	$(BIN)/python -m pytest --doctest-modules morl
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest tests/test_notebooks.py
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m "slow and not peers" -n 2 --dist worksteal
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

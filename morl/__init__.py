@@ -1,0 +1,63 @@
+"""Multi-objective reinforcement learning with the exact truth beside every learned front.
+
+Heavy parts (torch, stable-baselines3, pyplot) load when they are first used, so ``import morl`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from morl.spec import MOSpec, Objective
+
+if TYPE_CHECKING:
+    from morl import agents, envs, exact, testing
+    from morl.envs import check_env, make, make_vec, register, register_momdp
+    from morl.exact import solve
+    from morl.momdp import MOMDP
+    from morl.pareto import Front, compare
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Front": "morl.pareto",
+    "MOMDP": "morl.momdp",
+    "check_env": "morl.envs",
+    "compare": "morl.pareto",
+    "make": "morl.envs",
+    "make_vec": "morl.envs",
+    "register": "morl.envs",
+    "register_momdp": "morl.envs",
+    "solve": "morl.exact",
+}
+_MODULES = ("agents", "envs", "exact", "pareto", "runs", "testing", "utility")
+
+__all__ = [
+    "MOMDP",
+    "Front",
+    "MOSpec",
+    "Objective",
+    "agents",
+    "check_env",
+    "compare",
+    "envs",
+    "exact",
+    "make",
+    "make_vec",
+    "register",
+    "register_momdp",
+    "solve",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"morl.{name}")
+    raise AttributeError(f"module 'morl' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_MODULES})

@@ -1,0 +1,486 @@
+"""Finite multi-objective Markov decision processes as data.
+
+One :class:`MOMDP` serves the exact solvers, the tabular environments and the files: state ``s`` owns the
+rows ``row_ptr[s] : row_ptr[s + 1]`` of the transition matrix, one per action (actions may differ in number
+from state to state), and a *terminal* state owns none and is worth zero from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError, Objective, as_objectives
+
+State = Hashable
+Outcome = tuple[float, State, Sequence[float], bool]
+"""``(probability, next state, reward vector, terminated)``."""
+
+_SUM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class MOMDP:
+    """A finite MOMDP with sparse transitions and ragged actions. All objectives are maximised.
+
+    Args:
+        transitions: ``(rows, S)`` csr, each row a distribution over successors. A successor may appear more
+            than once in a row, with different ``outcome_rewards``: that is a random reward.
+        rewards: ``(rows, K)`` expected reward of each row.
+        row_ptr: ``(S + 1,)``; the actions of state s are rows ``row_ptr[s] … row_ptr[s + 1] − 1``.
+        discount: γ in ``[0, 1]``.
+        start: ``(S,)`` distribution of the first state.
+        horizon: number of decisions, or ``None`` for an infinite horizon.
+        objectives: names, units and bounds; ``None`` names them r0, r1, …
+        outcome_rewards: ``(nnz, K)`` reward of each outcome, aligned with ``transitions.data``, where the
+            reward depends on the successor; ``None`` where ``rewards`` says it all.
+        state_names: one label per state, for people.
+        action_names: one label per action number, for people.
+
+    Raises:
+        ModelError: anything that does not add up, naming the state and the action.
+    """
+
+    transitions: sparse.csr_array
+    rewards: FloatArray
+    row_ptr: IntArray
+    discount: float
+    start: FloatArray
+    horizon: int | None = None
+    objectives: tuple[Objective, ...] | None = None
+    outcome_rewards: FloatArray | None = None
+    state_names: tuple[str, ...] | None = None
+    action_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        put("transitions", sparse.csr_array(self.transitions, dtype=np.float64))
+        put("rewards", np.ascontiguousarray(self.rewards, dtype=np.float64))
+        put("row_ptr", np.ascontiguousarray(self.row_ptr, dtype=np.int64))
+        put("start", np.ascontiguousarray(self.start, dtype=np.float64))
+        if self.outcome_rewards is not None:
+            put("outcome_rewards", np.ascontiguousarray(self.outcome_rewards, dtype=np.float64))
+        _validate(self)
+        names = [f"r{i}" for i in range(self.k)] if self.objectives is None else self.objectives
+        put("objectives", as_objectives(names))
+        if len(self.objectives or ()) != self.k:
+            raise ModelError(f"{len(self.objectives or ())} objectives are named but rewards have {self.k} columns")
+
+    # ---- shape -----------------------------------------------------------------------------------------
+
+    @property
+    def n_states(self) -> int:
+        """S, terminal states included."""
+        return len(self.row_ptr) - 1
+
+    @property
+    def n_rows(self) -> int:
+        """The number of (state, action) pairs."""
+        return int(self.row_ptr[-1])
+
+    @property
+    def k(self) -> int:
+        """K, the number of objectives."""
+        return int(self.rewards.shape[1])
+
+    @property
+    def n_actions(self) -> IntArray:
+        """Actions available in each state, shape ``(S,)``; 0 marks a terminal state."""
+        return np.diff(self.row_ptr)
+
+    @property
+    def terminal(self) -> BoolArray:
+        """Terminal states, shape ``(S,)``."""
+        return np.asarray(self.n_actions == 0)
+
+    @property
+    def row_state(self) -> IntArray:
+        """The state that owns each row, shape ``(rows,)``."""
+        return np.repeat(np.arange(self.n_states, dtype=np.int64), self.n_actions)
+
+    @property
+    def n_policies(self) -> float:
+        """The number of stationary deterministic policies, as a float (it is often astronomical)."""
+        with np.errstate(over="ignore"):
+            return float(np.prod(np.maximum(self.n_actions, 1).astype(np.float64)))
+
+    def rows(self, policy: ArrayLike) -> IntArray:
+        """Rows chosen by a deterministic policy.
+
+        Args:
+            policy: action number per state, shape ``(S,)``; entries of terminal states are ignored.
+
+        Returns:
+            One row index per non-terminal state, in state order.
+
+        Raises:
+            ModelError: an action that its state does not have.
+        """
+        actions = np.asarray(policy)
+        if actions.shape != (self.n_states,):
+            raise ModelError(f"policy has shape {actions.shape}; expected ({self.n_states},), one action per state")
+        if not np.issubdtype(actions.dtype, np.integer):
+            raise ModelError(f"policy has dtype {actions.dtype}; expected integers (action numbers)")
+        live = ~self.terminal
+        bad = live & ((actions < 0) | (actions >= self.n_actions))
+        if bad.any():
+            s = int(np.argmax(bad))
+            raise ModelError(
+                f"policy takes action {actions[s]} in state {self.label(s)}; expected 0 to {self.n_actions[s] - 1}"
+            )
+        return np.asarray(self.row_ptr[:-1][live] + actions[live])
+
+    def label(self, state: int) -> str:
+        """A state's number, with its name where it has one."""
+        return f"{state} ({self.state_names[state]})" if self.state_names else str(state)
+
+    def with_discount(self, discount: float) -> MOMDP:
+        """The same model under another γ."""
+        return self if discount == self.discount else replace(self, discount=float(discount))
+
+    def with_horizon(self, horizon: int | None) -> MOMDP:
+        """The same model with another number of decisions."""
+        return replace(self, horizon=horizon)
+
+    # ---- builders --------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_arrays(
+        cls,
+        transitions: Any,
+        rewards: ArrayLike,
+        *,
+        start: ArrayLike | int = 0,
+        discount: float,
+        horizon: int | None = None,
+        terminal: ArrayLike | None = None,
+        objectives: Sequence[Objective | str] | None = None,
+        state_names: Sequence[str] | None = None,
+        action_names: Sequence[str] | None = None,
+    ) -> MOMDP:
+        """A model in which every state has the same A actions.
+
+        Args:
+            transitions: ``(S, A, S)`` dense, or ``(S·A, S)`` sparse with row ``s·A + a``.
+            rewards: ``(S, A, K)`` expected rewards, or ``(S, A, S, K)`` rewards by successor.
+            start: a state number, or a distribution ``(S,)``.
+            terminal: mask ``(S,)``; rows of terminal states are dropped.
+
+        >>> m = MOMDP.from_arrays([[[1.0]]], [[[1.0, -1.0]]], discount=0.5)
+        >>> m.n_states, m.n_rows, m.k
+        (1, 1, 2)
+        """
+        rewards = np.asarray(rewards, dtype=np.float64)
+        if rewards.ndim not in (3, 4):
+            raise ModelError(f"rewards have shape {rewards.shape}; expected (S, A, K) or (S, A, S, K)")
+        n, a, k = rewards.shape[0], rewards.shape[1], rewards.shape[-1]
+        if sparse.issparse(transitions):
+            matrix = sparse.csr_array(transitions)
+        else:
+            dense = np.asarray(transitions, dtype=np.float64)
+            if dense.shape != (n, a, n):
+                raise ModelError(f"transitions have shape {dense.shape}; expected (S, A, S) = {(n, a, n)}")
+            matrix = sparse.csr_array(dense.reshape(n * a, n))
+        if matrix.shape != (n * a, n):
+            raise ModelError(f"transitions have shape {matrix.shape}; expected (S·A, S) = {(n * a, n)}")
+        if horizon is None and terminal is None:
+            ends = np.zeros(n, dtype=bool)
+        else:
+            ends = np.zeros(n, dtype=bool) if terminal is None else np.asarray(terminal, dtype=bool)
+        if ends.shape != (n,):
+            raise ModelError(f"terminal has shape {ends.shape}; expected ({n},)")
+        keep = np.repeat(~ends, a)
+        matrix = sparse.csr_array(matrix[keep])
+        outcome = None
+        if rewards.ndim == 4:
+            row_of = np.repeat(np.flatnonzero(keep), np.diff(matrix.indptr))
+            outcome = rewards.reshape(n * a, n, k)[row_of, matrix.indices]
+            expected = _expected(matrix, outcome)
+        else:
+            expected = rewards.reshape(n * a, k)[keep]
+        return cls(
+            matrix,
+            expected,
+            np.concatenate([[0], np.cumsum(np.where(ends, 0, a))]),
+            discount,
+            _start(start, n),
+            horizon,
+            None if objectives is None else as_objectives(objectives),
+            outcome,
+            None if state_names is None else tuple(state_names),
+            None if action_names is None else tuple(action_names),
+        )
+
+    @classmethod
+    def from_dict(
+        cls,
+        table: Mapping[int, Mapping[int, Iterable[tuple[float, int, Any, bool]]]],
+        *,
+        reward: Callable[[int, int, int, float], ArrayLike] | None = None,
+        start: ArrayLike | int = 0,
+        discount: float,
+        horizon: int | None = None,
+        objectives: Sequence[Objective | str] | None = None,
+    ) -> MOMDP:
+        """A model from a dictionary of transitions, as in Gymnasium's toy-text ``env.unwrapped.P``.
+
+        Args:
+            table: ``table[s][a]`` lists ``(probability, next state, reward, terminated)``.
+            reward: ``reward(s, a, s', r)`` gives the reward vector; ``None`` where the table holds vectors.
+
+        A terminated outcome leads to a fresh terminal state, so a state that ends an episode by one
+        transition may still be passed through by another.
+        """
+
+        def outcomes(s: Any, a: int) -> list[Outcome]:
+            out: list[Outcome] = []
+            for p, target, r, done in table[s][a]:
+                vector = r if reward is None else reward(s, a, target, r)
+                out.append((p, target, np.atleast_1d(np.asarray(vector, float)).tolist(), done))
+            return out
+
+        n = max(table) + 1
+        first = _start(start, n)
+        model, _ = cls.from_simulator(
+            [(float(p), s) for s, p in enumerate(first) if p > 0],
+            lambda s: len(table[s]),
+            outcomes,
+            discount=discount,
+            horizon=horizon,
+            objectives=objectives,
+        )
+        return model
+
+    @classmethod
+    def from_simulator(
+        cls,
+        start: State | list[tuple[float, State]],
+        n_actions: int | Callable[[Any], int],
+        outcomes: Callable[[Any, int], Iterable[Outcome]],
+        *,
+        discount: float,
+        horizon: int | None = None,
+        objectives: Sequence[Objective | str] | None = None,
+        action_names: Sequence[str] | None = None,
+        max_states: int = 5_000_000,
+    ) -> tuple[MOMDP, list[State]]:
+        """Expand a simulator breadth first from its start states.
+
+        Args:
+            start: one state, or a list of ``(probability, state)``. States are hashable.
+            n_actions: the number of actions, or a function of the state.
+            outcomes: ``outcomes(state, action)`` lists ``(probability, next state, reward, terminated)``.
+                A terminated outcome ends in a terminal state that carries the same label.
+
+        Returns:
+            The model and the list of its states, ``states[i]`` being what state i stands for.
+
+        Raises:
+            ModelError: more than ``max_states`` states.
+        """
+        starts = start if isinstance(start, list) else [(1.0, start)]
+        index: dict[tuple[State, bool], int] = {}
+        states: list[State] = []
+        queue: list[tuple[State, bool]] = []
+
+        def number(state: State, ended: bool) -> int:
+            key = (state, ended)
+            if key not in index:
+                if len(states) >= max_states:
+                    raise ModelError(f"more than {max_states} states; raise max_states or coarsen the state")
+                index[key] = len(states)
+                states.append(state)
+                queue.append(key)
+            return index[key]
+
+        first = [(p, number(s, False)) for p, s in starts]
+        row_ptr, indptr = [0], [0]
+        columns: list[int] = []
+        data: list[float] = []
+        outs: list[Sequence[float]] = []
+        head = 0
+        while head < len(queue):
+            state, ended = queue[head]
+            head += 1
+            count = 0 if ended else (n_actions(state) if callable(n_actions) else n_actions)
+            for a in range(count):
+                for p, target, reward, done in outcomes(state, a):
+                    columns.append(number(target, done))
+                    data.append(p)
+                    outs.append(reward)
+                indptr.append(len(columns))
+            row_ptr.append(len(indptr) - 1)
+        n = len(states)
+        matrix = sparse.csr_array(
+            (np.array(data, float), np.array(columns, np.int64), np.array(indptr, np.int64)), shape=(len(indptr) - 1, n)
+        )
+        outcome = np.asarray(outs, dtype=np.float64)
+        if outcome.ndim != 2:
+            raise ModelError(f"rewards have shape {outcome.shape}; expected one vector per outcome")
+        begin = np.zeros(n)
+        for p, i in first:
+            begin[i] += p
+        expected = _expected(matrix, outcome)
+        same = np.array_equal(outcome, np.repeat(expected, np.diff(matrix.indptr), axis=0))
+        model = cls(
+            matrix,
+            expected,
+            np.array(row_ptr, np.int64),
+            discount,
+            begin,
+            horizon,
+            None if objectives is None else as_objectives(objectives),
+            None if same else outcome,
+            None,
+            None if action_names is None else tuple(action_names),
+        )
+        return model, states
+
+    # ---- files -----------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as ``.npz`` (plain arrays, no pickle), atomically. Returns the path written."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            path = path.with_name(path.name + ".npz")
+        meta = {
+            "format": "morl-momdp-1",
+            "discount": self.discount,
+            "horizon": self.horizon,
+            "objectives": [o.to_dict() for o in self.objectives or ()],
+            "state_names": self.state_names,
+            "action_names": self.action_names,
+        }
+        arrays = {
+            "data": self.transitions.data,
+            "indices": self.transitions.indices,
+            "indptr": self.transitions.indptr,
+            "rewards": self.rewards,
+            "row_ptr": self.row_ptr,
+            "start": self.start,
+            "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
+        }
+        if self.outcome_rewards is not None:
+            arrays["outcome_rewards"] = self.outcome_rewards
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz.part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> MOMDP:
+        """Read a model written by :meth:`save`.
+
+        Raises:
+            ModelError: no such file, or not a model.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelError(f"model file {str(path)!r} does not exist; expected an .npz written by MOMDP.save")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                meta = json.loads(file["meta"].tobytes().decode())
+                if meta["format"] != "morl-momdp-1":
+                    raise ModelError(f"model file {str(path)!r} has format {meta['format']!r}; expected 'morl-momdp-1'")
+                row_ptr = file["row_ptr"]
+                matrix = sparse.csr_array(
+                    (file["data"], file["indices"], file["indptr"]), shape=(int(row_ptr[-1]), len(row_ptr) - 1)
+                )
+                return cls(
+                    matrix,
+                    file["rewards"],
+                    row_ptr,
+                    meta["discount"],
+                    file["start"],
+                    meta["horizon"],
+                    tuple(Objective.from_dict(o) for o in meta["objectives"]),
+                    file.get("outcome_rewards"),
+                    None if meta["state_names"] is None else tuple(meta["state_names"]),
+                    None if meta["action_names"] is None else tuple(meta["action_names"]),
+                )
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"model file {str(path)!r} cannot be read ({error}); write it again with MOMDP.save"
+            ) from None
+
+
+def _start(start: ArrayLike | int, n: int) -> FloatArray:
+    if isinstance(start, int | np.integer):
+        if not 0 <= int(start) < n:
+            raise ModelError(f"start state is {start}; expected 0 to {n - 1}")
+        one = np.zeros(n)
+        one[int(start)] = 1.0
+        return one
+    return np.asarray(start, dtype=np.float64)
+
+
+def _expected(matrix: sparse.csr_array, outcome: FloatArray) -> FloatArray:
+    """Expected reward of each row from the rewards of its outcomes."""
+    weights = sparse.csr_array(
+        (matrix.data, np.arange(len(matrix.data)), matrix.indptr), shape=(matrix.shape[0], len(matrix.data))
+    )
+    return np.asarray(weights @ outcome)
+
+
+def _validate(m: MOMDP) -> None:
+    """Raise :class:`ModelError` at the first thing that does not add up."""
+    if m.row_ptr.ndim != 1 or len(m.row_ptr) < 2 or m.row_ptr[0] != 0 or np.any(np.diff(m.row_ptr) < 0):
+        raise ModelError("row_ptr must start at 0 and never decrease, one entry per state and one more")
+    n, rows = m.n_states, m.n_rows
+    if m.transitions.shape != (rows, n):
+        raise ModelError(f"transitions have shape {m.transitions.shape}; row_ptr promises {(rows, n)}")
+    if m.rewards.ndim != 2 or m.rewards.shape[0] != rows or m.rewards.shape[1] < 1:
+        raise ModelError(f"rewards have shape {m.rewards.shape}; expected ({rows}, K) with K >= 1")
+    if not 0.0 <= m.discount <= 1.0:
+        raise ModelError(f"discount is {m.discount}; expected a number in [0, 1]")
+    if m.horizon is not None and m.horizon < 1:
+        raise ModelError(f"horizon is {m.horizon}; expected a positive number of decisions or None")
+    if m.state_names is not None and len(m.state_names) != n:
+        raise ModelError(f"{len(m.state_names)} state names for {n} states")
+
+    def where(row: int) -> str:
+        s = int(np.searchsorted(m.row_ptr, row, side="right") - 1)
+        return f"state {m.label(s)}, action {row - int(m.row_ptr[s])}"
+
+    data, indptr = m.transitions.data, m.transitions.indptr
+    bad = ~(data >= 0)  # negative or NaN
+    if bad.any():
+        i = int(np.argmax(bad))
+        row = int(np.searchsorted(indptr, i, side="right") - 1)
+        raise ModelError(f"{where(row)}: probability {data[i]} of state {m.transitions.indices[i]}; expected >= 0")
+    sums = np.asarray(m.transitions.sum(axis=1)).ravel()
+    off = np.abs(sums - 1.0) > _SUM_TOLERANCE * max(1.0, np.sqrt(data.size / max(rows, 1)))
+    if off.any():
+        row = int(np.argmax(off))
+        raise ModelError(f"{where(row)}: probabilities sum to {sums[row]:.12g}; expected 1")
+    broken = ~np.isfinite(m.rewards)
+    if broken.any():
+        row, i = (int(x) for x in np.argwhere(broken)[0])
+        raise ModelError(f"{where(row)}: reward of objective {i} is {m.rewards[row, i]}; expected a finite number")
+    if m.outcome_rewards is not None:
+        if m.outcome_rewards.shape != (data.size, m.k):
+            raise ModelError(f"outcome_rewards have shape {m.outcome_rewards.shape}; expected {(data.size, m.k)}")
+        if not np.allclose(_expected(m.transitions, m.outcome_rewards), m.rewards, rtol=1e-9, atol=1e-9):
+            raise ModelError("rewards are not the expectation of outcome_rewards")
+    if m.start.shape != (n,):
+        raise ModelError(f"start has shape {m.start.shape}; expected ({n},), a distribution over states")
+    if not np.all(m.start >= 0) or abs(float(m.start.sum()) - 1.0) > 1e-9:
+        raise ModelError(f"start has minimum {m.start.min():.6g} and sum {m.start.sum():.12g}; expected >= 0 and 1")

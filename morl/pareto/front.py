@@ -1,0 +1,384 @@
+"""The currency of the package: a set of value vectors with everything that is known about them.
+
+An exact solver, an agent, a file and another library's result all become a :class:`Front`, so any two can be
+measured against each other and drawn together. Points are always maximised.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from morl.spec import (
+    BoolArray,
+    FloatArray,
+    FrontError,
+    IntArray,
+    MOSpec,
+    Objective,
+    SpecError,
+    as_objectives,
+    check_vector,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FORMAT = "morl-front-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """Value vectors of policies, best trade-offs first to last along objective 0 (descending).
+
+    Args:
+        points: ``(n, K)`` returns, finite. Stored read-only and sorted; everything per point is sorted along.
+        objectives: names and units, one per column; plain names are welcome.
+        ref_point: ``(K,)`` reference point for hypervolume, in the unit of the returns.
+        discount: the γ under which the points are returns; 1 is undiscounted; ``None`` is unknown.
+        policies: what is behind each point: a policy, a mixture, an action sequence, a preference. Not saved.
+        weights: ``(n, K)`` simplex weight, preference or command that produced each point.
+        supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points.
+        covariance: ``(n, K, K)`` covariance of the *mean*, where points are sampled averages.
+        episodes: ``(n,)`` episodes behind each average; 0 means computed exactly.
+        epsilon: certified additive error: every achievable vector has a point (or, for convex sets, a mixture
+            of points) at least as good up to ε in every objective. ``None`` where nothing is certified.
+        complete: true where the set is proved to be complete at ``epsilon``.
+        outer: ``(n_cuts, K + 1)`` half-spaces ``w·x <= b`` (columns w, then b) that contain every achievable vector.
+        scale: ``(low, high)`` returns for normalised indicators; ``None`` where the problem names none.
+        provenance: JSON-able facts: policy class, criterion (SER or ESR), algorithm, seed, steps, seconds.
+
+    Raises:
+        FrontError: NaN or inf (named by index and objective), or shapes that disagree.
+
+    >>> f = Front([[1, 3], [3, 1], [2, 0]], objectives=["a", "b"]).nondominated()
+    >>> f.points.tolist()
+    [[3.0, 1.0], [1.0, 3.0]]
+    """
+
+    points: FloatArray
+    objectives: tuple[Objective, ...] = ()
+    ref_point: FloatArray | None = None
+    discount: float | None = None
+    policies: tuple[Any, ...] | None = None
+    weights: FloatArray | None = None
+    supported: BoolArray | None = None
+    covariance: FloatArray | None = None
+    episodes: IntArray | None = None
+    epsilon: float | None = None
+    complete: bool = False
+    outer: FloatArray | None = None
+    scale: tuple[FloatArray, FloatArray] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        points: ArrayLike,
+        objectives: Sequence[Objective | str] | None = None,
+        ref_point: ArrayLike | None = None,
+        discount: float | None = None,
+        policies: Sequence[Any] | None = None,
+        weights: ArrayLike | None = None,
+        supported: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
+        episodes: ArrayLike | None = None,
+        epsilon: float | None = None,
+        complete: bool = False,
+        outer: ArrayLike | None = None,
+        scale: tuple[ArrayLike, ArrayLike] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        values = _points(points, None if objectives is None else len(tuple(objectives)))
+        n, k = values.shape
+        named = as_objectives([f"r{i}" for i in range(k)] if objectives is None else objectives)
+        if len(named) != k:
+            raise FrontError(f"points have {k} columns; expected {len(named)}, one per objective")
+        if not np.isfinite(values).all():
+            i, j = (int(x) for x in np.argwhere(~np.isfinite(values))[0])
+            raise FrontError(f"point {i} has {values[i, j]} in objective {named[j].name!r}; expected finite numbers")
+        order = np.lexsort(tuple(-values[:, j] for j in reversed(range(k)))) if n else np.zeros(0, dtype=np.int64)
+
+        def aligned(value: ArrayLike | None, name: str, dtype: Any, *tail: int) -> Any:
+            if value is None:
+                return None
+            array = np.array(value, dtype=dtype)
+            if n == 0:
+                array = array.reshape((0, *tail))
+            if array.shape != (n, *tail):
+                raise FrontError(f"{name} has shape {array.shape}; expected {(n, *tail)}, one entry per point")
+            return _frozen(array[order])
+
+        if policies is not None and len(policies) != n:
+            raise FrontError(f"{len(policies)} policies for {n} points; expected one per point")
+        put("points", _frozen(values[order]))
+        put("objectives", named)
+        put("ref_point", None if ref_point is None else _ref(ref_point, named))
+        put("discount", None if discount is None else float(discount))
+        put("policies", None if policies is None else tuple(policies[i] for i in order))
+        put("weights", aligned(weights, "weights", np.float64, k))
+        put("supported", aligned(supported, "supported", np.bool_))
+        put("covariance", aligned(covariance, "covariance", np.float64, k, k))
+        put("episodes", aligned(episodes, "episodes", np.int64))
+        put("epsilon", None if epsilon is None else float(epsilon))
+        put("complete", bool(complete))
+        put("outer", None if outer is None else _frozen(np.array(outer, dtype=np.float64).reshape(-1, k + 1)))
+        put("scale", None if scale is None else tuple(_frozen(check_vector(x, k, "scale")) for x in scale))
+        put("provenance", dict(provenance or {}))
+
+    # ---- reading ---------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def k(self) -> int:
+        """K, the number of objectives."""
+        return len(self.objectives)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The objectives' names."""
+        return tuple(o.name for o in self.objectives)
+
+    def __repr__(self) -> str:
+        what = ", ".join(
+            str(self.provenance[key]) for key in ("algorithm", "policy_class", "criterion") if key in self.provenance
+        )
+        gamma = "" if self.discount is None else f", γ={self.discount:g}"
+        return f"Front({len(self)} points, {' / '.join(self.names)}{gamma}{', ' + what if what else ''})"
+
+    # ---- deriving --------------------------------------------------------------------------------------
+
+    def _take(self, keep: ArrayLike) -> Front:
+        index = np.flatnonzero(keep) if np.asarray(keep).dtype == bool else np.asarray(keep, dtype=np.int64)
+
+        def pick(x: Any) -> Any:
+            return None if x is None else x[index]
+
+        return self.replace(
+            points=self.points[index],
+            policies=None if self.policies is None else tuple(self.policies[i] for i in index),
+            weights=pick(self.weights),
+            supported=pick(self.supported),
+            covariance=pick(self.covariance),
+            episodes=pick(self.episodes),
+        )
+
+    def replace(self, **changes: Any) -> Front:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def nondominated(self) -> Front:
+        """Only the points that no other point dominates; of equal points the first is kept."""
+        from morl.pareto.indicators import nondominated_mask
+
+        return self._take(nondominated_mask(self.points))
+
+    def with_spec(self, spec: MOSpec) -> Front:
+        """The same points under a problem's objectives, reference point and scale, where the front has none."""
+        if spec.k != self.k:
+            raise FrontError(f"front has {self.k} objectives; the problem has {spec.k} ({', '.join(spec.names)})")
+        return self.replace(
+            objectives=spec.objectives,
+            ref_point=self.ref_point if self.ref_point is not None else spec.ref_point,
+            scale=self.scale if self.scale is not None else spec.return_scale,
+        )
+
+    def reference(self, ref_point: ArrayLike | None = None) -> FloatArray:
+        """The reference point to use: the one given, or the front's own.
+
+        Raises:
+            FrontError: neither exists. A reference point is never guessed.
+        """
+        if ref_point is not None:
+            return _ref(ref_point, self.objectives)
+        if self.ref_point is None:
+            raise FrontError(
+                f"no reference point for {' / '.join(self.names)}; give ref_point, or set it in the env's metadata"
+            )
+        return self.ref_point
+
+    # ---- measuring (see morl.pareto.indicators) --------------------------------------------------------
+
+    def hypervolume(self, ref_point: ArrayLike | None = None) -> float:
+        """Volume dominated by the points above the reference point; warns of points outside it.
+
+        >>> Front([[1, 3], [3, 1]], ref_point=[0, 0]).hypervolume()
+        5.0
+        """
+        from morl.pareto.indicators import hypervolume
+
+        point = self.reference(ref_point)
+        outside = ~(self.points >= point).all(axis=1)
+        if outside.any():
+            i = int(np.argmax(outside))
+            warnings.warn(
+                f"{int(outside.sum())} of {len(self)} points do not reach the reference point {point.tolist()} "
+                f"(first: {self.points[i].tolist()}); they add nothing to the hypervolume",
+                stacklevel=2,
+            )
+        return hypervolume(self.points, point)
+
+    # ---- drawing (see morl.pareto.plots) ---------------------------------------------------------------
+
+    def plot(self, truth: Front | None = None, **options: Any) -> Axes | Any:
+        """Draw the front with matplotlib; see :func:`morl.pareto.plots.plot_front`."""
+        from morl.pareto.plots import plot_front
+
+        return plot_front(self, truth=truth, **options)
+
+    # ---- files -----------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description of everything but the policies."""
+
+        def array(x: Any) -> Any:
+            return None if x is None else x.tolist()
+
+        return {
+            "format": _FORMAT,
+            "points": self.points.tolist(),
+            "objectives": [o.to_dict() for o in self.objectives],
+            "ref_point": array(self.ref_point),
+            "discount": self.discount,
+            "weights": array(self.weights),
+            "supported": array(self.supported),
+            "covariance": array(self.covariance),
+            "episodes": array(self.episodes),
+            "epsilon": self.epsilon,
+            "complete": self.complete,
+            "outer": array(self.outer),
+            "scale": None if self.scale is None else [x.tolist() for x in self.scale],
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Front:
+        """The inverse of :meth:`to_dict`."""
+        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+            given = data.get("format") if isinstance(data, Mapping) else type(data).__name__
+            raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
+        try:
+            saved: dict[str, Any] = {key: data[key] for key in _SAVED}
+            return cls(data["points"], tuple(Objective.from_dict(o) for o in data["objectives"]), **saved)
+        except (KeyError, TypeError, SpecError) as error:
+            raise FrontError(f"front cannot be read: {error}") from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write as ``.json`` (everything) or ``.csv`` (points only, one column per objective), atomically."""
+        path = Path(path)
+        if path.suffix == ".csv":
+            text = self.to_csv()
+        elif path.suffix == ".json":
+            text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        else:
+            raise FrontError(f"front file {str(path)!r} ends in {path.suffix!r}; expected .json or .csv")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Front:
+        """Read a file written by :meth:`save`, or any CSV with a header of objective names.
+
+        Raises:
+            FrontError: no such file, or not a front.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None
+        if path.suffix == ".csv":
+            return cls.from_csv(text)
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise FrontError(
+                f"front file {str(path)!r} is not JSON ({error}); expected a file written by Front.save"
+            ) from None
+
+    def to_csv(self) -> str:
+        """The points as CSV with a header of objective names, at full precision."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.names)
+        writer.writerows([[repr(float(x)) for x in row] for row in self.points])
+        return out.getvalue()
+
+    @classmethod
+    def from_csv(cls, text: str) -> Front:
+        """Points from CSV text whose first row names the objectives."""
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+        if not rows:
+            raise FrontError("front CSV is empty; expected a header of objective names and one row per point")
+        header, body = rows[0], rows[1:]
+        for number, row in enumerate(body, 2):
+            if len(row) != len(header):
+                raise FrontError(f"front CSV line {number} has {len(row)} values; expected {len(header)}")
+        try:
+            values = np.array([[float(x) for x in row] for row in body]).reshape(-1, len(header))
+        except ValueError as error:
+            raise FrontError(f"front CSV holds something that is not a number: {error}") from None
+        return cls(values, header)
+
+
+_SAVED = (
+    "ref_point",
+    "discount",
+    "weights",
+    "supported",
+    "covariance",
+    "episodes",
+    "epsilon",
+    "complete",
+    "outer",
+    "scale",
+    "provenance",
+)
+
+
+def _frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def _points(points: ArrayLike, k: int | None) -> FloatArray:
+    try:
+        values = np.array(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise FrontError("points are not a table of numbers; expected shape (n, K)") from None
+    if values.size == 0:
+        if values.ndim == 2 and values.shape[1]:
+            return values
+        if k is None:
+            raise FrontError("points are empty and no objectives are named; expected shape (n, K)")
+        return np.zeros((0, k))
+    if values.ndim != 2:
+        raise FrontError(f"points have shape {values.shape}; expected (n, K)")
+    return values
+
+
+def _ref(ref_point: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
+    point = check_vector(ref_point, len(objectives), "reference point", [o.name for o in objectives])
+    return np.asarray(_frozen(point))
