@@ -1,0 +1,79 @@
+"""Parsing, exit codes and error lines; what each command does is in its own file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import subcommand
+
+from morl import __version__
+from morl.cli.algo import AlgoGroup
+from morl.cli.compare import Compare
+from morl.cli.demo import Demo
+from morl.cli.doctor import Doctor
+from morl.cli.env import EnvGroup
+from morl.cli.evaluate import Evaluate
+from morl.cli.front import ShowFront
+from morl.cli.resume import Resume
+from morl.cli.runs import RunsGroup
+from morl.cli.solve import Solve
+from morl.cli.train import Train
+from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
+
+MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
+
+Command = (
+    Annotated[Train, subcommand("train", description="Train an agent; writes a run folder.")]
+    | Annotated[Resume, subcommand("resume", description="Continue a run from its newest valid checkpoint.")]
+    | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
+    | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
+    | Annotated[ShowFront, subcommand("front", description="Show, draw or export the fronts of runs and files.")]
+    | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and the truth.")]
+    | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
+    | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
+    | Annotated[AlgoGroup, subcommand("algo", description="List and show algorithms and their options.")]
+    | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
+    | Annotated[Doctor, subcommand("doctor", description="Say what is installed and what is missing.")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 failure, 2 misuse, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):
+        print(f"morl {__version__}")
+        return 0
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        command: Any = tyro.cli(
+            Command,  # type: ignore[arg-type]
+            prog="morl",
+            description="Multi-objective reinforcement learning with the exact truth beside every learned front. "
+            "Add --debug to any command for a traceback.",
+            args=words or ["--help"],
+            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+        return int(command.run() or 0)
+    except MorlError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return MISUSE if isinstance(error, UnknownNameError | SpecError | AgentError) else FAILURE
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe (`morl env list | head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
+        return FAILURE

@@ -1,0 +1,64 @@
+"""``morl compare``: fronts measured against each other and against the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from morl.cli.console import emit_json, note
+from morl.cli.sources import load_fronts, load_truth, try_truth
+from morl.spec import FrontError
+
+
+@dataclass
+class Compare:
+    """Compare runs and front files: hypervolume and its ratio to the truth, ε, IGD+, expected utility, points.
+
+    The truth is the environment's exact front where it has one, else the union of the fronts given.
+
+    Examples:
+        morl compare runs/pql-dst runs/ppo-dst
+        morl compare a.csv b.csv --truth best.json --ref-point 0 -25
+    """
+
+    sources: Positional[tuple[str, ...]]
+    """Run folders and front files."""
+    truth: str | None = None
+    """A front file or environment id to compare with, instead of the runs' own environment."""
+    ref_point: tuple[float, ...] = ()
+    """Reference point for the hypervolume."""
+    json: bool = False
+    """Print JSON."""
+    plot: Path | None = None
+    """Draw the fronts and the truth into this picture."""
+    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
+    """Packages to import first, so that they can register environments."""
+
+    def run(self) -> int:
+        """Measure and print."""
+        from morl.pareto import compare, union
+
+        if not self.sources:
+            raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")
+        fronts = load_fronts(self.sources)
+        if self.ref_point:
+            fronts = {name: front.replace(ref_point=self.ref_point) for name, front in fronts.items()}
+        truth = try_truth(fronts, self.imports) if self.truth is None else load_truth(fronts, self.truth, self.imports)
+        if truth is None:
+            truth = union(fronts.values())
+            note("compared with the union of the fronts given, which is not the truth")
+        if self.ref_point:
+            truth = truth.replace(ref_point=self.ref_point)
+        result = compare(truth, fronts)
+        if self.json:
+            emit_json(result.to_dict())
+        else:
+            print(result.table())
+        if self.plot is not None:
+            from morl.cli.draw import save_plot
+
+            note(f"wrote {save_plot(self.plot, fronts, truth)}")
+        return 0

@@ -1,0 +1,42 @@
+"""Saving pictures from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from morl.spec import FrontError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from morl.pareto import Front
+
+
+def save_plot(path: Path, fronts: Front | Mapping[str, Front], truth: Front | None = None, **options: Any) -> Path:
+    """Draw one front, or several by name, and write the picture.
+
+    Raises:
+        FrontError: the file's ending is not a picture format that matplotlib writes.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    from morl.pareto import Front
+    from morl.pareto.plots import plot_front, plot_fronts
+
+    kinds = sorted(plt.figure().canvas.get_supported_filetypes())
+    plt.close("all")
+    if path.suffix.lstrip(".") not in kinds:
+        raise FrontError(f"picture {str(path)!r} ends in {path.suffix!r}; expected one of {', '.join(kinds)}")
+    if isinstance(fronts, Front):
+        drawn = plot_front(fronts, truth=truth, **options)
+    else:
+        drawn = plot_fronts(fronts, truth=truth, **options)
+    figure = drawn.figure if hasattr(drawn, "figure") else drawn
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=160, bbox_inches="tight")
+    plt.close(figure)
+    return path

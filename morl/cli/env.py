@@ -1,0 +1,160 @@
+"""``morl env``: list, show, check and create environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg, subcommand
+
+from morl.cli.console import emit_json, emit_table, note
+from morl.spec import EnvError
+
+Imports = Annotated[tuple[str, ...], arg(name="import")]
+
+
+@dataclass
+class EnvList:
+    """List the registered environments."""
+
+    search: Positional[str] = ""
+    """Only ids and summaries that contain this."""
+    json: bool = False
+    """Print JSON."""
+    imports: Imports = ()
+    """Packages to import first."""
+
+    def run(self) -> int:
+        """Print the list; nothing is constructed, so it is quick."""
+        from morl.envs import entries, import_package
+
+        for package in self.imports:
+            import_package(package)
+        found = [e for e in entries() if self.search.lower() in f"{e.id} {e.summary} {e.group}".lower()]
+        rows = [(e.id, e.group, e.k, e.finite, e.extra or "", e.summary) for e in found]
+        columns = ("id", "group", "objectives", "finite", "extra", "summary")
+        if self.json:
+            emit_json([dict(zip(columns, row, strict=True)) for row in rows])
+        else:
+            emit_table(columns, rows)
+        return 0
+
+
+@dataclass
+class EnvShow:
+    """Show an environment: objectives, spaces, discount, reference point, and its exact front where it has one."""
+
+    id: Positional[str]
+    """Environment id."""
+    front: bool = False
+    """Compute and print the exact front."""
+    json: bool = False
+    """Print JSON."""
+    imports: Imports = ()
+    """Packages to import first."""
+
+    def run(self) -> int:
+        """Print the facts."""
+        from morl.envs import import_package, make
+        from morl.envs.core import mo_spec
+
+        for package in self.imports:
+            import_package(package)
+        env = make(self.id)
+        spec = mo_spec(env)
+        facts: dict[str, Any] = {
+            "id": self.id,
+            "observation": str(env.observation_space),
+            "action": str(env.action_space),
+            "discount": spec.discount,
+            "horizon": spec.horizon,
+            "reference point": None if spec.ref_point is None else list(spec.ref_point),
+        }
+        build = getattr(env.unwrapped, "momdp", None)
+        if build is not None:
+            model = build()
+            facts["states"] = model.n_states
+            facts["state-action pairs"] = model.n_rows
+        points = None
+        if self.front:
+            if not hasattr(env.unwrapped, "pareto_front"):
+                raise EnvError(f"{self.id!r} has no exact front; train an agent on it instead (morl train)")
+            points = env.unwrapped.pareto_front()
+            facts["front size"] = len(points)
+        env.close()
+        if self.json:
+            extra = {} if points is None else {"front": points.points.tolist()}
+            emit_json({**facts, "objectives": [o.to_dict() for o in spec.objectives], **extra})
+            return 0
+        emit_table(("", "value"), [(k, v) for k, v in facts.items() if v is not None])
+        emit_table(
+            ("objective", "unit", "low", "high", "what it is"),
+            [(o.name, o.unit, o.low, o.high, o.description) for o in spec.objectives],
+        )
+        if points is not None:
+            emit_table(("#", *spec.names), [(i, *map(float, p)) for i, p in enumerate(points.points)])
+        return 0
+
+
+@dataclass
+class EnvCheck:
+    """Check that an environment keeps the vector-reward contract; exit 1 where it does not."""
+
+    id: Positional[str]
+    """Environment id."""
+    json: bool = False
+    """Print JSON."""
+    imports: Imports = ()
+    """Packages to import first."""
+
+    def run(self) -> int:
+        """Check and print one line per finding."""
+        from morl.envs import import_package
+        from morl.envs.checker import find_faults
+
+        for package in self.imports:
+            import_package(package)
+        faults = find_faults(self.id)
+        if self.json:
+            emit_json([fault.to_dict() for fault in faults])
+        else:
+            for fault in faults:
+                print(fault)
+            note(f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found")
+        return int(bool(faults))
+
+
+@dataclass
+class EnvNew:
+    """Create a small project with an environment, its test and a notebook that pass as they are."""
+
+    name: Positional[str]
+    """Name of the project, such as my-problem."""
+    out: Path = Path()
+    """Folder to create it in."""
+
+    def run(self) -> int:
+        """Write the project and say what to do next."""
+        from morl.envs.template import create_project
+
+        path = create_project(self.name, self.out)
+        note(f"wrote {path}; next: cd {path} && pip install -e . && pytest")
+        print(path)
+        return 0
+
+
+@dataclass
+class EnvGroup:
+    """Environments."""
+
+    command: (
+        Annotated[EnvList, subcommand("list")]
+        | Annotated[EnvShow, subcommand("show")]
+        | Annotated[EnvCheck, subcommand("check")]
+        | Annotated[EnvNew, subcommand("new")]
+    )
+
+    def run(self) -> int:
+        """Run the sub-command."""
+        return self.command.run()

@@ -1,0 +1,73 @@
+"""``morl front``: show, draw and export the fronts of runs and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from morl.cli.console import emit_table, note
+from morl.cli.sources import load_fronts, load_truth, try_truth
+from morl.spec import FrontError
+
+
+@dataclass
+class ShowFront:
+    """Show the fronts of runs (folders) and files (.json, .csv), draw them together, export them.
+
+    Examples:
+        morl front runs/pql-dst --plot front.png --truth
+        morl front runs/a runs/b --plot both.pdf
+    """
+
+    sources: Positional[tuple[str, ...]]
+    """Run folders and front files."""
+    plot: Path | None = None
+    """Draw into this picture."""
+    truth: bool = False
+    """Draw the environment's exact front beside them."""
+    truth_file: Path | None = None
+    """A front file to draw as the truth."""
+    csv: Path | None = None
+    """Write the points to this CSV file (one source only)."""
+    json_file: Annotated[Path | None, arg(name="json")] = None
+    """Write the front to this JSON file (one source only)."""
+    ref_point: tuple[float, ...] = ()
+    """Reference point for the hypervolume."""
+    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
+    """Packages to import first, so that they can register environments."""
+
+    def run(self) -> int:
+        """Print, draw and write."""
+        if not self.sources:
+            raise FrontError("no run or file given; expected at least one, e.g. morl front runs/NAME")
+        fronts = load_fronts(self.sources)
+        if self.ref_point:
+            fronts = {name: front.replace(ref_point=self.ref_point) for name, front in fronts.items()}
+        for path in (self.csv, self.json_file):
+            if path is not None:
+                if len(fronts) > 1:
+                    raise FrontError(f"{len(fronts)} fronts for one file {str(path)!r}; export one source at a time")
+                note(f"wrote {next(iter(fronts.values())).save(path)}")
+        for name, front in fronts.items():
+            columns = ["#", *(o.label for o in front.objectives)]
+            rows = [[i, *map(float, point)] for i, point in enumerate(front.points)]
+            if front.episodes is not None:
+                columns.append("episodes")
+                for row, n in zip(rows, front.episodes, strict=True):
+                    row.append("exact" if n == 0 else int(n))
+            volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
+            emit_table(columns, rows, title=f"{name}: {len(front)} points{volume}")
+        if self.plot is not None:
+            from morl.cli.draw import save_plot
+
+            truth = None
+            if self.truth_file is not None:
+                truth = load_truth(fronts, str(self.truth_file))
+            elif self.truth:
+                truth = try_truth(fronts, self.imports)
+            note(f"wrote {save_plot(self.plot, fronts, truth)}")
+        return 0
+

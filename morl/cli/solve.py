@@ -1,0 +1,149 @@
+"""``morl solve``: the exact front of a finite environment or model file, or the best policy for a utility."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from morl.cli.console import emit_json, emit_table, note
+from morl.spec import SpecError
+
+if TYPE_CHECKING:
+    from morl.momdp import MOMDP
+    from morl.pareto import Front
+    from morl.spec import MOSpec
+
+
+@dataclass
+class Solve:
+    """Compute the exact Pareto front, or the best policy for a utility under constraints.
+
+    Examples:
+        morl solve morl/DeepSeaTreasureConcave-v0 --policies history --discount 0.99
+        morl solve morl/ScientificDiscovery-v0 --utility worst --constraint "money>=-5"
+        morl solve model.drn --epsilon 0.001 --json
+    """
+
+    model: Positional[str]
+    """Environment id, or a model file: .npz, .drn, or .tra with its .lab and .rew files."""
+    policies: Literal["mixture", "stationary", "markov", "history"] = "mixture"
+    """Policy class: mixtures (= stochastic policies, the convex coverage set), or deterministic ones that are
+    stationary, Markov (finite horizon) or history-dependent."""
+    utility: str | None = None
+    """Best policy for a utility: linear:W, chebyshev:W, worst, quantile:Q, cvar:ALPHA, threshold:T…"""
+    criterion: Literal["ser", "esr"] = "ser"
+    """With --utility: utility of the expected return (ser) or expected utility of the return (esr)."""
+    risk: str | None = None
+    """With --criterion esr: a risk measure of the utility, cvar:ALPHA or quantile:Q, instead of its expectation."""
+    constraint: UseAppendAction[tuple[str, ...]] = ()
+    """Lower or upper bound on an expected return, such as "cost>=-5"; give it as often as needed."""
+    lexicographic: tuple[str, ...] = ()
+    """Objectives in order of importance."""
+    slack: float = 0.0
+    """With --lexicographic: how much of each objective may be given up for the next."""
+    discount: float | None = None
+    """γ; the environment's own when not given."""
+    horizon: int | None = None
+    """Number of decisions (for --policies markov or history)."""
+    epsilon: float | None = None
+    """Additive error allowed in every objective."""
+    time_limit: float | None = None
+    """Seconds; what is known by then is returned with its certificate."""
+    ref_point: tuple[float, ...] = ()
+    """Reference point for the hypervolume."""
+    json: bool = False
+    """Print JSON."""
+    csv: Path | None = None
+    """Write the points to this CSV file."""
+    out: Path | None = None
+    """Write the front, with its certificate, to this JSON file."""
+    plot: Path | None = None
+    """Draw the front into this picture (png, pdf or svg)."""
+    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
+    """Packages to import first, so that they can register environments."""
+
+    def run(self) -> int:
+        """Solve and print."""
+        from morl.cli.model import load_model
+
+        model, spec = load_model(self.model, self.discount, self.imports)
+        if self.utility or self.lexicographic:
+            return self._best(model, spec)
+        if self.constraint:
+            raise SpecError(f"--constraint {self.constraint[0]!r} needs --utility; expected e.g. --utility worst")
+        return self._front(model, spec)
+
+    def _front(self, model: MOMDP, spec: MOSpec | None) -> int:
+        from morl.exact import solve
+
+        began = time.perf_counter()
+        front = solve(
+            model, policies=self.policies, epsilon=self.epsilon, time_limit=self.time_limit, horizon=self.horizon
+        )
+        seconds = time.perf_counter() - began
+        if spec is not None:
+            front = front.with_spec(spec)
+        if self.ref_point:
+            front = front.replace(ref_point=self.ref_point)
+        if front.supported is None:
+            front = front.classified()
+        front = front.replace(provenance={**front.provenance, "env": self.model, "seconds": round(seconds, 3)})
+        self._files(front)
+        if self.json:
+            emit_json(front.to_dict())
+            return 0
+        kinds = ["" if s is None else ("supported" if s else "non-convex") for s in _supported(front)]
+        emit_table(
+            ("#", *(o.label for o in front.objectives), "kind"),
+            [(i, *map(float, point), kind) for i, (point, kind) in enumerate(zip(front.points, kinds, strict=True))],
+        )
+        note(_summary(front, seconds))
+        return 0
+
+    def _files(self, front: Front) -> None:
+        for path in (self.csv, self.out):
+            if path is not None:
+                note(f"wrote {front.save(path)}")
+        if self.plot is not None:
+            from morl.cli.draw import save_plot
+
+            note(f"wrote {save_plot(self.plot, front)}")
+
+    def _best(self, model: MOMDP, spec: MOSpec | None) -> int:
+        from morl.cli.best import solve_best
+
+        began = time.perf_counter()
+        found = solve_best(model, spec, self)
+        seconds = time.perf_counter() - began
+        names = [o.label for o in model.objectives or ()]
+        if self.json:
+            emit_json({**found, "seconds": seconds})
+            return 0
+        rows: list[tuple[str, Any]] = [(name, float(v)) for name, v in zip(names, found["value"], strict=True)]
+        emit_table(("expected return", "value"), rows)
+        facts = {key: value for key, value in found.items() if key not in ("value", "policy", "mixture")}
+        emit_table(("", "value"), list(facts.items()))
+        note(f"solved in {seconds:.2f} s")
+        return 0
+
+
+def _supported(front: Front) -> list[bool | None]:
+    return [None] * len(front) if front.supported is None else [bool(x) for x in front.supported]
+
+
+def _summary(front: Front, seconds: float) -> str:
+    kinds = _supported(front)
+    parts = [f"{len(front)} points ({sum(k is True for k in kinds)} supported, {sum(k is False for k in kinds)} non-convex)"]
+    if front.discount is not None:
+        parts.append(f"γ = {front.discount:g}")
+    if front.ref_point is not None:
+        parts.append(f"hypervolume {front.hypervolume():.6g} from {front.ref_point.tolist()}")
+    if front.epsilon is not None:
+        parts.append(f"{'complete' if front.complete else 'not complete'} within ε = {front.epsilon:.3g}")
+    elif front.complete:
+        parts.append("complete")
+    return f"{front.provenance.get('policy_class', '')}: {', '.join(parts)}; {seconds:.2f} s"

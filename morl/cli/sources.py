@@ -1,0 +1,81 @@
+"""From what a person types (run folders and front files) to fronts by name, and the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from morl.cli.console import note
+from morl.spec import FrontError, MorlError
+
+if TYPE_CHECKING:
+    from morl.pareto import Front
+
+
+def load_fronts(sources: Sequence[str]) -> dict[str, Front]:
+    """Fronts of run folders and of ``.json``/``.csv`` files, by the shortest names that tell them apart.
+
+    Raises:
+        RunError: a folder that is not a run, or a run without a front.
+        FrontError: a file that is not a front, or the same source twice.
+    """
+    from morl.pareto import Front
+    from morl.runs import RunFolder
+
+    fronts: dict[str, Front] = {}
+    for source in sources:
+        path = Path(source)
+        front = Front.load(path) if path.suffix in (".json", ".csv") else RunFolder.open(path).front()
+        name = path.stem if path.stem not in fronts else str(path)
+        if name in fronts:
+            raise FrontError(f"{source!r} is given twice; give each run or file once")
+        fronts[name] = front
+    return fronts
+
+
+def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[str] = ()) -> Front | None:
+    """The exact front to compare with: a front file, or the one of the environment that the fronts name.
+
+    Args:
+        wanted: a front file, ``"env"`` for the environment's own exact front, or ``None`` for none.
+    """
+    from morl.pareto import Front
+
+    if wanted is None:
+        return None
+    if Path(wanted).suffix in (".json", ".csv"):
+        return Front.load(wanted)
+    from morl.envs import import_package, make
+
+    for package in imports:
+        import_package(package)
+    ids = {str(front.provenance.get("env", "")) for front in fronts.values()} - {""}
+    if wanted != "env":
+        ids = {wanted}
+    if len(ids) != 1:
+        raise FrontError(
+            f"the fronts come from {', '.join(sorted(ids)) or 'no named environment'}; "
+            "expected one environment, or a truth given as a front file or an id"
+        )
+    discounts = {front.discount for front in fronts.values()}
+    if len(discounts) != 1:
+        raise FrontError(f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the truth for")
+    env = make(ids.pop())
+    try:
+        compute = getattr(env.unwrapped, "pareto_front", None)
+        if compute is None:
+            raise FrontError("the environment has no exact front; give --truth FILE with a front to compare with")
+        front: Front = compute(discounts.pop())
+        return front
+    finally:
+        env.close()
+
+
+def try_truth(fronts: dict[str, Front], imports: Sequence[str] = ()) -> Front | None:
+    """The environment's exact front where there is one; a note on stderr where there is not."""
+    try:
+        return load_truth(fronts, "env", imports)
+    except MorlError as error:
+        note(f"no exact front to compare with: {error}")
+        return None

@@ -1,0 +1,102 @@
+"""The distribution: what the wheel holds, what importing costs, and that the layout tells the truth."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = {"morl": ROOT / "morl", "morl.envs": ROOT / "envs", "morl.agents": ROOT / "agents"}
+
+
+def packages_on_disk() -> set[str]:
+    found = set()
+    for name, folder in SOURCES.items():
+        for init in folder.rglob("__init__.py"):
+            parts = init.parent.relative_to(folder).parts
+            if name == "morl" and parts[:1] in (("envs",), ("agents",)):
+                continue  # the symbolic links, where they are checked out
+            found.add(".".join((name, *parts)))
+    return found
+
+
+def modules_on_disk() -> set[str]:
+    found = set(packages_on_disk())
+    for name, folder in SOURCES.items():
+        for file in folder.rglob("*.py"):
+            parts = file.relative_to(folder).with_suffix("").parts
+            if file.name == "__init__.py" or (name == "morl" and parts[:1] in (("envs",), ("agents",))):
+                continue
+            found.add(".".join((name, *parts)))
+    return found
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+
+
+def test_every_package_on_disk_is_listed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert set(listed) == packages_on_disk()
+    assert listed == sorted(listed)
+
+
+def test_the_tree_shows_what_is_imported() -> None:
+    for name in ("envs", "agents"):
+        link = ROOT / "morl" / name
+        assert link.resolve() == (ROOT / name).resolve(), f"morl/{name} should be a symbolic link to ../{name}"
+
+
+@pytest.mark.slow
+def test_wheel_installs_and_imports_everywhere(tmp_path: Path) -> None:
+    """Build the wheel, install it alone in an empty environment and import every module from another folder."""
+    wheels = tmp_path / "wheels"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(ROOT)], check=True)
+    (wheel,) = wheels.glob("morl_suite-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], check=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
+    site = next((tmp_path / "empty" / "lib").glob("python*")) / "site-packages"
+    # The dependencies come from this environment; its editable install of the project does not come along.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    modules = sorted(m for m in modules_on_disk() if not m.endswith("__main__"))
+    code = (
+        "import importlib, morl\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        "print(morl.__file__)\n"
+    )
+    done = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("statement", ["import morl", "from morl.cli import main; main(['--help'])"])
+def test_light_imports_stay_light(statement: str) -> None:
+    code = (
+        "import sys\n"
+        f"try:\n    {statement.replace('; ', chr(10) + '    ')}\nexcept SystemExit:\n    pass\n"
+        "heavy = [m for m in ('torch', 'stable_baselines3', 'matplotlib.pyplot', 'pymoo', 'numba') if m in sys.modules]\n"
+        "print('HEAVY', heavy)\n"
+    )
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("HEAVY []")
+
+
+def test_public_names_resolve() -> None:
+    import morl
+
+    for name in morl.__all__:
+        assert getattr(morl, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        morl.no_such_name  # noqa: B018
