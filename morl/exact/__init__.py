@@ -1,1 +1,87 @@
-"""TBD"""
+"""Exact solvers: what the best trade-offs of a finite model *are*, each with its policy and a certificate.
+
+Names load their modules when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from morl.exact.bellman import Value, best_policy, evaluate, evaluate_batch
+    from morl.exact.ccs import convex_coverage_set
+    from morl.exact.deterministic import pareto_deterministic
+    from morl.exact.enumeration import enumerate_policies, policy_values
+    from morl.exact.files import read_drn, read_prism, write_drn
+    from morl.exact.inner import WeightSolution, solve_weight
+    from morl.exact.lexical import lexicographic
+    from morl.exact.columns import Maximum, maximise
+    from morl.exact.occupancy import occupancy_lp
+    from morl.exact.policy import HistoryPolicy, Mixture, Plan
+    from morl.exact.risk import cvar, expected_utility, quantile
+    from morl.exact.dispatch import solve
+
+_WHERE = {
+    "HistoryPolicy": "policy",
+    "Maximum": "columns",
+    "Mixture": "policy",
+    "Plan": "policy",
+    "Value": "bellman",
+    "WeightSolution": "inner",
+    "best_policy": "bellman",
+    "convex_coverage_set": "ccs",
+    "cvar": "risk",
+    "enumerate_policies": "enumeration",
+    "evaluate": "bellman",
+    "evaluate_batch": "bellman",
+    "expected_utility": "risk",
+    "lexicographic": "lexical",
+    "maximise": "columns",
+    "occupancy_lp": "occupancy",
+    "pareto_deterministic": "deterministic",
+    "policy_values": "enumeration",
+    "quantile": "risk",
+    "read_drn": "files",
+    "read_prism": "files",
+    "solve": "dispatch",
+    "solve_weight": "inner",
+    "write_drn": "files",
+}
+
+__all__ = [
+    "HistoryPolicy",
+    "Maximum",
+    "Mixture",
+    "Plan",
+    "Value",
+    "WeightSolution",
+    "best_policy",
+    "convex_coverage_set",
+    "cvar",
+    "enumerate_policies",
+    "evaluate",
+    "evaluate_batch",
+    "expected_utility",
+    "lexicographic",
+    "maximise",
+    "occupancy_lp",
+    "pareto_deterministic",
+    "policy_values",
+    "quantile",
+    "read_drn",
+    "read_prism",
+    "solve",
+    "solve_weight",
+    "write_drn",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"morl.exact.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'morl.exact' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})

@@ -1,0 +1,151 @@
+"""Which states a model can reach, and where it could stay for ever: the questions behind γ = 1.
+
+Without discounting a policy has a finite value only if it stops collecting reward. A set of states that
+some policy never leaves is an *end component* (de Alfaro 1997); a model without any (reachable) one ends
+under every policy, so every total is finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from morl.momdp import MOMDP
+from morl.spec import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class EndComponents:
+    """Maximal end components: ``label`` ``(S,)`` is −1 outside of all, ``rows`` ``(rows,)`` marks their actions."""
+
+    label: IntArray
+    rows: BoolArray
+    count: int
+
+
+def reachable_states(momdp: MOMDP, allowed: BoolArray | None = None) -> BoolArray:
+    """States that some policy reaches from the start with positive probability, shape ``(S,)``.
+
+    Args:
+        allowed: rows ``(rows,)`` that may be used; ``None`` for all.
+    """
+    graph = state_graph(momdp, allowed)
+    seen = np.asarray(momdp.start > 0)
+    frontier = np.flatnonzero(seen)
+    while len(frontier):
+        targets = np.unique(graph[frontier].indices)
+        frontier = targets[~seen[targets]]
+        seen[frontier] = True
+    return np.asarray(seen)
+
+
+def state_graph(momdp: MOMDP, allowed: BoolArray | None = None) -> sparse.csr_array:
+    """Adjacency ``(S, S)`` of "some allowed action leads from s to s' with positive probability"."""
+    matrix = momdp.transitions.tocoo()
+    source = momdp.row_state[matrix.row]
+    keep = matrix.data > 0
+    if allowed is not None:
+        keep &= allowed[matrix.row]
+    n = momdp.n_states
+    return sparse.csr_array((np.ones(int(keep.sum())), (source[keep], matrix.col[keep])), shape=(n, n))
+
+
+def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndComponents:
+    """Maximal end components among the reachable states, by repeated strongly connected components.
+
+    Complexity O(S · nnz) in the worst case; two or three passes in practice (de Alfaro 1997).
+    """
+    owner, matrix = momdp.row_state, momdp.transitions.tocoo()
+    positive = matrix.data > 0
+    row, col = matrix.row[positive], matrix.col[positive]
+    rows = np.ones(momdp.n_rows, dtype=bool) if allowed is None else np.array(allowed, dtype=bool)
+    states = reachable_states(momdp, allowed) & ~momdp.terminal
+    rows &= states[owner]
+    label = np.full(momdp.n_states, -1, dtype=np.int64)
+    while True:
+        edge = rows[row]
+        graph = sparse.csr_array((np.ones(int(edge.sum())), (owner[row[edge]], col[edge])), shape=(len(label),) * 2)
+        label = np.asarray(csgraph.connected_components(graph, directed=True, connection="strong")[1], dtype=np.int64)
+        leaves = np.zeros(len(rows), dtype=bool)
+        out = edge & ((label[owner[row]] != label[col]) | ~states[col])
+        leaves[row[out]] = True
+        kept_rows = rows & ~leaves
+        alive = np.zeros_like(states)
+        alive[owner[kept_rows]] = True
+        kept_rows &= alive[owner]
+        if np.array_equal(kept_rows, rows) and np.array_equal(alive, states):
+            break
+        rows, states = kept_rows, alive
+    label = np.where(states, label, -1)
+    names, dense = np.unique(label[states], return_inverse=True)
+    label[states] = dense
+    return EndComponents(label, rows, len(names))
+
+
+def ends_under_every_policy(momdp: MOMDP) -> bool:
+    """True where no policy can stay among reachable states for ever: then γ = 1 needs no care."""
+    return end_components(momdp).count == 0
+
+
+def longest_mean_life(momdp: MOMDP, tolerance: float = 1e-3) -> FloatArray:
+    """Upper bound on the largest expected discounted number of decisions from each state, shape ``(S,)``.
+
+    Computed by Howard's policy iteration on a reward of 1 per step and multiplied by ``1 + tolerance``;
+    infinite where some policy never ends and γ = 1.
+    """
+    gamma = momdp.discount
+    if momdp.horizon is not None:
+        life = np.zeros(momdp.n_states)
+        for _ in range(momdp.horizon):
+            life = _best(momdp, 1.0 + gamma * (momdp.transitions @ life))
+        return np.asarray(life)
+    if gamma < 1.0:
+        bound = np.where(momdp.terminal, 0.0, 1.0 / (1.0 - gamma))
+        life = bound
+    else:
+        inside = end_components(momdp).label >= 0
+        if inside.any():
+            return np.where(momdp.terminal, 0.0, np.inf)
+        life = _proper_life(momdp)
+    for _ in range(50):  # each sweep of a decreasing bound stays a bound
+        new = np.minimum(life, _best(momdp, 1.0 + gamma * (momdp.transitions @ life)))
+        if np.max(life - new, initial=0.0) <= tolerance * max(1.0, float(new.max(initial=0.0))):
+            return np.asarray(new)
+        life = new
+    return np.asarray(life)
+
+
+def _best(momdp: MOMDP, per_row: FloatArray) -> FloatArray:
+    """Largest entry among each state's rows, 0 for terminal states."""
+    result = np.zeros(momdp.n_states)
+    live = ~momdp.terminal
+    if live.any():
+        result[live] = np.maximum.reduceat(per_row, momdp.row_ptr[:-1][live])
+    return result
+
+
+def _proper_life(momdp: MOMDP) -> FloatArray:
+    """Largest expected number of decisions where every policy ends, by policy iteration; a safe upper bound."""
+    seen = reachable_states(momdp)
+    live = seen & ~momdp.terminal
+    index = np.flatnonzero(live)
+    rows = momdp.row_ptr[:-1][index].copy()
+    life = np.zeros(momdp.n_states)
+    for _ in range(1000):
+        matrix = sparse.csc_array(
+            sparse.identity(len(index), format="csr") - momdp.transitions[rows][:, index]
+        )
+        life[index] = sparse.linalg.spsolve(matrix, np.ones(len(index)))
+        per_row = 1.0 + momdp.transitions @ life
+        improved = False
+        for i, s in enumerate(index):
+            first, last = momdp.row_ptr[s], momdp.row_ptr[s + 1]
+            best = first + int(np.argmax(per_row[first:last]))
+            if per_row[best] > per_row[rows[i]] * (1 + 1e-9):
+                rows[i], improved = best, True
+        if not improved:
+            break
+    return life * (1.0 + 1e-6)
