@@ -1,5 +1,58 @@
 """Fronts: what they hold, how good they are, and how they look."""
 
+from morl.pareto.archive import ParetoArchive
+from morl.pareto.compare import Comparison, Row, compare
+from morl.pareto.convexity import DominatingMixture, dominating_mixture, mixture_margins, supported_mask
+from morl.pareto.decision import choose_by_asf, choose_by_weights, knee_points, pseudo_weights
 from morl.pareto.front import Front
+from morl.pareto.indicators import (
+    additive_epsilon,
+    cardinality,
+    expected_utility,
+    hypervolume,
+    hypervolume_contributions,
+    igd_plus,
+    maximum_utility_loss,
+    nondominated,
+    nondominated_mask,
+    r2,
+    spacing,
+)
+from morl.pareto.intervals import Excess, excesses, half_widths
+from morl.pareto.weights import corner_weights, das_dennis, dirichlet_weights, riesz, uniform_weights, weight_set
 
-__all__ = ["Front"]
+__all__ = [
+    "Comparison",
+    "DominatingMixture",
+    "Excess",
+    "Front",
+    "ParetoArchive",
+    "Row",
+    "additive_epsilon",
+    "cardinality",
+    "choose_by_asf",
+    "choose_by_weights",
+    "compare",
+    "corner_weights",
+    "das_dennis",
+    "dirichlet_weights",
+    "dominating_mixture",
+    "excesses",
+    "expected_utility",
+    "half_widths",
+    "hypervolume",
+    "hypervolume_contributions",
+    "igd_plus",
+    "knee_points",
+    "maximum_utility_loss",
+    "mixture_margins",
+    "nondominated",
+    "nondominated_mask",
+    "pseudo_weights",
+    "r2",
+    "riesz",
+    "spacing",
+    "supported_mask",
+    "uniform_weights",
+    "weight_set",
+]

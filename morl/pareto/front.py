@@ -11,7 +11,6 @@ import io
 import json
 import os
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,6 +143,10 @@ class Front:
     def __len__(self) -> int:
         return len(self.points)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The points, so that a front may stand where an array ``(n, K)`` is expected."""
+        return np.array(self.points, dtype=dtype) if copy or dtype is not None else self.points
+
     @property
     def k(self) -> int:
         """K, the number of objectives."""
@@ -188,6 +191,12 @@ class Front:
 
         return self._take(nondominated_mask(self.points))
 
+    def classified(self) -> Front:
+        """The same points with :attr:`supported` filled: which of them some linear weight finds among all."""
+        from morl.pareto.convexity import supported_mask
+
+        return self.replace(supported=supported_mask(self.points))
+
     def with_spec(self, spec: MOSpec) -> Front:
         """The same points under a problem's objectives, reference point and scale, where the front has none."""
         if spec.k != self.k:
@@ -220,17 +229,10 @@ class Front:
         >>> Front([[1, 3], [3, 1]], ref_point=[0, 0]).hypervolume()
         5.0
         """
-        from morl.pareto.indicators import hypervolume
+        from morl.pareto.indicators import hypervolume, warn_outside
 
         point = self.reference(ref_point)
-        outside = ~(self.points >= point).all(axis=1)
-        if outside.any():
-            i = int(np.argmax(outside))
-            warnings.warn(
-                f"{int(outside.sum())} of {len(self)} points do not reach the reference point {point.tolist()} "
-                f"(first: {self.points[i].tolist()}); they add nothing to the hypervolume",
-                stacklevel=2,
-            )
+        warn_outside(self.points, point)
         return hypervolume(self.points, point)
 
     # ---- drawing (see morl.pareto.plots) ---------------------------------------------------------------

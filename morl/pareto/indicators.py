@@ -1,25 +1,233 @@
-"""How good a front is. Points are maximised; moocore does the computing."""
+"""How good a set of points is. Points are maximised; moocore and pymoo compute whatever they offer.
+
+Every function takes ``(points, ref_point)`` or ``(points, truth)``; both sets may be arrays ``(n, K)`` or
+fronts. Indicators that mix objectives (ε, IGD+, utilities, R2, spacing) are only as meaningful as the units:
+normalise first, as :func:`morl.pareto.compare` does.
+"""
 
 from __future__ import annotations
+
+import math
+import warnings
 
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.spec import BoolArray, FloatArray
+from morl.pareto.arrays import as_points
+from morl.pareto.weights import CORNER_LIMIT, corner_weights, das_dennis
+from morl.spec import BoolArray, FloatArray, FrontError, check_vector
+
+_LATTICE = 1000
+"""About this many simplex weights stand for "all preferences" where no set of weights is given."""
+
+
+def _pair(points: ArrayLike, truth: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Both sets, checked against each other; neither may be empty."""
+    target = as_points(truth, what="truth")
+    values = as_points(points, None if len(target) == 0 else target.shape[1])
+    if len(target) == 0:
+        raise FrontError("truth is empty; expected at least one point to compare with")
+    return values, target
+
+
+# ---- one set -----------------------------------------------------------------------------------------------
 
 
 def nondominated_mask(points: ArrayLike) -> BoolArray:
-    """True for points ``(n, K)`` that no other point dominates; of equal points only the first is kept."""
-    values = np.asarray(points, dtype=np.float64)
+    """True for points ``(n, K)`` that no other point dominates; of equal points only the first is kept.
+
+    >>> nondominated_mask([[1, 3], [3, 1], [2, 0], [1, 3]]).tolist()
+    [True, True, False, False]
+    """
+    values = as_points(points)
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     return np.asarray(moocore.is_nondominated(values, maximise=True, keep_weakly=False), dtype=bool)
 
 
-def hypervolume(points: ArrayLike, ref_point: FloatArray) -> float:
-    """Volume between ``ref_point`` ``(K,)`` and the points ``(n, K)`` that exceed it."""
-    values = np.asarray(points, dtype=np.float64)
+def nondominated(points: ArrayLike) -> FloatArray:
+    """The rows of ``(n, K)`` that no other row dominates, in their order, duplicates removed."""
+    values = as_points(points)
+    return values[nondominated_mask(values)]
+
+
+def hypervolume(points: ArrayLike, ref_point: ArrayLike) -> float:
+    """Volume between ``ref_point`` ``(K,)`` and the points ``(n, K)`` that exceed it (Zitzler & Thiele, 1998).
+
+    >>> hypervolume([[1, 3], [3, 1]], [0, 0])
+    5.0
+    """
+    values = as_points(points)
+    ref = check_vector(ref_point, values.shape[1], "reference point") if len(values) else ref_point
     if len(values) == 0:
         return 0.0
-    return float(moocore.hypervolume(values, ref=ref_point, maximise=True))
+    return float(moocore.hypervolume(values, ref=ref, maximise=True))
+
+
+def hypervolume_contributions(points: ArrayLike, ref_point: ArrayLike) -> FloatArray:
+    """What the hypervolume loses when each point alone is taken away, shape ``(n,)``."""
+    values = as_points(points)
+    if len(values) == 0:
+        return np.zeros(0)
+    ref = check_vector(ref_point, values.shape[1], "reference point")
+    return np.asarray(moocore.hv_contributions(values, ref=ref, maximise=True), dtype=np.float64)
+
+
+def spacing(points: ArrayLike) -> float:
+    """Spread of the distances between nearest neighbours (Schott, 1995); 0 is even, and for fewer than 3 points.
+
+    >>> spacing([[0, 2], [1, 1], [2, 0]])
+    0.0
+    """
+    from pymoo.indicators.spacing import SpacingIndicator
+
+    values = as_points(points)
+    return float(SpacingIndicator()(values)) if len(values) > 2 else 0.0
+
+
+def cardinality(points: ArrayLike) -> int:
+    """The number of distinct points that no other dominates."""
+    return int(nondominated_mask(points).sum())
+
+
+def expected_utility(points: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Mean over linear preferences of the best scalarised value, EUM (Zintgraf et al., 2015).
+
+    Args:
+        points: ``(n, K)``.
+        weights: ``(m, K)`` preferences, equally likely; by default the finest Das–Dennis lattice of at most
+            1001 weights (K > 6: the K unit weights at least).
+
+    >>> round(expected_utility([[1, 0], [0, 1]]), 3)  # the mean of max(w, 1 - w)
+    0.75
+    """
+    values = as_points(points)
+    if len(values) == 0:
+        raise FrontError("expected utility of no points is undefined; expected at least one point")
+    return float(np.mean(np.max(_preferences(weights, values.shape[1]) @ values.T, axis=1)))
+
+
+def r2(points: ArrayLike, ideal: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Mean weighted Chebyshev distance to an ideal point (Hansen & Jaszkiewicz, 1998); lower is better.
+
+    Exact (the integral over all weights; Schäpermeier & Kerschke, 2025) for K = 2 where no weights are given;
+    otherwise the mean over ``weights`` ``(m, K)`` or a Das–Dennis lattice.
+
+    Raises:
+        FrontError: a point exceeds the ideal, for which the distance means nothing.
+
+    >>> r2([[0, 0]], ideal=[1, 1])  # the mean of max(w, 1 - w)
+    0.75
+    """
+    values = as_points(points)
+    if len(values) == 0:
+        raise FrontError("R2 of no points is undefined; expected at least one point")
+    target = check_vector(ideal, values.shape[1], "ideal point")
+    if np.any(values > target):
+        i = int(np.argmax((values > target).any(axis=1)))
+        raise FrontError(
+            f"point {i} {values[i].tolist()} exceeds the ideal {target.tolist()}; expected ideal >= points"
+        )
+    if values.shape[1] == 2 and weights is None:
+        return float(moocore.r2_exact(values, ref=target, maximise=True))
+    loss = target - values
+    scaled = _preferences(weights, values.shape[1])[:, None, :] * loss[None]
+    return float(np.mean(scaled.max(axis=2).min(axis=1)))
+
+
+# ---- a set against the truth -------------------------------------------------------------------------------
+
+
+def igd_plus(points: ArrayLike, truth: ArrayLike) -> float:
+    """Mean distance by which the points fall short of each point of the truth, IGD+ (Ishibuchi et al., 2015).
+
+    >>> igd_plus([[0, 0]], [[3, 4], [0, -1]])
+    2.5
+    """
+    values, target = _pair(points, truth)
+    return math.inf if len(values) == 0 else float(moocore.igd_plus(values, ref=target, maximise=True))
+
+
+def additive_epsilon(points: ArrayLike, truth: ArrayLike) -> float:
+    """Smallest ε such that every point of the truth is reached up to ε in all objectives (Zitzler et al., 2003).
+
+    Negative where the points exceed the truth everywhere; infinite for no points.
+
+    >>> additive_epsilon([[1, 1]], [[1, 2], [3, 0]])
+    2.0
+    """
+    values, target = _pair(points, truth)
+    return math.inf if len(values) == 0 else float(moocore.epsilon_additive(values, ref=target, maximise=True))
+
+
+def maximum_utility_loss(points: ArrayLike, truth: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Largest loss of linear utility over all preferences, MUL: max over w of u*(w) − û(w) (Zintgraf et al., 2015).
+
+    Exact over the whole simplex where no weights are given: for each point of the truth the loss is concave
+    in w and linear between the corner weights of ``points``, so its maximum is at one of them; with many
+    points and objectives, one linear program per point of the truth instead.
+
+    Returns:
+        The loss, in the unit of the points; infinite for no points.
+
+    >>> maximum_utility_loss([[1, 0], [0, 1]], [[1, 0], [0, 1], [0.75, 0.75]])
+    0.25
+    """
+    values, target = _pair(points, truth)
+    if len(values) == 0:
+        return math.inf
+    values, target = nondominated(values), nondominated(target)
+    k = values.shape[1]
+    if weights is None and len(values) > CORNER_LIMIT.get(k, 0):
+        return max(_distance_to_hull(values, point) for point in target)
+    grid = corner_weights(values) if weights is None else _preferences(weights, k)
+    return float(np.max(np.max(grid @ target.T, axis=1) - np.max(grid @ values.T, axis=1)))
+
+
+def _distance_to_hull(values: FloatArray, point: FloatArray) -> float:
+    """Smallest d such that some mixture of the values reaches ``point`` − d in every objective."""
+    from scipy.optimize import linprog  # slow to import
+
+    n, k = values.shape
+    scale = float(np.ptp(np.vstack([values, point]), axis=0).max()) or 1.0
+    short = np.hstack([-(values - point).T / scale, -np.ones((k, 1))])  # point − mixture <= d
+    result = linprog(
+        np.append(np.zeros(n), 1.0),
+        A_ub=short,
+        b_ub=np.zeros(k),
+        A_eq=np.append(np.ones(n), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(None, None)],
+        method="highs",
+    )
+    if result.status != 0:
+        raise FrontError(f"maximum utility loss: HiGHS stopped with {result.message!r}; scale the points")
+    return float(result.fun) * scale
+
+
+def _preferences(weights: ArrayLike | None, k: int) -> FloatArray:
+    """Weights ``(m, K)`` as given, or a lattice over the simplex."""
+    if weights is None:
+        return das_dennis(k, number=max(_LATTICE + 1, k))
+    values = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    if values.shape[1] != k or len(values) == 0:
+        raise FrontError(f"weights have shape {values.shape}; expected (m, {k})")
+    sums = values.sum(axis=1)
+    if not np.isfinite(values).all() or np.any(values < 0) or np.any(np.abs(sums - 1.0) > 1e-6):
+        bad = ~np.isfinite(values).all(axis=1) | (values < 0).any(axis=1) | (np.abs(sums - 1.0) > 1e-6)
+        i = int(np.argmax(bad))
+        raise FrontError(f"weights {i} are {values[i].tolist()}; expected no negative number and a sum of 1")
+    return values
+
+
+def warn_outside(points: FloatArray, ref_point: FloatArray, stacklevel: int = 3) -> None:
+    """Warn of points that do not reach the reference point: they add nothing to the hypervolume."""
+    outside = ~(points >= ref_point).all(axis=1)
+    if outside.any():
+        i = int(np.argmax(outside))
+        warnings.warn(
+            f"{int(outside.sum())} of {len(points)} points do not reach the reference point {ref_point.tolist()} "
+            f"(first: {points[i].tolist()}); they add nothing to the hypervolume",
+            stacklevel=stacklevel,
+        )

@@ -1,0 +1,116 @@
+"""Confidence intervals of learned fronts, and the question whether a front claims more than is possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from morl.pareto.front import Front
+from morl.spec import FloatArray, FrontError
+
+
+def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = False) -> FloatArray:
+    """Half-width of the confidence interval of each coordinate, in the unit of the returns.
+
+    Student's t with the episodes behind each point; zero for points computed exactly (0 episodes) and where
+    the front carries no covariance.
+
+    Args:
+        confidence: the level, in (0, 1).
+        simultaneous: widen (Bonferroni) so that all coordinates of all points hold together at that level.
+
+    Returns:
+        ``(n, K)``.
+
+    Raises:
+        FrontError: a level outside (0, 1).
+
+    >>> f = Front([[1.0]], covariance=[[[0.04]]], episodes=[10_000])
+    >>> half_widths(f).round(3).tolist()
+    [[0.392]]
+    """
+    if not 0.0 < confidence < 1.0:
+        raise FrontError(f"confidence is {confidence}; expected a number between 0 and 1, such as 0.95")
+    if front.covariance is None or len(front) == 0:
+        return np.zeros((len(front), front.k))
+    deviation = np.sqrt(np.maximum(np.diagonal(front.covariance, axis1=1, axis2=2), 0.0))
+    tests = front.points.size if simultaneous else 1
+    freedom = np.full(len(front), np.inf) if front.episodes is None else np.maximum(front.episodes - 1.0, 1.0)
+    width = np.asarray(stdtrit(freedom, 1.0 - (1.0 - confidence) / (2.0 * tests)))
+    exact = np.zeros(len(front), dtype=bool) if front.episodes is None else front.episodes == 0
+    return np.where(exact, 0.0, width)[:, None] * deviation
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A point above the truth by more than its confidence interval allows.
+
+    Args:
+        index: which point of the learned front.
+        point: ``(K,)`` its returns.
+        amount: how far it lies beyond everything possible, as a share of the normalising range, after its interval
+            (and the truth's own ε) was subtracted.
+        against: ``"hull"`` where it beats every mixture of the truth, ``"points"`` where it beats only the
+            points of the same policy class.
+    """
+
+    index: int
+    point: FloatArray
+    amount: float
+    against: str
+
+
+def excesses(front: Front, truth: Front, span: FloatArray, confidence: float = 0.999) -> list[Excess]:
+    """Points of a learned front that lie above the truth by more than their confidence interval.
+
+    No policy, of any class, has an expected return beyond the mixtures of a complete front, so a point beyond
+    their hull is an error of evaluation, of discounting or of the model. Where both fronts name the same
+    deterministic policy class, a point above every single point of the truth is one too.
+
+    Args:
+        span: ``(K,)`` range of each objective; a millionth of it passes as rounding.
+        confidence: level of the intervals, holding for all points of the front together.
+    """
+    if len(front) == 0 or len(truth) == 0:
+        return []
+    slack = half_widths(front, confidence, simultaneous=True) + 1e-6 * span
+    if truth.epsilon is not None and np.isfinite(truth.epsilon):
+        slack = slack + truth.epsilon
+    found: list[Excess] = []
+    for i, point in enumerate(front.points):
+        reach = point - slack[i]
+        if (truth.points >= reach).all(axis=1).any():
+            continue
+        beyond = _beyond_hull(reach, truth.points, span)
+        if beyond > 1e-9:
+            found.append(Excess(i, point, beyond, "hull"))
+        elif _same_deterministic_class(front, truth):
+            apart = float(((reach - truth.points) / span).max(axis=1).min())
+            found.append(Excess(i, point, apart, "points"))
+    return found
+
+
+def _same_deterministic_class(front: Front, truth: Front) -> bool:
+    mine, theirs = (str(f.provenance.get("policy_class", "")) for f in (front, truth))
+    return mine == theirs and "deterministic" in mine
+
+
+def _beyond_hull(reach: FloatArray, truth: FloatArray, span: FloatArray) -> float:
+    """Smallest d such that some mixture of the truth is at least ``reach`` − d·span; 0 if none is needed."""
+    from scipy.optimize import linprog  # slow to import
+
+    n, k = truth.shape
+    result = linprog(
+        np.append(np.zeros(n), 1.0),
+        A_ub=np.hstack([((reach - truth) / span).T, -np.ones((k, 1))]),
+        b_ub=np.zeros(k),
+        A_eq=np.append(np.ones(n), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(0, None)],
+        method="highs",
+    )
+    if result.status != 0:
+        raise FrontError(f"comparison with the truth: HiGHS stopped with {result.message!r}; scale the points")
+    return float(result.fun)
