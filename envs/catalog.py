@@ -1,0 +1,90 @@
+"""The built-in environments, one line each, known without importing any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EnvEntry:
+    """A registered environment.
+
+    Args:
+        id: the Gymnasium id.
+        entry_point: ``"module:Class"`` of the single environment.
+        vector_entry_point: ``"module:Class"`` of the native vector environment, or ``None``.
+        max_steps: the time limit, passed to both as the argument ``max_steps``; ``None`` where they know themselves.
+        kwargs: further arguments.
+        group: ``"classic"``, ``"control"``, ``"science"`` or ``"custom"``.
+        summary: one line for lists.
+        extra: the extra that must be installed, or ``None``.
+    """
+
+    id: str
+    entry_point: Any
+    vector_entry_point: Any = None
+    max_steps: int | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    group: str = "custom"
+    summary: str = ""
+    extra: str | None = None
+
+
+def _finite(name: str, build: str, group: str, summary: str, **options: Any) -> EnvEntry:
+    """A finite environment: both forms come from one builder, ``"module:function"`` below ``morl.envs``."""
+    return EnvEntry(
+        f"morl/{name}",
+        "morl.envs.finite:FiniteEnv",
+        "morl.envs.finite:FiniteVectorEnv",
+        kwargs={"build": f"morl.envs.{build}", **options},
+        group=group,
+        summary=summary,
+    )
+
+
+def _batched(
+    name: str,
+    module: str,
+    single: str,
+    vector: str | None,
+    group: str,
+    summary: str,
+    max_steps: int | None = None,
+    extra: str | None = None,
+    **options: Any,
+) -> EnvEntry:
+    """An environment with classes of its own; ``module`` is below ``morl.envs``."""
+    return EnvEntry(
+        f"morl/{name}",
+        f"morl.envs.{module}:{single}",
+        f"morl.envs.{module}:{vector}" if vector else None,
+        max_steps,
+        options,
+        group,
+        summary,
+        extra,
+    )
+
+
+# Each line stands for itself, so these tables are not wrapped.
+# ruff: noqa: E501
+CLASSIC = (
+    _finite("DeepSeaTreasure-v0", "classic.deep_sea_treasure:deep_sea_treasure", "classic", "Submarine: treasure against time; convex front", sea="convex"),
+    _finite("DeepSeaTreasureConcave-v0", "classic.deep_sea_treasure:deep_sea_treasure", "classic", "Submarine: treasure against time; concave front", sea="concave"),
+    _finite("DeepSeaTreasureMirrored-v0", "classic.deep_sea_treasure:deep_sea_treasure", "classic", "Submarine with a second, empty side; concave front", sea="mirrored"),
+    _finite("FruitTree-v0", "classic.fruit_tree:fruit_tree", "classic", "Binary tree with a six-nutrient fruit on every leaf", depth=6),
+    _finite("ResourceGathering-v0", "classic.resource_gathering:resource_gathering", "classic", "Bring home gold and a gem past two enemies"),
+    _finite("BreakableBottles-v0", "classic.breakable_bottles:breakable_bottles", "classic", "Deliver two bottles without leaving broken ones behind"),
+    _finite("Fishwood-v0", "classic.fishwood:fishwood", "classic", "Fish or collect wood: the two-state ESR benchmark"),
+    _finite("FourRoom-v0", "classic.four_room:four_room", "classic", "Collect shapes of three kinds on the way to a goal; 598,016 states"),
+)  # fmt: skip
+
+CONTROL: tuple[EnvEntry, ...] = ()  # fmt: skip
+
+SCIENCE = (
+    _finite("ScientificDiscovery-v0", "science.discovery:scientific_discovery", "science", "Publish, test or remodel: accuracy, money and interpretability"),
+)  # fmt: skip
+
+BUILTIN: tuple[EnvEntry, ...] = (*CLASSIC, *CONTROL, *SCIENCE)

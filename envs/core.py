@@ -1,0 +1,132 @@
+"""The vector-reward contract: what an environment of this package is, and how to read it off any other one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError
+
+Obs = TypeVar("Obs")
+Act = TypeVar("Act")
+Info = dict[str, Any]
+StepResult = tuple[Obs, FloatArray, bool, bool, Info]
+
+
+def reward_space(spec: MOSpec) -> spaces.Box:
+    """The float64 box ``(K,)`` of one step's rewards, from the objectives' bounds."""
+    return spaces.Box(spec.reward_low, spec.reward_high, (spec.k,), np.float64)
+
+
+class MOEnv(gym.Env[Obs, Act]):
+    """A Gymnasium environment whose ``step`` returns a float64 vector of K rewards, all maximised.
+
+    Subclasses set :attr:`mo_spec`, :attr:`reward_space`, ``observation_space`` and ``action_space``.
+    """
+
+    mo_spec: MOSpec
+    reward_space: spaces.Box
+
+    def step(self, action: Act) -> StepResult[Obs]:
+        """Take one action: ``(observation, rewards (K,), terminated, truncated, info)``."""
+        return super().step(action)  # type: ignore[return-value]
+
+
+class MOVectorEnv(VectorEnv[Any, Any, Any]):
+    """A Gymnasium vector environment with rewards ``(num_envs, K)`` of float64."""
+
+    mo_spec: MOSpec
+    reward_space: spaces.Box
+    autoreset_mode: AutoresetMode
+
+    def __init__(self) -> None:
+        """Give the instance its own ``metadata``, so that no class-level dictionary is shared."""
+        self.metadata = dict(self.metadata)
+
+
+def mo_spec(env: Any) -> MOSpec:
+    """The objectives of any vector-reward environment: single or vector, wrapped or from another library.
+
+    The outermost layer that says something wins: a ``mo_spec``, or else a ``reward_space`` of shape ``(K,)``, whose
+    objectives are named r0, r1, … (or by a ``reward_names`` attribute beside it).
+
+    Args:
+        env: a ``gymnasium.Env``, a ``gymnasium.vector.VectorEnv``, or a wrapper around one.
+
+    Raises:
+        EnvError: the environment declares no vector reward.
+    """
+    layer, horizon = env, None
+    while layer is not None:
+        limit = getattr(layer, "_max_episode_steps", None)
+        if horizon is None and isinstance(limit, int):
+            horizon = limit
+        found = _own(layer, "mo_spec")
+        if isinstance(found, MOSpec):
+            return found
+        space = _own(layer, "reward_space")
+        if space is not None:
+            return _spec_from_space(env, layer, space, horizon)
+        layer = layer.__dict__.get("env")
+    raise EnvError(
+        f"{_name(env)} declares no vector reward; set `self.reward_space = Box(low, high, (K,))` in the environment, "
+        "or register it with `objectives=[...]`"
+    )
+
+
+def _own(layer: Any, name: str) -> Any:
+    """An attribute that this layer itself defines: never one forwarded from inside a wrapper."""
+    if name in vars(layer):
+        return vars(layer)[name]
+    for cls in type(layer).__mro__:
+        if name in vars(cls):
+            return getattr(layer, name, None)
+    return None
+
+
+def _spec_from_space(env: Any, layer: Any, space: Any, horizon: int | None) -> MOSpec:
+    shape = getattr(space, "shape", None)
+    if not isinstance(space, spaces.Box) or shape is None or len(shape) != 1 or shape[0] < 1:
+        raise EnvError(
+            f"{_name(env)} has reward_space {space}; expected a Box of shape (K,), one entry per objective"
+            + (" (its rewards are scalar: measure it before the wrapper that sums them)" if shape in ((), None) else "")
+        )
+    names = _own(layer, "reward_names") or [f"r{i}" for i in range(shape[0])]
+    gamma = _own(layer, "discount")
+    try:
+        return MOSpec(
+            tuple(
+                Objective(str(n), "", float(a), float(b)) for n, a, b in zip(names, space.low, space.high, strict=True)
+            ),
+            discount=float(gamma) if isinstance(gamma, int | float) else 1.0,
+            horizon=horizon,
+        )
+    except (SpecError, ValueError) as error:
+        raise EnvError(f"{_name(env)} has objectives that do not fit its reward_space {space}: {error}") from None
+
+
+def _name(env: Any) -> str:
+    spec = getattr(env, "spec", None)
+    return f"environment {spec.id!r}" if spec is not None else f"environment {type(env).__name__}"
+
+
+def check_options(options: Mapping[str, Any] | None, known: tuple[str, ...], what: str) -> Mapping[str, Any]:
+    """Reset options as a mapping, every key of which the environment understands.
+
+    Raises:
+        EnvError: not a mapping, or an unknown key.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise EnvError(f"reset options of {what} are {options!r}; expected a dictionary")
+    for key in options:
+        if key not in known:
+            expected = f"one of {', '.join(map(repr, known))}" if known else "none"
+            raise EnvError(f"{what} has no reset option {key!r}; expected {expected}")
+    return options

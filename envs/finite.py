@@ -1,0 +1,154 @@
+"""Finite environments made from a builder: a function that returns the model, its objectives and what is seen."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from morl.envs.tabular import StateRenderer, TabularEnv, TabularVectorEnv
+from morl.momdp import MOMDP
+from morl.spec import EnvError, MOSpec
+
+_NEVER_REBUILT = 16
+"""Problems kept in memory: making the same environment again costs nothing (four-room's model takes seconds)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteProblem:
+    """A finite environment as data.
+
+    Args:
+        momdp: the exact model.
+        spec: objectives, discount, reference point and scale.
+        observations: ``(S, ...)``, ``None`` for state numbers.
+        observation_space: derived from the observations where ``None``.
+        max_steps: time limit.
+        renderer: draws one state.
+    """
+
+    momdp: MOMDP
+    spec: MOSpec
+    observations: np.ndarray[Any, Any] | None = None
+    observation_space: spaces.Space[Any] | None = None
+    max_steps: int | None = None
+    renderer: StateRenderer | None = None
+
+
+Build = Callable[..., FiniteProblem | MOMDP]
+"""A builder; one that returns a bare model gets its objectives, discount and horizon from the model."""
+
+
+def problem_of(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
+    """Call a builder, given as itself or as ``"module:function"``, and remember what it made.
+
+    Raises:
+        EnvError: no such builder, or it returns something else than a model.
+    """
+    key = tuple(sorted((name, _hashable(value)) for name, value in options.items()))
+    try:
+        hash((build, key))
+    except TypeError:
+        return _call(build, options)
+    return _remembered(build, key)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+@lru_cache(maxsize=_NEVER_REBUILT, typed=True)
+def _remembered(build: str | Build, key: tuple[tuple[str, Any], ...]) -> FiniteProblem:
+    return _call(build, dict(key))
+
+
+def _call(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
+    function = build
+    if isinstance(build, str):
+        module, _, name = build.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise EnvError(f"builder {build!r} cannot be found ({error}); expected 'module:function'") from None
+    assert callable(function)
+    made = function(**options)
+    if isinstance(made, MOMDP):
+        spec = MOSpec(made.objectives or (), made.discount, made.horizon)
+        return FiniteProblem(made, spec, max_steps=made.horizon)
+    if not isinstance(made, FiniteProblem):
+        raise EnvError(f"builder {build!r} returned {type(made).__name__}; expected a MOMDP or a FiniteProblem")
+    return made
+
+
+class FiniteEnv(TabularEnv):
+    """The single environment of a builder. Pickled as the builder's name and the episode, not as tables.
+
+    Args:
+        build: the builder, or ``"module:function"``.
+        max_steps: another time limit than the problem's own.
+        render_mode: ``"rgb_array"`` or ``"ansi"``.
+        options: the builder's arguments.
+    """
+
+    def __init__(
+        self, build: str | Build, max_steps: int | None = None, render_mode: str | None = None, **options: Any
+    ) -> None:
+        problem = problem_of(build, options)
+        self.build, self.options = build, dict(options)
+        super().__init__(
+            problem.momdp,
+            problem.spec,
+            observations=problem.observations,
+            observation_space=problem.observation_space,
+            max_steps=problem.max_steps if max_steps is None else max_steps,
+            render_mode=render_mode,
+            renderer=problem.renderer,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = super().__getstate__()
+        for name in ("_model", "observations", "_renderer"):
+            kept.pop(name)
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        problem = problem_of(kept["build"], kept["options"])
+        self._model, self._renderer = problem.momdp, problem.renderer
+        table = np.arange(problem.momdp.n_states) if problem.observations is None else problem.observations
+        self.observations = np.array(table, dtype=kept["observation_space"].dtype)
+        self.observations.flags.writeable = False
+        super().__setstate__(kept)
+
+
+class FiniteVectorEnv(TabularVectorEnv):
+    """The vector environment of a builder; arguments as for :class:`FiniteEnv` and :class:`TabularVectorEnv`."""
+
+    def __init__(
+        self,
+        build: str | Build,
+        num_envs: int = 1,
+        max_steps: int | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        problem = problem_of(build, options)
+        limit = max_steps if max_steps is not None else max_episode_steps
+        super().__init__(
+            problem.momdp,
+            problem.spec,
+            num_envs,
+            observations=problem.observations,
+            observation_space=problem.observation_space,
+            max_steps=problem.max_steps if limit is None else limit,
+            autoreset_mode=autoreset_mode,
+            render_mode=render_mode,
+            renderer=problem.renderer,
+        )

@@ -1,0 +1,345 @@
+"""Names for environments: registering them, finding them, making them.
+
+Everything ends up in Gymnasium's own registry, so ``gymnasium.make`` and ``gymnasium.make_vec`` work as well; what
+is added here are the vector-reward checks, packages imported on demand, and errors that say what to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import DependencyNotInstalled
+from gymnasium.error import Error as GymnasiumError
+
+from morl.envs.catalog import BUILTIN, EnvEntry
+from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
+from morl.spec import EnvError, MissingExtraError, MorlError, MOSpec, Objective, UnknownNameError, as_objectives
+
+Cls = TypeVar("Cls", bound=type)
+
+_ENTRIES: dict[str, EnvEntry] = {}
+_PLUGINS_LOADED = [False]
+_FOREIGN = {"mo_gymnasium": "mo-gymnasium"}
+"""Packages whose ids work without an import, and the extra that installs them."""
+
+
+# ---- registering ----------------------------------------------------------------------------------------------
+
+
+def add(entry: EnvEntry, *, time_limit_wrapper: bool = False) -> None:
+    """Enter an environment into Gymnasium's registry and into :func:`entries`."""
+    kwargs = dict(entry.kwargs)
+    if entry.max_steps is not None and not time_limit_wrapper:
+        kwargs["max_steps"] = entry.max_steps
+    gym.registry.pop(entry.id, None)  # registering again replaces, silently
+    gym.register(
+        entry.id,
+        entry_point=entry.entry_point,
+        vector_entry_point=entry.vector_entry_point,
+        max_episode_steps=entry.max_steps if time_limit_wrapper else None,
+        order_enforce=time_limit_wrapper,
+        disable_env_checker=True,  # Gymnasium's checker knows scalar rewards only; morl.check_env is ours
+        kwargs=kwargs,
+    )
+    _ENTRIES[entry.id] = entry
+
+
+def register_builtin() -> None:
+    """Enter the catalogue. Importing :mod:`morl.envs` does it; doing it twice changes nothing."""
+    for entry in BUILTIN:
+        if entry.id not in _ENTRIES:
+            add(entry)
+
+
+def register(
+    id: str,
+    objectives: Sequence[Objective | str] | None = None,
+    *,
+    discount: float = 1.0,
+    ref_point: Sequence[float] | None = None,
+    return_scale: tuple[Sequence[float], Sequence[float]] | None = None,
+    max_steps: int | None = None,
+    summary: str = "",
+    check: bool = True,
+    **kwargs: Any,
+) -> Callable[[Cls], Cls]:
+    """Class decorator: register an environment with a vector reward, and check it there and then.
+
+    Args:
+        id: the Gymnasium id, ``namespace/Name-v0``.
+        objectives: one per reward component; ``None`` where the class sets ``mo_spec`` itself.
+        discount, ref_point, return_scale: see :class:`morl.MOSpec`.
+        max_steps: time limit, kept by Gymnasium's ``TimeLimit``.
+        summary: one line for lists; the first line of the docstring by default.
+        check: make one and take a few steps, so that faults surface here.
+        kwargs: arguments for the class.
+
+    Raises:
+        EnvError: the id is malformed, the class is no ``gymnasium.Env``, or the check fails.
+    """
+    _check_id(id)
+
+    def decorate(cls: Cls) -> Cls:
+        if not (isinstance(cls, type) and issubclass(cls, gym.Env)):
+            raise EnvError(f"{cls!r} is registered as {id!r}; expected a class derived from gymnasium.Env")
+        if objectives is not None:
+            spec = MOSpec(
+                as_objectives(objectives),
+                discount,
+                max_steps,
+                None if ref_point is None else tuple(ref_point),
+                None if return_scale is None else (tuple(return_scale[0]), tuple(return_scale[1])),
+            )
+            cls.mo_spec = spec  # type: ignore[attr-defined]
+            if "reward_space" not in vars(cls):
+                cls.reward_space = reward_space(spec)  # type: ignore[attr-defined]
+        if check:
+            from morl.envs.quick_check import quick_check
+
+            quick_check(cls(**kwargs), id)
+        doc = (cls.__doc__ or "").strip().splitlines()
+        text = summary or (doc[0] if doc else "")
+        add(EnvEntry(id, _pointer(cls), None, max_steps, kwargs, "custom", text), time_limit_wrapper=True)
+        return cls
+
+    return decorate
+
+
+def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True, **options: Any) -> None:
+    """Register a finite problem: single environment, vector environment and exact front all come from its model.
+
+    Args:
+        id: the Gymnasium id.
+        build: a function returning a :class:`morl.MOMDP` or a :class:`morl.envs.FiniteProblem`, or a MOMDP itself.
+        summary: one line for lists.
+        check: build it once, so that faults surface here.
+        options: arguments for ``build``, which ``make(id, **options)`` can replace.
+    """
+    from morl.envs.finite import FiniteEnv, FiniteVectorEnv, problem_of
+    from morl.envs.quick_check import quick_check
+    from morl.momdp import MOMDP
+
+    _check_id(id)
+    model = build
+    function = (lambda: model) if isinstance(build, MOMDP) else build
+    if not callable(function):
+        raise EnvError(f"{id!r} is registered with {build!r}; expected a function that returns a MOMDP")
+    point = _pointer(function)
+    if check:
+        problem_of(point, options)
+        quick_check(FiniteEnv(point, **options), id)
+    doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
+    kwargs = {"build": point, **options}
+    text = summary or (doc[0] if doc else "")
+    add(EnvEntry(id, FiniteEnv, FiniteVectorEnv, None, kwargs, "custom", text))
+
+
+def _pointer(thing: Any) -> Any:
+    """``"module:name"`` where that finds the thing again (so specs can be written as JSON), else the thing itself."""
+    module, name = getattr(thing, "__module__", "__main__"), getattr(thing, "__qualname__", "<locals>")
+    reachable = "<" not in name and "." not in name and module != "__main__" and module in sys.modules
+    if not reachable:
+        return thing
+    known = getattr(sys.modules[module], name, thing)  # absent while its own decorator runs
+    return f"{module}:{name}" if known is thing else thing
+
+
+def _check_id(id: str) -> None:
+    try:
+        gym.envs.registration.parse_env_id(id)
+    except (GymnasiumError, TypeError):
+        raise EnvError(f"environment id is {id!r}; expected something like 'lab/MyProblem-v0'") from None
+
+
+# ---- finding --------------------------------------------------------------------------------------------------
+
+
+def import_package(name: str) -> None:
+    """Import a package or a ``.py`` file for the environments (and agents) that it registers.
+
+    Raises:
+        EnvError: it does not exist, or its import fails; the reason is given.
+    """
+    try:
+        if name.endswith(".py"):
+            path = Path(name)
+            if not path.is_file():
+                raise EnvError(f"file {name!r} does not exist; expected a Python file that registers environments")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
+        else:
+            importlib.import_module(name)
+    except MorlError:
+        raise
+    except ModuleNotFoundError as error:
+        raise EnvError(f"package {name!r} cannot be imported: {error}; install it, or check the name") from None
+    except Exception as error:
+        raise EnvError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
+
+
+def load_plugins() -> None:
+    """Load the entry points of group ``morl.envs`` of all installed distributions, once.
+
+    An entry point names a module whose import registers environments, or a function that does when called.
+    """
+    if _PLUGINS_LOADED[0]:
+        return
+    _PLUGINS_LOADED[0] = True
+    for point in importlib.metadata.entry_points(group="morl.envs"):
+        try:
+            loaded = point.load()
+            if callable(loaded):
+                loaded()
+        except Exception as error:
+            raise EnvError(f"entry point {point.name!r} ({point.value}) failed: {error}") from error
+
+
+def entries(group: str | None = None) -> list[EnvEntry]:
+    """All environments registered with `morl`, in catalogue order: built-in ones, plug-ins, and your own."""
+    load_plugins()
+    return [e for e in _ENTRIES.values() if group is None or e.group == group]
+
+
+def find(id: str) -> tuple[EnvSpec, EnvEntry | None]:
+    """The Gymnasium spec of an id, importing what it takes: ``package:id``, plug-ins, mo-gymnasium.
+
+    Raises:
+        UnknownNameError: nothing of that name; the nearest ones are suggested.
+        MissingExtraError: a package that must be installed first.
+    """
+    if not isinstance(id, str):
+        raise EnvError(f"environment id is {id!r}; expected a string like 'morl/DeepSeaTreasure-v0'")
+    package, _, name = id.rpartition(":")
+    if package:
+        import_package(package)
+    if name not in gym.registry:
+        load_plugins()
+    if name not in gym.registry and "/" not in name:
+        for module, extra in _FOREIGN.items():
+            if importlib.util.find_spec(module) is not None:
+                importlib.import_module(module)
+            elif name.startswith("mo-"):
+                raise MissingExtraError(f"environment {name!r}", extra)
+    if name not in gym.registry:
+        raise UnknownNameError("environment", name, known_ids())
+    return gym.registry[name], _ENTRIES.get(name)
+
+
+def known_ids() -> list[str]:
+    """Ids worth suggesting: ours, and those of other vector-reward packages that are loaded."""
+    foreign = [id for id, spec in gym.registry.items() if str(spec.entry_point).split(".")[0] in _FOREIGN]
+    return [*_ENTRIES, *foreign]
+
+
+# ---- making ---------------------------------------------------------------------------------------------------
+
+
+def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
+    """An environment with a vector reward, by id.
+
+    Args:
+        id: ours (``"morl/DeepSeaTreasure-v0"``), mo-gymnasium's (``"minecart-v0"``), your own, or
+            ``"package:id"`` to import the package first.
+        kwargs: arguments of the environment, and Gymnasium's (``max_episode_steps``, ``render_mode``, …).
+
+    Raises:
+        UnknownNameError: no such id; the nearest ones are suggested.
+        MissingExtraError: the environment needs an extra that is not installed.
+        EnvError: its reward is not a vector, or it does not take these arguments.
+    """
+    spec, entry = find(id) if isinstance(id, str) else (id, _ENTRIES.get(id.id))
+    kwargs.setdefault("disable_env_checker", True)
+    env = _guard(lambda: gym.make(spec, **kwargs), spec.id, entry)
+    try:
+        mo_spec(env)
+    except EnvError:
+        env.close()
+        raise
+    made: MOEnv[Any, Any] = env
+    return made
+
+
+def make_vec(
+    id: str | EnvSpec, num_envs: int = 1, *, vectorization_mode: str | None = None, **kwargs: Any
+) -> MOVectorEnv:
+    """A vector environment with rewards ``(num_envs, K)``, by id.
+
+    Args:
+        id: as for :func:`make`.
+        num_envs: number of copies.
+        vectorization_mode: ``"native"`` (arrays all the way; ours have it), ``"sync"`` (one after the other),
+            ``"async"`` (one process each); ``None`` is native where it exists, else sync.
+        kwargs: ``autoreset_mode`` and arguments of the environment.
+
+    Raises:
+        EnvError: there is no native form, or any error of :func:`make`.
+    """
+    spec, entry = find(id) if isinstance(id, str) else (id, _ENTRIES.get(id.id))
+    mode = vectorization_mode or ("native" if spec.vector_entry_point is not None else "sync")
+    if mode in ("native", "vector_entry_point"):
+        if spec.vector_entry_point is None:
+            raise EnvError(
+                f"environment {spec.id!r} has no native vector form; use vectorization_mode='sync' or 'async'"
+            )
+        made = _guard(
+            lambda: gym.make_vec(spec, num_envs, vectorization_mode="vector_entry_point", **kwargs), spec.id, entry
+        )
+        native: MOVectorEnv = made
+        return native
+    from morl.envs.vector import AsyncVectorEnv, SyncVectorEnv
+
+    kinds: Mapping[str, Any] = {"sync": SyncVectorEnv, "async": AsyncVectorEnv}
+    if mode not in kinds:
+        raise EnvError(f"vectorization_mode is {mode!r}; expected 'native', 'sync', 'async' or None")
+    if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+        raise EnvError(f"num_envs is {num_envs!r}; expected a positive integer")
+    vector_kwargs = {key: kwargs.pop(key) for key in ("autoreset_mode",) if key in kwargs}
+    maker = _Maker(spec, kwargs)
+    env: MOVectorEnv = kinds[mode]([maker] * num_envs, **vector_kwargs)
+    env.spec = spec
+    return env
+
+
+class _Maker:
+    """A picklable function that makes one environment, for workers in other processes."""
+
+    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any]) -> None:
+        self.spec, self.kwargs = spec, kwargs
+
+    def __call__(self) -> MOEnv[Any, Any]:
+        return make(self.spec, **self.kwargs)
+
+
+def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:
+    """Run a constructor, and turn what commonly goes wrong into one clear line."""
+    try:
+        return build()
+    except MorlError:
+        raise
+    except (ImportError, DependencyNotInstalled) as error:
+        extra = entry.extra if entry is not None else None
+        if extra is not None:
+            raise MissingExtraError(f"environment {id!r}", extra) from error
+        raise EnvError(f"environment {id!r} needs a package that is not installed: {error}") from error
+    except TypeError as error:
+        text = str(error).split(" was raised from the environment creator")[0]
+        if "unexpected keyword argument" in text:
+            raise EnvError(f"environment {id!r}: {text.split('.')[-1].removeprefix('__init__() ')}") from error
+        raise
+
+
+def names(found: Iterable[EnvEntry]) -> list[str]:
+    """The ids of entries."""
+    return [entry.id for entry in found]

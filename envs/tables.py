@@ -1,0 +1,168 @@
+"""Look-up tables of a finite model, in the two shapes that stepping needs: numpy for batches, plain arrays for one."""
+
+from __future__ import annotations
+
+import weakref
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from morl.momdp import MOMDP
+from morl.spec import BoolArray, FloatArray, IntArray
+
+_WIDE = 8
+"""Rows with at most this many outcomes are drawn by comparing with every cumulative probability at once."""
+
+_AS_LIST = 65_536
+"""Up to this many rows a table is also kept as a list of arrays: copying an entry then costs a third less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A model laid out by *outcome*: row r of the model owns the outcomes ``first[r] … first[r + 1] − 1``.
+
+    Where every row has one outcome (``random`` is false), outcome numbers are row numbers.
+
+    Args:
+        n_actions: the largest number of actions of any state.
+        ragged: whether states differ in their actions.
+        random: whether any row has more than one outcome.
+        row_ptr: ``(S + 1,)`` first row of each state.
+        first: ``(rows + 2,)`` first outcome of each row.
+        target: ``(outcomes + 1,)`` next state; one dummy at the end, so that looking up an action of a last,
+            terminal state (a copy about to restart) stays inside the table.
+        rewards: ``(outcomes + 1, K)``.
+        cumulative: ``(outcomes + 1,)`` probability of this outcome or an earlier one of its row; the last one is 2.
+        terminal: ``(S,)``.
+        start_states, start_cumulative: the start distribution.
+    """
+
+    n_actions: int
+    ragged: bool
+    random: bool
+    row_ptr: IntArray
+    first: IntArray
+    target: IntArray
+    rewards: FloatArray
+    cumulative: FloatArray
+    terminal: BoolArray
+    counts: IntArray
+    start_states: IntArray
+    start_cumulative: FloatArray
+    thresholds: FloatArray | None
+
+    def choose(self, rows: IntArray, uniform: FloatArray) -> IntArray:
+        """The outcome of each row for uniform numbers in [0, 1); both arguments have shape ``(n,)``."""
+        if self.thresholds is not None:
+            thresholds = self.thresholds
+            if thresholds.shape[1] == 1:
+                return np.asarray(self.first[rows] + (uniform >= thresholds[:, 0][rows]))
+            return np.asarray(self.first[rows] + (uniform[:, None] >= thresholds[rows]).sum(axis=1))
+        # Many outcomes: the ranges of all rows, one after the other, form one increasing sequence.
+        increasing = self._increasing()
+        found = np.searchsorted(increasing, rows + uniform, side="right")
+        return np.clip(found, self.first[rows], self.first[rows + 1] - 1)
+
+    def _increasing(self) -> FloatArray:
+        cached = self.__dict__.get("_ranges")
+        if cached is None:
+            row = np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+            cached = row + np.minimum(self.cumulative, 1.0)
+            object.__setattr__(self, "_ranges", cached)
+        return np.asarray(cached)
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """The tables again for one environment at a time, where indexing numpy arrays would cost most of a step.
+
+    ``code`` is the next state, or −2 − state where that state is terminal.
+    """
+
+    row_ptr: array[int]
+    first: array[int]
+    code: array[int]
+    cumulative: array[float]
+    rewards: Any
+
+
+_TABLES: weakref.WeakKeyDictionary[MOMDP, Tables] = weakref.WeakKeyDictionary()
+_LISTS: weakref.WeakKeyDictionary[Tables, Lists] = weakref.WeakKeyDictionary()
+
+
+def tables_of(model: MOMDP) -> Tables:
+    """The tables of a model, built once and shared by all environments of it."""
+    if model not in _TABLES:
+        _TABLES[model] = _build(model)
+    return _TABLES[model]
+
+
+def lists_of(tables: Tables) -> Lists:
+    """The same for one environment, built once."""
+    if tables not in _LISTS:
+        target = tables.target
+        code = np.where(tables.terminal[target], -2 - target, target)
+        _LISTS[tables] = Lists(
+            array("q", tables.row_ptr.tobytes()),
+            array("q", tables.first.tobytes()),
+            array("q", code.astype(np.int64).tobytes()),
+            array("d", tables.cumulative.tobytes()),
+            entries(tables.rewards),
+        )
+    return _LISTS[tables]
+
+
+def entries(table: np.ndarray[Any, Any]) -> Any:
+    """Something whose ``[i]`` is row i of a table: a list of rows where that is small, the table itself otherwise."""
+    return list(table) if len(table) <= _AS_LIST else table
+
+
+def _build(model: MOMDP) -> Tables:
+    matrix, counts = model.transitions, model.n_actions
+    indptr = matrix.indptr.astype(np.int64)
+    per_row = np.diff(indptr)
+    live = counts[counts > 0]
+    random = bool((per_row > 1).any())
+    outcome_rewards = model.outcome_rewards
+    rewards = np.repeat(model.rewards, per_row, axis=0) if outcome_rewards is None else outcome_rewards
+    cumulative = _cumulative(matrix.data, indptr)
+    widest = int(per_row.max()) if len(per_row) else 1
+    thresholds = None
+    if random and widest <= _WIDE:
+        thresholds = np.full((len(per_row) + 1, widest - 1), 2.0)
+        row = np.repeat(np.arange(len(per_row)), per_row)
+        rank = np.arange(len(row)) - indptr[row]
+        inner = rank < widest - 1
+        thresholds[row[inner], rank[inner]] = cumulative[inner]
+    start_states = np.flatnonzero(model.start > 0)
+    start_cumulative = np.cumsum(model.start[start_states])
+    start_cumulative[-1] = 2.0
+    return Tables(
+        n_actions=int(counts.max(initial=1)),
+        ragged=bool(len(live) and live.min() != live.max()),
+        random=random,
+        row_ptr=model.row_ptr,
+        first=np.append(indptr, indptr[-1] + 1),
+        target=np.append(matrix.indices.astype(np.int64), 0),
+        rewards=np.concatenate([rewards, np.zeros((1, model.k))]),
+        cumulative=np.append(cumulative, 2.0),
+        terminal=model.terminal,
+        counts=counts,
+        start_states=start_states,
+        start_cumulative=start_cumulative,
+        thresholds=thresholds,
+    )
+
+
+def _cumulative(data: FloatArray, indptr: IntArray) -> FloatArray:
+    """Cumulative probability within each row; 2 from where it reaches 1, so that rounding never falls off the end."""
+    within = data.copy()
+    counts = np.diff(indptr)
+    for rank in range(1, int(counts.max(initial=1))):  # rank by rank: one running sum over all rows would lose digits
+        at = indptr[:-1][counts > rank] + rank
+        within[at] += within[at - 1]
+    within[within > 1.0 - 1e-12] = 2.0
+    within[indptr[1:] - 1] = 2.0
+    return within
