@@ -81,7 +81,10 @@ CLASSIC = (
     _finite("FourRoom-v0", "classic.four_room:four_room", "classic", "Collect shapes of three kinds on the way to a goal; 598,016 states"),
 )  # fmt: skip
 
-CONTROL: tuple[EnvEntry, ...] = ()  # fmt: skip
+CONTROL = (
+    _batched("Minecart-v0", "control.minecart", "Minecart", "MinecartVector", "control", "Fetch two ores from five mines and save fuel; random yields", 1000),
+    _batched("MinecartDeterministic-v0", "control.minecart", "Minecart", "MinecartVector", "control", "Fetch two ores from five mines and save fuel; best known front", 1000, stochastic=False),
+)  # fmt: skip
 
 SCIENCE = (
     _finite("ScientificDiscovery-v0", "science.discovery:scientific_discovery", "science", "Publish, test or remodel: accuracy, money and interpretability"),

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Control problems with continuous states: minecart, mountain cars, a reservoir, and other simulators' tasks."""

@@ -1,0 +1,205 @@
+"""Search for better trade-offs in the deterministic minecart, and write their action sequences.
+
+    python benchmarks/minecart_front.py [--seconds 60] [--islands 5] [--seed 0] [--write]
+
+Evolution over action sequences: random trips (turn, accelerate, coast, brake, mine) start each island; children are
+crossovers, mutations and reflections (the map is symmetric about its diagonal, with the ores exchanged) of the
+sequences on the first few layers of non-dominated returns. The islands' fronts are then joined and evolved together.
+Every return is a rollout of the environment's own physics. ``--write`` replaces the shipped witnesses by the union of
+old and new, so that the front never gets worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import moocore
+import numpy as np
+from numba import njit
+
+from morl.envs.control.minecart import CAPACITY, FRAMES, MINES
+from morl.envs.control.minecart_front import pad, witnesses
+from morl.envs.control.minecart_kernels import replay_carts
+
+LONGEST = 72
+CHILDREN = 200_000
+LAYERS = 4
+PARENTS = 600
+REFERENCE = np.array([0.0, 0.0, -200.0])
+REFLECTED = np.array([0, 2, 1, 3, 4, 5, -1])  # left and right exchanged; entry -1 stands for the padding
+FILE = Path(__file__).resolve().parents[1] / "envs" / "control" / "minecart_witnesses.txt"
+
+
+@njit(cache=True)
+def trips(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Random sequences that turn, accelerate, coast, brake and mine, at one to three places, then drive home."""
+    out = np.full((n, LONGEST), -1)
+    for i in range(n):
+        at = 0
+        stops = rng.integers(1, 4)
+        for stop in range(stops + 1):
+            turn = rng.integers(1, 3)
+            for action, times in (
+                (turn, rng.integers(0, 6)),
+                (3, rng.integers(1, 8)),
+                (5, rng.integers(0, 6)),
+                (4, 1 if stop < stops else 0),
+                (0, rng.integers(1, 5) if stop < stops else 0),
+            ):
+                for _ in range(times):
+                    if at < LONGEST:
+                        out[i, at] = action
+                        at += 1
+    return out
+
+
+@njit(cache=True)
+def children(parents: np.ndarray, lengths: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``n`` mutated parents, a quarter of them crossed with another one near the same time."""
+    out = np.full((n, LONGEST), -1)
+    for i in range(n):
+        a = rng.integers(0, len(parents))
+        size = lengths[a]
+        out[i, :size] = parents[a, :size]
+        if rng.random() < 0.25:
+            b = rng.integers(0, len(parents))
+            cut = rng.integers(0, size + 1)
+            start = min(max(cut + rng.integers(-2, 3), 0), lengths[b])
+            tail = min(lengths[b] - start, LONGEST - cut)
+            out[i, cut : cut + tail] = parents[b, start : start + tail]
+            out[i, cut + tail :] = -1
+            size = cut + tail
+        changes = 1
+        while changes < 6 and rng.random() < 0.5:
+            changes += 1
+        for _ in range(changes):
+            size = mutate(out[i], size, rng)
+        out[i, size : min(size + 3, LONGEST)] = 5  # a mutated trip may need a little longer to roll home
+    return out
+
+
+@njit(cache=True)
+def mutate(sequence: np.ndarray, size: int, rng: np.random.Generator) -> int:
+    """Replace, insert, delete or swap actions in place; return the new length."""
+    if size == 0:
+        return 0
+    kind, at = rng.integers(0, 4), rng.integers(0, size)
+    if kind == 0:
+        sequence[at] = rng.integers(0, 6)
+    elif kind == 1 and size < LONGEST:
+        for t in range(size, at, -1):
+            sequence[t] = sequence[t - 1]
+        sequence[at] = rng.integers(0, 6)
+        size += 1
+    elif kind == 2:
+        for t in range(at, size - 1):
+            sequence[t] = sequence[t + 1]
+        size -= 1
+        sequence[size] = -1
+    else:
+        other = min(max(at + rng.integers(-3, 4), 0), size - 1)
+        sequence[at], sequence[other] = sequence[other], sequence[at]
+    return size
+
+
+class Archive:
+    """Sequences on the first layers of non-dominated returns, with their returns and lengths."""
+
+    def __init__(self, discount: float) -> None:
+        self.discount = discount
+        self.mines = MINES.copy()
+        self.mines[:, [3, 5]] = 0.0
+        self.sequences = np.zeros((0, LONGEST), dtype=np.int64)
+        self.returns, self.lengths = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+        self.layer = np.zeros(0, dtype=np.int64)
+
+    def add(self, sequences: np.ndarray) -> None:
+        """Roll sequences out; keep those that belong to a layer."""
+        returns, lengths = replay_carts(sequences, self.mines, CAPACITY, FRAMES, self.discount)
+        good = (lengths > 0) & (returns[:, :2] > 0).any(axis=1)
+        self.sequences = np.concatenate([self.sequences, sequences[good]])
+        self.returns = np.concatenate([self.returns, returns[good]])
+        self.lengths = np.concatenate([self.lengths, lengths[good]])
+        _, first = np.unique(self.returns, axis=0, return_index=True)
+        layer = np.full(len(self.returns), LAYERS)
+        left = np.sort(first)
+        for number in range(LAYERS):
+            best = moocore.is_nondominated(self.returns[left], maximise=True)
+            layer[left[best]] = number
+            left = left[~best]
+            if not len(left):
+                break
+        keep = np.flatnonzero(layer < LAYERS)
+        self.sequences, self.returns = self.sequences[keep], self.returns[keep]
+        self.lengths, self.layer = self.lengths[keep], layer[keep]
+
+    def reflected(self) -> np.ndarray:
+        """All sequences mirrored about the diagonal, with a few more steps to roll home."""
+        mirrored = REFLECTED[self.sequences]
+        for row, size in zip(mirrored, self.lengths, strict=True):
+            row[size : size + 3] = 5
+        return mirrored
+
+    def evolve(self, seconds: float, rng: np.random.Generator) -> None:
+        """Breed until the time is over."""
+        until, generation = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            generation += 1
+            if generation % 10 == 0:
+                self.add(self.reflected())
+                continue
+            chosen = rng.choice(len(self.lengths), min(PARENTS, len(self.lengths)), replace=False)
+            self.add(children(self.sequences[chosen], self.lengths[chosen], CHILDREN, rng))
+
+    def best(self) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+        """The front's returns and sequences."""
+        front = np.flatnonzero(self.layer == 0)
+        sequences = [tuple(int(a) for a in self.sequences[i, : self.lengths[i]]) for i in front]
+        return self.returns[front], sequences
+
+    def hypervolume(self) -> float:
+        """Of the front, above (0, 0, −200)."""
+        return float(moocore.hypervolume(self.best()[0], ref=REFERENCE, maximise=True))
+
+
+def search(discount: float, seconds: float, islands: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Evolve islands apart, then together with the shipped witnesses; return the front's sequences."""
+    joined = Archive(discount)
+    for island in range(islands):
+        archive = Archive(discount)
+        archive.add(trips(2 * CHILDREN, rng))
+        archive.evolve(seconds, rng)
+        print(f"discount {discount:g}, island {island}: {len(archive.best()[1])} points, {archive.hypervolume():.4f}")
+        joined.add(archive.sequences)
+    shipped = pad(witnesses())
+    if shipped.size:
+        wide = np.full((len(shipped), LONGEST), -1)
+        wide[:, : shipped.shape[1]] = shipped
+        joined.add(wide)
+    print(f"discount {discount:g}, joined: {joined.hypervolume():.4f}")
+    joined.evolve(2 * seconds, rng)
+    print(f"discount {discount:g}, evolved: {len(joined.best()[1])} points, {joined.hypervolume():.4f}", flush=True)
+    return joined.best()[1]
+
+
+def main() -> None:
+    """Parse the command line, search for both discounts, and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="per island")
+    parser.add_argument("--islands", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help=f"replace {FILE.name}")
+    given = parser.parse_args()
+    rng = np.random.default_rng(given.seed)
+    found = {s for discount in (0.98, 1.0) for s in search(discount, given.seconds, given.islands, rng)}
+    if given.write:
+        lines = "\n".join("".join(map(str, s)) for s in sorted(found))
+        head = "# Action sequences of the deterministic minecart, one a line; written by benchmarks/minecart_front.py."
+        FILE.write_text(f"{head}\n{lines}\n", encoding="utf-8")
+        print(f"wrote {len(found)} sequences to {FILE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Minecart: a cart fetches two ores from five mines and pays for the fuel (Abels et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike
+
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.control import minecart_kernels as kernels
+from morl.envs.control.minecart_front import best_known_front
+from morl.envs.control.minecart_render import draw_minecart
+from morl.pareto.front import Front
+from morl.spec import EnvError, FloatArray, MOSpec, Objective
+
+ACTIONS = ("mine", "left", "right", "accelerate", "brake", "nothing")
+CAPACITY = 1.5
+MAX_STEPS = 1000
+FRAMES = 4
+MINES = np.array(
+    [
+        [0.16, 0.84, 0.20, 0.05, 0.00, 0.05],
+        [0.50, 0.84, 0.15, 0.05, 0.10, 0.05],
+        [0.84, 0.84, 0.20, 0.05, 0.20, 0.05],
+        [0.84, 0.50, 0.10, 0.05, 0.15, 0.05],
+        [0.84, 0.16, 0.00, 0.05, 0.20, 0.05],
+    ]
+)
+"""x, y, then mean and standard deviation per frame of the first and the second ore."""
+
+
+class MinecartDynamics(Dynamics):
+    """The pure dynamics of the minecart over a batch.
+
+    The state is one array ``cart`` of shape ``(n, 7)``: x, y, speed per frame, heading in degrees (0 along x, 90
+    along y), load of the first and the second ore, and 1 once the cart has left the base.
+
+    Args:
+        stochastic: mines yield normally distributed amounts (cut at zero); otherwise their means.
+        mines: ``(m, 6)`` as in :data:`MINES`.
+        capacity: what the cart holds.
+        frames: how often each action is repeated.
+
+    Raises:
+        EnvError: mines of another shape or outside the unit square, a capacity or frame count that is not positive.
+    """
+
+    def __init__(
+        self,
+        stochastic: bool = True,
+        mines: ArrayLike | None = None,
+        capacity: float = CAPACITY,
+        frames: int = FRAMES,
+    ) -> None:
+        self.mines = _check_mines(MINES if mines is None else mines)
+        if not stochastic:
+            self.mines[:, [3, 5]] = 0.0
+        if not capacity > 0:
+            raise EnvError(f"capacity is {capacity!r}; expected a positive number")
+        if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
+            raise EnvError(f"frames is {frames!r}; expected a positive integer")
+        self.capacity, self.frames = float(capacity), int(frames)
+        self.random = bool(self.mines[:, [3, 5]].any())
+        self.published = mines is None and capacity == CAPACITY and frames == FRAMES
+        self._still = np.zeros((self.frames, 2))
+        worst = (kernels.FUEL_IDLE + kernels.FUEL_MINE) * self.frames
+        self.mo_spec = MOSpec(
+            (
+                Objective("ore1", "load", 0.0, self.capacity, "first ore brought to the base, paid on return"),
+                Objective("ore2", "load", 0.0, self.capacity, "second ore brought to the base, paid on return"),
+                Objective("fuel", "fuel", worst, 0.0, "fuel burnt, more by accelerating and most by mining"),
+            ),
+            discount=0.98,
+            horizon=MAX_STEPS,
+            ref_point=(0.0, 0.0, -200.0),
+            return_scale=((0.0, 0.0, worst / (1 - 0.98)), (self.capacity, self.capacity, 0.0)),
+        )
+        self.observation_space = spaces.Box(
+            np.array([0, 0, 0, -1, -1, 0, 0], dtype=np.float32), np.ones(7, dtype=np.float32), dtype=np.float32
+        )
+        self.action_space = spaces.Discrete(len(ACTIONS))
+
+    def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
+        """Empty carts at rest in the base, facing the middle of the map."""
+        cart = np.zeros((n, 7))
+        cart[:, kernels.HEADING] = 45.0
+        return {"cart": cart}
+
+    def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
+        """Repeat each cart's action for some frames; random numbers are drawn for the carts that mine."""
+        n = len(actions)
+        noise = self._still
+        mining = np.count_nonzero(actions == kernels.MINE)
+        if mining:
+            shape = (mining * self.frames, 2)
+            noise = rng.standard_normal(shape) if self.random else np.zeros(shape)
+        rewards, terminated = np.empty((n, 3)), np.empty(n, dtype=np.bool_)
+        moved = kernels.step_carts(
+            state["cart"], actions, self.mines, self.capacity, self.frames, noise, rewards, terminated
+        )
+        return Transition({"cart": moved}, rewards, terminated)
+
+    def observe(self, state: State) -> np.ndarray[Any, Any]:
+        """Position, speed, sine and cosine of the heading, and both loads over the capacity: ``(n, 7)`` float32."""
+        cart = state["cart"]
+        seen = np.empty((len(cart), 7), dtype=np.float32)
+        kernels.observe_carts(cart, self.capacity, seen)
+        return seen
+
+
+def _check_mines(mines: ArrayLike) -> FloatArray:
+    try:
+        array = np.array(mines, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(0)
+    if array.ndim != 2 or array.shape[1] != 6 or not len(array):
+        raise EnvError(f"mines have shape {array.shape}; expected (m, 6): x, y, mean and deviation of each ore")
+    if not np.isfinite(array).all() or array[:, :2].min() < 0 or array[:, :2].max() > 1 or array[:, [3, 5]].min() < 0:
+        raise EnvError("mines have a value out of range; expected x and y in [0, 1], finite means, deviations >= 0")
+    return array
+
+
+class Minecart(BatchedEnv):
+    """Fetch two ores from five mines with a cart that burns fuel (Abels et al. 2019).
+
+    The base is the corner (0, 0) of a unit square with walls. A trip ends when the cart comes back to the base, which
+    pays what it carries; five mines hold the ores in different proportions, and richer mines are farther away.
+
+    - **Actions** (6): mine, turn left, turn right, accelerate, brake, nothing; each is repeated for 4 frames.
+      A frame turns by 10° or accelerates by 0.0075; braking stops at once; mining works at rest within 0.14 of a mine.
+    - **Observation** (7, float32): x, y, speed, sine and cosine of the heading, both loads over the capacity of 1.5.
+    - **Objectives** (3): first ore, second ore (paid on return, at most 1.5 together), and fuel: 0.005 per frame,
+      plus 0.025 when accelerating or 0.05 when mining.
+    - **Start**: empty, at rest in the base, heading 45°. **End**: back in the base; truncated after 1000 steps.
+
+    In the stochastic version each mine yields a normal amount (deviation 0.05, cut at zero) per frame; otherwise the
+    mean, and :meth:`best_known_front` gives trade-offs with the action sequences that earn them.
+
+    Differences from MO-Gymnasium's ``minecart-v0``, the published trajectories being the same otherwise:
+
+    - Yields come from the environment's own generator, so a seed fixes the episode (there: SciPy's global state).
+    - Rewards are float64, and the fuel's bound is the true −0.22 a step instead of −1.
+    - Invalid actions raise; there, a number above 5 idles in silence.
+    - The observation's low bound is 0 where values cannot be negative (there: −1).
+    - There is no pixel observation: use ``gymnasium.wrappers.AddRenderObservation``.
+
+    Args:
+        stochastic: random yields.
+        mines: ``(m, 6)`` x, y, then mean and deviation per frame of each ore.
+        capacity: what the cart holds.
+        frames: frames per action.
+        max_steps: time limit.
+        render_mode: ``"rgb_array"`` or ``"ansi"``.
+
+    Raises:
+        EnvError: malformed mines, or a capacity or frame count that is not positive.
+    """
+
+    dynamics: MinecartDynamics
+
+    def __init__(
+        self,
+        stochastic: bool = True,
+        mines: ArrayLike | None = None,
+        capacity: float = CAPACITY,
+        frames: int = FRAMES,
+        max_steps: int | None = MAX_STEPS,
+        render_mode: str | None = None,
+    ) -> None:
+        dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
+        super().__init__(dynamics, max_steps, render_mode, draw_minecart(dynamics))
+
+    def best_known_front(self, discount: float | None = None) -> Front:
+        """The best returns known, with the action sequence behind each in ``front.policies``.
+
+        They were found by search and are replayed on every call; nothing proves them optimal.
+
+        Args:
+            discount: γ; the environment's own 0.98 by default.
+
+        Raises:
+            EnvError: random yields, or mines, capacity or frames other than the published ones.
+        """
+        if self.dynamics.random or not self.dynamics.published:
+            raise EnvError(
+                "a best known front exists for the published deterministic minecart only; "
+                "make it with stochastic=False and default mines, capacity and frames"
+            )
+        gamma = self.mo_spec.discount if discount is None else float(discount)
+        return best_known_front(self.dynamics.mines, self.mo_spec, gamma)
+
+
+class MinecartVector(BatchedVectorEnv):
+    """Many minecarts in one call; see :class:`Minecart` for the arguments."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        stochastic: bool = True,
+        mines: ArrayLike | None = None,
+        capacity: float = CAPACITY,
+        frames: int = FRAMES,
+        max_steps: int | None = MAX_STEPS,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
+        super().__init__(
+            dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode, draw_minecart(dynamics)
+        )

@@ -1,0 +1,105 @@
+"""Pictures of the minecart: the map from above, with the cart's load and speed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from morl.envs.batched import Renderer, State
+from morl.envs.control import drawing
+from morl.envs.control.minecart_kernels import BASE_RADIUS, MINE_RADIUS
+
+if TYPE_CHECKING:
+    from morl.envs.control.minecart import MinecartDynamics
+
+_GROUND: drawing.Colour = (233, 221, 197)
+_WALL: drawing.Colour = (160, 134, 98)
+_ARROWS = "→↘↓↙←↖↑↗"  # by heading: 0° is along x, and y points down as on a screen
+
+
+def draw_minecart(dynamics: MinecartDynamics) -> Renderer:
+    """A renderer for carts in these mines."""
+
+    def render(state: State, mode: str) -> Any:
+        return _text(dynamics, state) if mode == "ansi" else _picture(dynamics, state)
+
+    return render
+
+
+def _picture(dynamics: MinecartDynamics, state: State) -> Any:
+    x, y, speed, heading, first, second, _ = (float(v) for v in state["cart"])
+    canvas = drawing.Canvas(520, 580, (-0.08, 1.21, 1.08, -0.08), drawing.PAPER)
+    canvas.rectangle((-0.06, -0.06), (1.06, 1.06), _WALL)
+    canvas.rectangle((-0.03, -0.03), (1.03, 1.03), _GROUND)
+    wedge = [(BASE_RADIUS * math.cos(a * math.pi / 40), BASE_RADIUS * math.sin(a * math.pi / 40)) for a in range(21)]
+    canvas.polygon([(-0.03, -0.03), (BASE_RADIUS, -0.03), *wedge, (-0.03, BASE_RADIUS)], (223, 150, 138))
+    canvas.text((-0.02, -0.02), "base", 13, drawing.INK)
+    for mine in dynamics.mines:
+        _mine(canvas, mine)
+    canvas.polygon(
+        drawing.turned(
+            [(-0.042, -0.028), (0.042, -0.028), (0.042, 0.028), (-0.042, 0.028)], math.radians(heading), (x, y)
+        ),
+        (84, 88, 98),
+        drawing.INK,
+    )
+    for load, colour, side in ((first, drawing.BLUE, -1), (second, drawing.VIOLET, 1)):
+        length = 0.064 * min(load / dynamics.capacity, 1.0)
+        inner = [
+            (-0.032, side * 0.003),
+            (length - 0.032, side * 0.003),
+            (length - 0.032, side * 0.021),
+            (-0.032, side * 0.021),
+        ]
+        if length > 0:
+            canvas.polygon(drawing.turned(inner, math.radians(heading), (x, y)), colour)
+    nose = drawing.turned([(0.046, -0.02), (0.07, 0.0), (0.046, 0.02)], math.radians(heading), (x, y))
+    canvas.polygon(nose, drawing.RED)
+    for i, (label, value, top, colour) in enumerate(
+        (
+            (f"ore 1  {first:.2f}", first, dynamics.capacity, drawing.BLUE),
+            (f"ore 2  {second:.2f}", second, dynamics.capacity, drawing.VIOLET),
+            (f"speed  {speed:.3f}", speed, 0.25, drawing.GREEN),
+        )
+    ):
+        left = -0.04 + 0.37 * i
+        canvas.bar((left, 1.175), (left + 0.33, 1.14), value / top, colour, label)
+    return canvas.array()
+
+
+def _mine(canvas: drawing.Canvas, mine: Any) -> None:
+    x, y, first, second = float(mine[0]), float(mine[1]), float(mine[2]), float(mine[4])
+    canvas.disc((x, y), MINE_RADIUS, (212, 196, 166), (186, 168, 134))
+    canvas.disc((x, y), 0.05, (92, 82, 70), drawing.INK)
+    for amount, colour, dx in ((first, drawing.BLUE, -0.022), (second, drawing.VIOLET, 0.022)):
+        if amount > 0:
+            canvas.disc((x + dx, y), 0.0205 * math.sqrt(min(amount, 0.4) / 0.2), colour)
+    canvas.text((x, y + 0.09), f"{first:g} | {second:g}", 11, drawing.INK, "mm")
+
+
+def _text(dynamics: MinecartDynamics, state: State) -> str:
+    x, y, speed, heading, first, second, _ = (float(v) for v in state["cart"])
+    width, height = 49, 25
+
+    def cell(px: float, py: float) -> tuple[int, int]:
+        return round(py * (height - 1)), round(px * (width - 1))
+
+    grid = drawing.characters(width, height, " ")
+    for row in range(height):
+        for column in range(width):
+            px, py = column / (width - 1), row / (height - 1)
+            if math.hypot(px, py) < BASE_RADIUS:
+                grid[row][column] = "#"
+            elif any(math.hypot(px - m[0], py - m[1]) <= MINE_RADIUS for m in dynamics.mines):
+                grid[row][column] = "·"
+    for number, mine in enumerate(dynamics.mines, 1):
+        row, column = cell(float(mine[0]), float(mine[1]))
+        grid[row][column] = str(number % 10)
+    row, column = cell(x, y)
+    grid[row][column] = _ARROWS[round(heading / 45) % 8]
+    edge = "+" + "-" * width + "+"
+    framed = [list(edge), *(["|", *line, "|"] for line in grid), list(edge)]
+    return drawing.joined(
+        framed,
+        f"ore1 {first:.2f}  ore2 {second:.2f}  of {dynamics.capacity:g}   speed {speed:.3f}  heading {heading:.0f}°",
+    )
