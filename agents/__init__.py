@@ -1,1 +1,44 @@
-"""TBD"""
+"""Agents: algorithms that learn the trade-offs of an environment, one file each, on one shared base.
+
+Every algorithm is an attribute of this module (``morl.agents.ParetoQLearning``), imported when it is first used;
+``morl.agents.registry.names()`` lists them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from morl.agents import registry
+from morl.agents.base import Agent, LearningInterrupted, load
+from morl.agents.config import AgentConfig, option
+from morl.agents.info import AlgoInfo
+
+if TYPE_CHECKING:
+    from morl.agents.linear import LinearScalarization
+    from morl.agents.multi_weight_q import MultiWeightQLearning
+    from morl.agents.pareto_q import ParetoQLearning
+    from morl.agents.planner import ExactPlanner
+
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "AlgoInfo",
+    "ExactPlanner",
+    "LearningInterrupted",
+    "LinearScalarization",
+    "MultiWeightQLearning",
+    "ParetoQLearning",
+    "load",
+    "option",
+    "registry",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in registry.BUILT_IN:
+        return registry.get(name)
+    raise AttributeError(f"module 'morl.agents' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *registry.names()})

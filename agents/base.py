@@ -1,0 +1,548 @@
+"""What every agent has in common: stable-baselines3's manners, for many objectives.
+
+A subclass says how it learns (:meth:`Agent._learn`), which policies it offers (:meth:`Agent._policies`) and what its
+state is (:meth:`Agent._state`, :meth:`Agent._restore`); seeds, callbacks, prediction, evaluation, fronts, files,
+interrupts and errors are here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import ArrayLike
+
+from morl.agents import checkpoint
+from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
+from morl.agents.config import AgentConfig, make_config, to_dict
+from morl.agents.evaluation import Evaluation, Evaluator
+from morl.agents.info import AlgoInfo
+from morl.agents.logger import Logger, NullLogger
+from morl.agents.observations import batch_of, is_countable
+from morl.agents.policies import PolicySet
+from morl.agents.problem import Problem
+from morl.pareto.front import Front
+from morl.pareto.indicators import nondominated_mask
+from morl.spec import AgentError, FloatArray, RunError, check_weights
+
+Array = np.ndarray[Any, Any]
+
+_PURPOSES = {"train": 0, "evaluation": 1, "network": 2, "explore": 3, "predict": 4, "sample": 5, "worker": 6}
+
+
+class LearningInterrupted(KeyboardInterrupt):
+    """Ctrl-C during :meth:`Agent.learn`: the message says what was learned, and the agent can be used and saved."""
+
+
+class _Stop(Exception):
+    """A callback asked to stop."""
+
+
+class PolicyHandle:
+    """One policy of an agent, as found behind a point of its front: acts without being told a preference."""
+
+    def __init__(self, agent: Agent, policies: PolicySet, number: int) -> None:
+        self.agent, self.policies, self.number = agent, policies, number
+
+    def predict(
+        self,
+        observation: Any,
+        state: Mapping[str, Array] | None = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = False,
+        *,
+        accrued: ArrayLike | None = None,
+    ) -> tuple[Any, dict[str, Array] | None]:
+        """As :meth:`Agent.predict`, for this policy."""
+        return self.agent._act(self.policies, self.number, observation, state, episode_start, deterministic, accrued)
+
+    def __repr__(self) -> str:
+        return f"{self.agent.info.name} policy {self.number}"
+
+
+class Agent(ABC):
+    """Base of every agent.
+
+    Args:
+        env: an id, an environment with vector rewards, or a vector environment.
+        config: a ``Config``, or a mapping of options.
+        seed: root of every random number the agent uses; ``None`` draws one (and :attr:`seed` names it).
+        options: single options of ``Config``, by name.
+
+    Raises:
+        AgentError: the environment's spaces do not suit the algorithm.
+        UnknownNameError: an option that does not exist.
+
+    Attributes:
+        num_timesteps: environment steps learned from.
+        eval_steps: environment steps spent on evaluation.
+        seconds: wall-clock spent in :meth:`learn`, evaluation by callbacks excluded.
+        logger: receives numbers while learning; set it to any :class:`morl.agents.logger.Logger`.
+    """
+
+    info: ClassVar[AlgoInfo]
+    Config: ClassVar[type[AgentConfig]] = AgentConfig
+
+    config: Any
+
+    def __init__(
+        self,
+        env: Any,
+        config: AgentConfig | Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        name = self.info.name
+        if isinstance(config, AgentConfig):
+            config = to_dict(config)
+        self.config = make_config(self.Config, {**(config or {}), **options}, name)
+        self.problem = Problem(env, self.config.discount)
+        self.spec, self.k, self.discount = self.problem.spec, self.problem.spec.k, self.problem.discount
+        self.observation_space, self.action_space = self.problem.observation_space, self.problem.action_space
+        self._check_spaces()
+        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
+            raise AgentError(f"seed is {seed!r}; expected a non-negative integer or None")
+        self.seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else int(seed)
+        self.logger: Logger = NullLogger()
+        self.num_timesteps = 0
+        self.target_timesteps = 0
+        self.seconds = 0.0
+        self._segment = 0
+        self._evaluator = Evaluator(self.problem, self.seeds("evaluation"), self.config.eval_envs)
+        self._rng_predict = self.rng("predict")
+        self._callbacks: CallbackList = CallbackList([])
+        self._interrupted = False
+        self._log_interval: int | None = None
+        self._next_log = 0
+        self._clock = 0.0
+        self._setup()
+
+    # ---- what a subclass says --------------------------------------------------------------------------
+
+    def _setup(self) -> None:  # noqa: B027  # nothing to allocate is a fine answer
+        """Allocate what learning needs. The environment is known; nothing is learned yet."""
+
+    @abstractmethod
+    def _learn(self, until: int) -> None:
+        """Begin episodes anew (seeded by :meth:`segment_seed`) and learn until ``num_timesteps >= until``.
+
+        Call :meth:`advance` after each round of steps and updates. Everything that is carried to the next call must
+        be in :meth:`_state`: a new call must not depend on anything else.
+        """
+
+    @abstractmethod
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        """The policies for weights ``(m, K)``; for ``None`` all policies that the agent would put on its front."""
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Arrays and JSON-able facts from which :meth:`_restore` rebuilds the agent exactly."""
+        return {}, {}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:  # noqa: B027
+        """The inverse of :meth:`_state`."""
+
+    def status(self) -> dict[str, float]:
+        """A few numbers about the progress of learning, for logs and progress bars. Must not run a policy."""
+        return {}
+
+    def _provenance(self) -> dict[str, Any]:
+        """More facts for the front's provenance."""
+        return {}
+
+    # ---- checks ----------------------------------------------------------------------------------------
+
+    def _check_spaces(self) -> None:
+        name, kinds = self.info.name, self.info.actions
+        kind = "continuous" if isinstance(self.action_space, spaces.Box) else "discrete"
+        if kind not in kinds or not isinstance(self.action_space, spaces.Box | spaces.Discrete):
+            raise AgentError(
+                f"{name} needs {' or '.join(kinds)} actions; {self.problem.id} has {self.action_space}. "
+                f"`morl algo list` shows which algorithms take which"
+            )
+        if "vector" not in self.info.observations and not is_countable(self.observation_space):
+            raise AgentError(
+                f"{name} is tabular and needs countable observations; {self.problem.id} has {self.observation_space}"
+            )
+        if self.info.needs_model and self.problem.model is None:
+            raise AgentError(f"{name} needs a finite model; {self.problem.id} has no momdp()")
+
+    # ---- seeds -----------------------------------------------------------------------------------------
+
+    def seeds(self, purpose: str, *index: int) -> np.random.SeedSequence:
+        """The seeds of one purpose: a branch of the tree that grows from :attr:`seed`."""
+        return np.random.SeedSequence(self.seed, spawn_key=(_PURPOSES[purpose], *index))
+
+    def rng(self, purpose: str, *index: int) -> np.random.Generator:
+        """A generator on :meth:`seeds`."""
+        return np.random.default_rng(self.seeds(purpose, *index))
+
+    def integer_seed(self, purpose: str, *index: int) -> int:
+        """A 31-bit seed on :meth:`seeds`, for libraries that want an integer."""
+        return int(self.seeds(purpose, *index).generate_state(1)[0] & 0x7FFFFFFF)
+
+    def segment_seed(self) -> int:
+        """Seed of the episodes that begin in this call of :meth:`_learn`."""
+        return self.integer_seed("train", self._segment)
+
+    # ---- learning --------------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the steps asked for that are done, in ``[0, 1]``, for schedules."""
+        return min(1.0, self.num_timesteps / max(1, self.target_timesteps))
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Any = None,
+        log_interval: int | None = None,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Learn from ``total_timesteps`` more environment steps.
+
+        Args:
+            total_timesteps: environment steps, over all copies.
+            callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
+            log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
+            progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.
+
+        Raises:
+            EnvError: a reward that is not a finite vector of length K. What was learned is kept.
+            LearningInterrupted: Ctrl-C. What was learned is kept, and the message says what it is.
+        """
+        if isinstance(total_timesteps, bool) or int(total_timesteps) != total_timesteps or total_timesteps < 1:
+            raise AgentError(f"total_timesteps is {total_timesteps!r}; expected a positive integer")
+        extra: list[Callback] = [ProgressBar()] if progress_bar else []
+        self._callbacks = CallbackList([*as_callback(callback).callbacks, *extra])
+        self._log_interval = log_interval
+        self._next_log = self.num_timesteps + (log_interval or 0)
+        self._interrupted = False
+        self.target_timesteps = self.num_timesteps + int(total_timesteps)
+        every = self._callbacks.segment_every
+        self._callbacks.on_training_start(self)
+        self._clock = time.perf_counter()
+        try:
+            with self._orderly_interrupt():
+                while self.num_timesteps < self.target_timesteps:
+                    until = self.target_timesteps
+                    if every:
+                        until = min(until, (self.num_timesteps // every + 1) * every)
+                    self._segment += 1
+                    self._learn(until)
+                    self._tick()
+                    self._callbacks.on_segment_end(self)
+                    self._clock = time.perf_counter()
+        except _Stop:
+            self._callbacks.on_segment_end(self)
+        except KeyboardInterrupt:
+            raise LearningInterrupted(self._farewell(None)) from None
+        except Exception as error:
+            place = self._callbacks.on_failure(self, error)
+            if place:
+                error.add_note(f"what was learned in {self.num_timesteps:,} steps is in {place}")
+            raise
+        finally:
+            self._callbacks.on_training_end(self)
+        return self
+
+    def advance(self, steps: int) -> None:
+        """Count ``steps`` environment steps, log, call callbacks, and stop where one of them (or Ctrl-C) says so."""
+        self.num_timesteps += int(steps)
+        self._tick()
+        if self._log_interval and self.num_timesteps >= self._next_log:
+            self._next_log = self.num_timesteps + self._log_interval
+            self.logger.log({"seconds": self.seconds, **self.status()}, self.num_timesteps)
+        go_on = self._callbacks.on_step(self)
+        self._clock = time.perf_counter()
+        if self._interrupted:
+            raise KeyboardInterrupt
+        if not go_on:
+            raise _Stop
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._clock
+        self._clock = now
+
+    def _farewell(self, place: str | None) -> str:
+        done = f"interrupted after {self.num_timesteps:,} of {self.target_timesteps:,} steps"
+        known = ", ".join(f"{key} {value:.4g}" for key, value in self.status().items())
+        kept = f"what {self.info.name} learned is kept{f' ({known})' if known else ''}"
+        return f"{done}; {kept}: front(), predict() and save() work, learn() goes on"
+
+    @contextlib.contextmanager
+    def _orderly_interrupt(self) -> Iterator[None]:
+        """Let Ctrl-C wait for the end of a round of steps and updates; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: Any) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    # ---- acting ----------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        observation: Any,
+        state: Mapping[str, Array] | None = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = False,
+        *,
+        preference: ArrayLike | None = None,
+        accrued: ArrayLike | None = None,
+    ) -> tuple[Any, dict[str, Array] | None]:
+        """Actions for an observation, or for a batch of them.
+
+        Args:
+            observation: ``(...)`` or ``(n, ...)``.
+            state: what the last call returned; ``None`` at the beginning of an episode.
+            episode_start: ``(n,)`` true where an episode has just begun; its state is forgotten.
+            deterministic: take the most likely action.
+            preference: weights ``(K,)`` or ``(n, K)`` on the simplex (integers are welcome); equal ones by default.
+            accrued: ``(K,)`` or ``(n, K)`` discounted reward since the episode began, which policies that optimise
+                the return of each single episode need.
+
+        Returns:
+            Actions, and the state for the next call (``None`` where policies need none).
+
+        Raises:
+            SpecError: a preference off the simplex or of the wrong length.
+            AgentError: an observation of the wrong shape, a preference given to an agent with one policy only, or
+                ``accrued`` missing where it is needed.
+        """
+        return self._act(
+            self._for_preference(preference), None, observation, state, episode_start, deterministic, accrued
+        )
+
+    def _for_preference(self, preference: ArrayLike | None) -> PolicySet:
+        if not self.info.multi_policy:
+            if preference is not None:
+                raise AgentError(f"{self.info.name} has one policy, made for its utility; leave preference out")
+            return self._policies(None)
+        given = np.full((1, self.k), 1.0 / self.k) if preference is None else np.asarray(preference)
+        rows = np.atleast_2d(given)
+        return self._policies(np.stack([check_weights(row, self.k, "preference") for row in rows]))
+
+    def _act(
+        self,
+        policies: PolicySet,
+        number: int | None,
+        observation: Any,
+        state: Mapping[str, Array] | None,
+        episode_start: ArrayLike | None,
+        deterministic: bool,
+        accrued: ArrayLike | None,
+    ) -> tuple[Any, dict[str, Array] | None]:
+        batch, was_batch = batch_of(self.observation_space, observation)
+        n = len(next(iter(batch.values()))) if isinstance(batch, dict) else len(batch)
+        if number is not None:
+            which = np.full(n, number, dtype=np.int64)
+        elif len(policies) in (1, n):
+            which = np.arange(n, dtype=np.int64) % len(policies)
+        else:
+            raise AgentError(f"{len(policies)} preferences for {n} observations; expected 1 or {n}")
+        if policies.needs_accrued and accrued is None:
+            raise AgentError(
+                f"{self.info.name} acts on the reward accrued so far; give predict(accrued=...) the discounted sum of "
+                "rewards since the episode began (zeros at its start)"
+            )
+        total = np.zeros((n, self.k)) if accrued is None else np.atleast_2d(np.asarray(accrued, dtype=np.float64))
+        if total.shape != (n, self.k):
+            raise AgentError(f"accrued has shape {total.shape}; expected ({n}, {self.k})")
+        memory, steps = self._memory(policies, which, state, episode_start)
+        actions, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        carried = {**memory, "time": steps + 1} if policies.needs_accrued or policies.has_memory else None
+        if was_batch:
+            return actions, carried
+        return (int(actions[0]) if isinstance(self.action_space, spaces.Discrete) else actions[0]), carried
+
+    def _memory(
+        self, policies: PolicySet, which: Array, state: Mapping[str, Array] | None, episode_start: ArrayLike | None
+    ) -> tuple[dict[str, Array], Array]:
+        n = len(which)
+        if state is None:
+            return policies.start(which, self._rng_predict), np.zeros(n, dtype=np.int64)
+        memory = {key: np.array(value) for key, value in state.items() if key != "time"}
+        steps = np.array(state["time"])
+        if len(steps) != n:
+            raise AgentError(f"state has {len(steps)} rows for {n} observations; pass the one returned for them")
+        if episode_start is not None:
+            fresh = np.flatnonzero(np.broadcast_to(np.asarray(episode_start, dtype=bool), (n,)))
+            if len(fresh):
+                steps[fresh] = 0
+                for key, value in policies.start(which[fresh], self._rng_predict).items():
+                    memory[key][fresh] = value
+        return memory, steps
+
+    # ---- measuring -------------------------------------------------------------------------------------
+
+    @property
+    def eval_steps(self) -> int:
+        """Environment steps spent on evaluation so far."""
+        return self._evaluator.steps
+
+    @property
+    def _evaluates_deterministically(self) -> bool:
+        """Whether fronts are measured with the most likely actions (true) or with drawn ones."""
+        return True
+
+    def evaluate(
+        self,
+        preference: ArrayLike | None = None,
+        episodes: int = 100,
+        *,
+        discount: float | None = None,
+        seed: int | None = None,
+        distributions: bool = False,
+        exact: bool | None = None,
+    ) -> Evaluation:
+        """Measure the policies for given preferences (or the agent's only policy); see :class:`Evaluator`."""
+        return self._evaluator.evaluate(
+            self._for_preference(preference),
+            episodes,
+            discount=discount,
+            seed=seed,
+            deterministic=self._evaluates_deterministically,
+            distributions=distributions,
+            exact=exact,
+        )
+
+    def front(
+        self,
+        episodes: int = 100,
+        seed: int | None = None,
+        *,
+        discount: float | None = None,
+        exact: bool | None = None,
+    ) -> Front:
+        """The agent's policies, measured afresh, without those that others dominate.
+
+        Where values are sampled, half of the episodes choose which policies are reported, and the other half say
+        what those are worth: a lucky draw does not stay on the front.
+
+        Args:
+            episodes: episodes per policy where sampling is needed (exact where the environment has a model).
+            seed: seed of the sampled episodes; a fresh one per call by default.
+            discount: γ of the reported returns; the environment's (or the config's) by default.
+            exact: as in :meth:`Evaluator.evaluate`.
+        """
+        policies = self._policies(None)
+        seeds = [None, None] if seed is None else [seed, seed + 1]
+        first = max(1, episodes // 2)
+        how: dict[str, Any] = {
+            "discount": discount,
+            "deterministic": self._evaluates_deterministically,
+            "exact": exact,
+        }
+        spent = self._evaluator.steps
+        result = self._evaluator.evaluate(policies, first, seed=seeds[0], **how)
+        kept = np.flatnonzero(nondominated_mask(result.mean))
+        if not result.exact:
+            from morl.agents.policies import Subset
+
+            chosen = Subset(policies, kept)
+            result = self._evaluator.evaluate(chosen, max(1, episodes - first), seed=seeds[1], **how)
+            again = np.flatnonzero(nondominated_mask(result.mean))
+            rows, kept = again, kept[again]
+        else:
+            rows = kept
+        return Front(
+            result.mean[rows],
+            objectives=self.spec.objectives,
+            ref_point=self.spec.ref_point,
+            discount=result.discount,
+            policies=[PolicyHandle(self, policies, int(i)) for i in kept],
+            weights=None if policies.preferences is None else policies.preferences[kept],
+            covariance=result.covariance[rows],
+            episodes=result.episodes[rows],
+            scale=self.spec.return_scale,
+            provenance={
+                "algorithm": self.info.name,
+                "policy_class": self.info.policy_class,
+                "criterion": self.info.criterion[0],
+                "env": self.problem.id,
+                "seed": self.seed,
+                "steps": self.num_timesteps,
+                "eval_steps": self._evaluator.steps - spent,
+                "seconds": round(self.seconds, 6),
+                **self._provenance(),
+            },
+        )
+
+    # ---- files -----------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything needed to go on learning into the folder ``path`` (see :mod:`morl.agents.checkpoint`)."""
+        arrays, facts = self._state()
+        meta = {
+            "algorithm": self.info.name,
+            "config": to_dict(self.config),
+            "seed": self.seed,
+            "env": self.problem.id,
+            "objectives": [o.to_dict() for o in self.spec.objectives],
+            "discount": self.discount,
+            "num_timesteps": self.num_timesteps,
+            "target_timesteps": self.target_timesteps,
+            "segment": self._segment,
+            "seconds": self.seconds,
+            "eval_steps": self._evaluator.steps,
+            "eval_calls": self._evaluator._calls,
+            "facts": facts,
+        }
+        return checkpoint.save(path, meta, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path, env: Any) -> Self:
+        """An agent as it was saved.
+
+        Args:
+            path: the folder written by :meth:`save`.
+            env: the environment (or its id) to act and go on learning in.
+
+        Raises:
+            RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
+        """
+        saved = checkpoint.load(path)
+        meta = saved.meta
+        if meta["algorithm"] != cls.info.name:
+            raise RunError(f"checkpoint {str(path)!r} is of {meta['algorithm']}; load it with morl.agents.load")
+        agent = cls(env, meta["config"], seed=meta["seed"])
+        names = tuple(o["name"] for o in meta["objectives"])
+        if names != agent.spec.names or meta["env"] != agent.problem.id:
+            raise RunError(
+                f"checkpoint {str(path)!r} is of {meta['env']} ({', '.join(names)}); "
+                f"given was {agent.problem.id} ({', '.join(agent.spec.names)})"
+            )
+        agent.num_timesteps, agent.target_timesteps = int(meta["num_timesteps"]), int(meta["target_timesteps"])
+        agent._segment, agent.seconds = int(meta["segment"]), float(meta["seconds"])
+        agent._evaluator.steps, agent._evaluator._calls = int(meta["eval_steps"]), int(meta["eval_calls"])
+        agent._restore(saved.arrays, meta["facts"])
+        return agent
+
+
+def load(path: str | Path, env: Any) -> Agent:
+    """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`."""
+    from morl.agents import registry
+
+    meta = checkpoint.load(path).meta
+    return registry.get(meta["algorithm"]).load(path, env)

@@ -1,0 +1,182 @@
+"""Observations as arrays for networks and as numbers for tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from morl.spec import AgentError, FloatArray, IntArray
+
+Array = np.ndarray[Any, Any]
+
+
+def batch_of(space: spaces.Space[Any], observation: Any) -> tuple[Any, bool]:
+    """An observation, or a batch of them, as a batch; the flag says whether it was one already.
+
+    Raises:
+        AgentError: the shape fits neither one observation nor a batch.
+    """
+    if isinstance(space, spaces.Dict):
+        parts = {key: batch_of(space.spaces[key], observation[key]) for key in space.spaces}
+        return {key: part[0] for key, part in parts.items()}, all(part[1] for part in parts.values())
+    array = np.asarray(observation)
+    shape = space.shape or ()
+    if array.shape == shape:
+        return array[None], False
+    if array.ndim == len(shape) + 1 and array.shape[1:] == shape:
+        return array, True
+    raise AgentError(f"observation has shape {array.shape}; expected {shape}, or (n, ...) for a batch, from {space}")
+
+
+class Encoder:
+    """Turns a batch of observations of a space into float32 rows ``(n, size)`` for a network.
+
+    Discrete and MultiDiscrete become one-hot, boxes are flattened and, where both bounds are finite, scaled to
+    ``[-1, 1]``; dictionaries are concatenated in key order.
+
+    >>> Encoder(spaces.Discrete(3))(np.array([2])).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        self.space = space
+        self.parts: dict[str, Encoder] = {}
+        if isinstance(space, spaces.Discrete):
+            self.size = int(space.n)
+        elif isinstance(space, spaces.MultiDiscrete):
+            self.size = int(space.nvec.sum())
+            self._offsets = np.concatenate([[0], np.cumsum(space.nvec.ravel())[:-1]])
+        elif isinstance(space, spaces.MultiBinary):
+            self.size = int(np.prod(space.shape))
+        elif isinstance(space, spaces.Box):
+            self.size = int(np.prod(space.shape))
+            low = space.low.astype(np.float64).ravel()
+            high = space.high.astype(np.float64).ravel()
+            with np.errstate(over="ignore", invalid="ignore"):
+                span = high - low
+            known = np.isfinite(span) & (span > 0) & (np.abs(low) < 1e6) & (np.abs(high) < 1e6)
+            self._shift = np.where(known, (np.where(known, low, 0) + np.where(known, high, 0)) / 2, 0.0)
+            self._scale = np.where(known, 2.0 / np.where(known, span, 1.0), 1.0)
+        elif isinstance(space, spaces.Dict):
+            self.parts = {key: Encoder(part) for key, part in space.spaces.items()}
+            self.size = sum(part.size for part in self.parts.values())
+        else:
+            raise AgentError(
+                f"observation space {space} is not supported; "
+                "expected Discrete, MultiDiscrete, MultiBinary, Box or Dict"
+            )
+
+    def __call__(self, observations: Any) -> Array:
+        """Encode ``(n, ...)`` observations."""
+        space = self.space
+        if isinstance(space, spaces.Dict):
+            return np.concatenate([part(observations[key]) for key, part in self.parts.items()], axis=1)
+        values = np.asarray(observations)
+        n = len(values)
+        if isinstance(space, spaces.Discrete):
+            out = np.zeros((n, self.size), dtype=np.float32)
+            out[np.arange(n), values.astype(np.int64) - int(space.start)] = 1.0
+            return out
+        flat = values.reshape(n, -1)
+        if isinstance(space, spaces.MultiDiscrete):
+            out = np.zeros((n, self.size), dtype=np.float32)
+            columns = flat.astype(np.int64) - space.start.ravel() + self._offsets
+            out[np.arange(n)[:, None], columns] = 1.0
+            return out
+        if isinstance(space, spaces.Box):
+            return ((flat - self._shift) * self._scale).astype(np.float32)
+        return flat.astype(np.float32)
+
+
+def is_countable(space: spaces.Space[Any]) -> bool:
+    """True where observations can index a table: Discrete, MultiDiscrete, MultiBinary or a box of integers."""
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+        return True
+    return isinstance(space, spaces.Box) and bool(np.issubdtype(space.dtype or np.float64, np.integer))
+
+
+class StateIndex:
+    """Numbers observations 0, 1, 2, … in order of appearance, or as a finite model numbers its states.
+
+    Args:
+        space: space of one observation.
+        known: observations that get the first numbers, ``(n, ...)``; equal ones share a number.
+    """
+
+    def __init__(self, space: spaces.Space[Any], known: Array | None = None) -> None:
+        self.space = space
+        self._plain = isinstance(space, spaces.Discrete)
+        self._numbers: dict[bytes | int, int] = {}
+        self.seen: list[Array] = []
+        if known is not None:
+            self.lookup(known)
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def _key(self, observation: Any) -> bytes | int:
+        return int(observation) if self._plain else np.ascontiguousarray(observation).tobytes()
+
+    def lookup(self, observations: Any, *, grow: bool = True) -> IntArray:
+        """Numbers of a batch of observations ``(n, ...)``; unknown ones are added, or give −1."""
+        dtype = self.space.dtype or np.float64
+        values = np.asarray(observations, dtype=dtype)
+        out = np.empty(len(values), dtype=np.int64)
+        for i, value in enumerate(values):
+            key = self._key(value)
+            number = self._numbers.get(key, -1)
+            if number < 0 and grow:
+                number = self._numbers[key] = len(self.seen)
+                self.seen.append(np.array(value))
+            out[i] = number
+        return out
+
+    def table(self) -> Array:
+        """Every numbered observation, ``(n, ...)``."""
+        dtype = self.space.dtype or np.float64
+        shape = self.space.shape or ()
+        return np.array(self.seen, dtype=dtype).reshape((len(self.seen), *shape))
+
+
+class RunningScale:
+    """Mean and standard deviation per objective, updated by batches (Chan, Golub & LeVeque 1983).
+
+    Args:
+        k: the number of objectives.
+    """
+
+    def __init__(self, k: int) -> None:
+        self.count = 0.0
+        self.mean: FloatArray = np.zeros(k)
+        self.m2: FloatArray = np.zeros(k)
+
+    def update(self, values: FloatArray) -> None:
+        """Take in rows ``(n, K)``."""
+        n = float(len(values))
+        if n == 0:
+            return
+        mean = values.mean(axis=0)
+        m2 = ((values - mean) ** 2).sum(axis=0)
+        delta, total = mean - self.mean, self.count + n
+        self.m2 = self.m2 + m2 + delta**2 * (self.count * n / total)
+        self.mean = self.mean + delta * (n / total)
+        self.count = total
+
+    @property
+    def std(self) -> FloatArray:
+        """Standard deviation per objective, shape ``(K,)``; 1 where nothing varies."""
+        if self.count < 2:
+            return np.ones_like(self.mean)
+        value = np.sqrt(self.m2 / self.count)
+        return np.where(value > 1e-8 * np.maximum(1.0, np.abs(self.mean)), value, 1.0)
+
+    def arrays(self, prefix: str) -> dict[str, Array]:
+        """State as arrays for a checkpoint."""
+        return {f"{prefix}.count": np.array([self.count]), f"{prefix}.mean": self.mean, f"{prefix}.m2": self.m2}
+
+    def restore(self, prefix: str, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        self.count = float(arrays[f"{prefix}.count"][0])
+        self.mean, self.m2 = arrays[f"{prefix}.mean"].copy(), arrays[f"{prefix}.m2"].copy()

@@ -1,0 +1,102 @@
+"""Weights on the simplex: random ones, grids, and corner weights chosen by optimistic linear support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from morl.pareto.weights import corner_weights, das_dennis
+from morl.spec import AgentError, FloatArray
+
+
+def sample_simplex(n: int, k: int, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
+    """``n`` weights ``(n, k)`` over the whole simplex, Dirichlet with one concentration (1 is uniform)."""
+    if concentration <= 0:
+        raise AgentError(f"concentration is {concentration}; expected a positive number")
+    draws = rng.standard_gamma(concentration, size=(n, k))
+    totals = draws.sum(axis=1, keepdims=True)
+    lost = totals[:, 0] <= 0  # tiny concentrations underflow: all mass then sits on one objective
+    if lost.any():
+        draws[lost] = np.eye(k)[rng.integers(k, size=int(lost.sum()))]
+        totals = draws.sum(axis=1, keepdims=True)
+    return np.asarray(draws / totals)
+
+
+def simplex_grid(k: int, n: int) -> FloatArray:
+    """About ``n`` evenly spread weights: the finest lattice of at most ``n``, corners included.
+
+    For fewer than ``k`` weights the corners do not fit: the middle of the simplex comes first, then corners.
+
+    >>> len(simplex_grid(3, 10)), simplex_grid(2, 1).tolist()
+    (10, [[0.5, 0.5]])
+    """
+    if n < 1:
+        raise AgentError(f"number of weights is {n}; expected at least 1")
+    if n < k:
+        return np.concatenate([np.full((1, k), 1.0 / k), np.eye(k)])[:n]
+    return das_dennis(k, number=n)
+
+
+def to_raw(weights: FloatArray, scale: FloatArray) -> FloatArray:
+    """Weights for normalised objectives ``J / scale``, as weights ``(..., K)`` for raw returns.
+
+    >>> to_raw(np.array([0.5, 0.5]), np.array([1.0, 3.0])).tolist()
+    [0.75, 0.25]
+    """
+    raw = np.asarray(weights, dtype=np.float64) / np.asarray(scale, dtype=np.float64)
+    return np.asarray(raw / raw.sum(axis=-1, keepdims=True))
+
+
+@dataclass
+class LinearSupport:
+    """Optimistic linear support (Roijers 2016): which weight to solve next, and how much it could still gain.
+
+    Args:
+        k: the number of objectives.
+        epsilon: stop when no weight can gain more than this.
+
+    Usage: ``w = ols.next()`` until ``None``; solve ``w``; ``ols.add(w, value)``.
+    """
+
+    k: int
+    epsilon: float = 1e-6
+    weights: list[FloatArray] = field(default_factory=list)
+    values: list[FloatArray] = field(default_factory=list)
+
+    def add(self, weight: FloatArray, value: FloatArray) -> None:
+        """Say what solving ``weight`` gave: a value vector ``(K,)``."""
+        self.weights.append(np.asarray(weight, dtype=np.float64))
+        self.values.append(np.asarray(value, dtype=np.float64))
+
+    def candidates(self) -> tuple[FloatArray, FloatArray]:
+        """Unsolved corner weights ``(n, K)`` and their largest possible gain ``(n,)``, best first."""
+        if not self.values:
+            return np.eye(self.k), np.full(self.k, np.inf)
+        values = np.array(self.values)
+        corners = corner_weights(values)
+        solved = np.array(self.weights)
+        fresh = np.array([np.abs(solved - w).max(axis=1).min() > 1e-9 for w in corners])
+        corners = corners[fresh]
+        if not len(corners):
+            return np.zeros((0, self.k)), np.zeros(0)
+        known = (corners @ values.T).max(axis=1)
+        gain = np.array([self._ceiling(w) for w in corners]) - known
+        order = np.argsort(-gain, kind="stable")
+        return corners[order], gain[order]
+
+    def _ceiling(self, weight: FloatArray) -> float:
+        """The most that ``weight`` can earn, given that every solved weight was solved optimally (a linear program)."""
+        from scipy.optimize import linprog
+
+        solved, values = np.array(self.weights), np.array(self.values)
+        bounds = [(None, None)] * self.k
+        result = linprog(-weight, A_ub=solved, b_ub=(solved * values).sum(axis=1), bounds=bounds, method="highs")
+        return float(-result.fun) if result.status == 0 else float("inf")
+
+    def next(self) -> FloatArray | None:
+        """The weight with the largest possible gain, or ``None`` where none exceeds epsilon."""
+        corners, gain = self.candidates()
+        if not len(corners) or gain[0] <= self.epsilon:
+            return None
+        return np.asarray(corners[0])

@@ -1,0 +1,91 @@
+"""Names of algorithms, mapped to the modules that hold them; nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from morl.spec import AgentError, UnknownNameError
+
+if TYPE_CHECKING:
+    from morl.agents.base import Agent
+
+BUILT_IN: dict[str, str] = {
+    "CAPQL": "morl.agents.capql",
+    "ESRQLearning": "morl.agents.esr_q",
+    "EUPG": "morl.agents.eupg",
+    "Envelope": "morl.agents.envelope",
+    "ExactPlanner": "morl.agents.planner",
+    "GPILS": "morl.agents.gpi_ls",
+    "LinearScalarization": "morl.agents.linear",
+    "MultiWeightQLearning": "morl.agents.multi_weight_q",
+    "PCN": "morl.agents.pcn",
+    "ParetoEvolution": "morl.agents.evolution",
+    "ParetoQLearning": "morl.agents.pareto_q",
+    "QuantileDQN": "morl.agents.quantile_dqn",
+    "VectorQLambda": "morl.agents.vector_q_lambda",
+    "WorstCase": "morl.agents.worst_case",
+}
+ENTRY_POINT_GROUP = "morl.agents"
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").replace(" ", "").casefold()
+
+
+def _third_party() -> dict[str, metadata.EntryPoint]:
+    return {point.name: point for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def names() -> list[str]:
+    """Every algorithm that can be used here: built in, registered at run time, and from other packages."""
+    own = {name for name, module in BUILT_IN.items() if _exists(module)}
+    return sorted(own | set(_registered) | set(_third_party()))
+
+
+_registered: dict[str, type[Agent]] = {}
+
+
+def register(agent: type[Agent]) -> type[Agent]:
+    """Register an agent class under its ``info.name``; works as a decorator.
+
+    Raises:
+        AgentError: the name belongs to another class.
+    """
+    name = agent.info.name
+    if _registered.get(name, agent) is not agent or name in BUILT_IN:
+        raise AgentError(f"an algorithm called {name!r} exists already; give AlgoInfo another name")
+    _registered[name] = agent
+    return agent
+
+
+def get(name: str) -> type[Agent]:
+    """The class of an algorithm. Case, hyphens and underscores do not matter.
+
+    Raises:
+        UnknownNameError: no such algorithm; the message suggests the nearest.
+
+    >>> get("pareto-q-learning").__name__
+    'ParetoQLearning'
+    """
+    known = names()
+    match = next((n for n in known if _plain(n) == _plain(name)), None)
+    if match is None:
+        raise UnknownNameError("algorithm", name, known)
+    if match in _registered:
+        return _registered[match]
+    if match in BUILT_IN:
+        found: type[Agent] = getattr(importlib.import_module(BUILT_IN[match]), match)
+        return found
+    loaded = _third_party()[match].load()
+    from morl.agents.base import Agent
+
+    if not (isinstance(loaded, type) and issubclass(loaded, Agent)):
+        raise AgentError(f"entry point {match!r} gives {loaded!r}; expected a subclass of morl.agents.Agent")
+    return loaded
