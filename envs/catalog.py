@@ -88,6 +88,9 @@ CONTROL = (
 
 SCIENCE = (
     _finite("ScientificDiscovery-v0", "science.discovery:scientific_discovery", "science", "Publish, test or remodel: accuracy, money and interpretability"),
+    _batched("Driving-v0", "science.driving", "Driving", "DrivingVector", "science", "Keep a lane and follow a car through failing sensors: progress, safety, comfort, energy", 600),
+    _batched("CarFollowingLQ-v0", "science.lq", "CarFollowingLQ", "CarFollowingLQVector", "science", "Linear-quadratic car following: gap error against effort; exact convex front", 100),
+    _batched("MultiDrugDosing-v0", "science.dosing", "MultiDrugDosing", "MultiDrugDosingVector", "science", "Warfarin and phenytoin through one enzyme: INR, level, toxicity, burden (not medical advice)", 56),
 )  # fmt: skip
 
 BUILTIN: tuple[EnvEntry, ...] = (*CLASSIC, *CONTROL, *SCIENCE)

@@ -1,0 +1,100 @@
+"""Eight weeks of a patient drawn as a chart: INR and phenytoin with their therapeutic windows, and the doses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from morl.envs.science import pharmacology as p
+
+_DAYS = 56
+_BLUE, _ORANGE, _GREEN, _INK = "#2a6fb5", "#c8642c", "#3f9b5f", "#22303c"
+
+
+def render(state: dict[str, np.ndarray[Any, Any]], mode: str) -> Any:
+    """Draw one state: ``"rgb_array"`` gives ``(560, 800, 3)`` of uint8, ``"ansi"`` a few lines."""
+    return _text(state) if mode == "ansi" else _picture(state)
+
+
+def genotype(x: Any) -> str:
+    """The genotypes of a state in the usual notation."""
+    two, three, a = (round(float(x[i])) for i in (p.STAR2, p.STAR3, p.VKORC1_A))
+    stars = ["*1"] * (2 - two - three) + ["*2"] * two + ["*3"] * three
+    return f"CYP2C9 {'/'.join(stars)}, VKORC1 {'G' * (2 - a)}{'A' * a}"
+
+
+def _gauge(value: float, low: float, high: float, top: float) -> str:
+    cells = ["·"] * 40
+    for i in range(int(40 * low / top), int(40 * high / top) + 1):
+        cells[i] = "="
+    cells[int(np.clip(40 * value / top, 0, 39))] = "#"
+    return "".join(cells)
+
+
+def _text(state: dict[str, np.ndarray[Any, Any]]) -> str:
+    x = np.asarray(state["x"])
+    inr, c_p = float(p.inr_of(x)), float(x[p.C_P])
+    return (
+        f"day {int(x[p.DAY])} of {_DAYS}   {genotype(x)}, {x[p.AGE]:.0f} years, {x[p.WEIGHT]:.0f} kg\n"
+        f"INR        {inr:5.2f}       |{_gauge(inr, 2, 3, 6)}|\n"
+        f"phenytoin  {c_p:5.1f} mg/L  |{_gauge(c_p, 10, 20, 40)}|\n"
+        f"last doses: warfarin {x[p.LAST_W]:g} mg, phenytoin {x[p.LAST_P]:g} mg;"
+        f" last test {int(x[p.SINCE])} days ago: INR {x[p.SEEN_INR]:.2f}, {x[p.SEEN_C_P]:.1f} mg/L\n"
+        "(a teaching model, not medical advice)\n"
+    )
+
+
+def _picture(state: dict[str, np.ndarray[Any, Any]]) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    x = np.asarray(state["x"])
+    day = int(x[p.DAY])
+    history = np.asarray(state["history"])[: day + 1] if "history" in state else _now(x)
+    days = np.arange(day + 1)[-len(history) :]
+    figure = Figure(figsize=(8.0, 5.6), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.5))
+    figure.subplots_adjust(left=0.09, right=0.975, top=0.885, bottom=0.09, hspace=0.14)
+    title = f"Day {day} of {_DAYS}: {genotype(x)}, {x[p.AGE]:.0f} years, {x[p.WEIGHT]:.0f} kg"
+    figure.text(0.09, 0.945, title, fontsize=12, color=_INK, weight="bold")
+    figure.text(0.09, 0.908, "a teaching model, not medical advice", fontsize=8.5, color="#7a8793")
+    _curve(axes[0], days, history[:, 0], history[:, 4], (2.0, 3.0), "INR", _BLUE, 4.5)
+    _curve(axes[1], days, history[:, 1], history[:, 4], (10.0, 20.0), "phenytoin (mg/L)", _ORANGE, 30.0)
+    doses = axes[2]
+    doses.bar(days[1:] - 0.7, history[1:, 2], 0.4, color=_BLUE, label="warfarin (mg)")
+    doses.bar(days[1:] - 0.3, history[1:, 3] / 40.0, 0.4, color=_ORANGE, label="phenytoin (40 mg)")
+    doses.set_ylim(0, 10.5)
+    doses.set_ylabel("dose", color=_INK)
+    doses.set_xlabel("day", color=_INK)
+    doses.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
+    doses.set_xlim(0, _DAYS)
+    for ax in axes:
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+    return pixels(canvas)
+
+
+def pixels(canvas: Any) -> Any:
+    """The picture of a matplotlib canvas, ``(h, w, 3)`` of uint8."""
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _now(x: Any) -> Any:
+    """A history of one row, where none was recorded."""
+    return np.array([[float(p.inr_of(x)), x[p.C_P], x[p.LAST_W], x[p.LAST_P], x[p.SINCE] == 0]])
+
+
+def _curve(
+    ax: Any, days: Any, values: Any, tested: Any, window: tuple[float, float], label: str, c: str, top: float
+) -> None:
+    ax.axhspan(*window, color=_GREEN, alpha=0.16, lw=0)
+    ax.text(_DAYS - 0.4, window[1], "therapeutic window", ha="right", va="top", fontsize=8, color=_GREEN)
+    ax.plot(days, values, color=c, lw=2)
+    seen = np.asarray(tested) > 0
+    ax.plot(days[seen], values[seen], "o", ms=6, mfc="white", mec=c, mew=1.6, label="blood test", clip_on=False)
+    ax.set_ylim(0.8 if window[0] < 5 else 0.0, max(top, 1.1 * float(np.nanmax(values))))
+    ax.set_ylabel(label, color=_INK)
+    ax.legend(loc="upper left", frameon=False, fontsize=8)
