@@ -76,10 +76,10 @@ class ParetoArchive(Generic[P]):
         if self.covers(value):
             return False
         n = len(self)
-        keep = ~(self._points[:n] <= value).all(axis=1)
+        keep = np.asarray(~np.all(self._points[:n] <= value, axis=1))
         if not keep.all():
             kept = self._points[:n][keep]
-            self._payloads = [p for p, stays in zip(self._payloads, keep, strict=True) if stays]
+            self._payloads = [p for p, stays in zip(self._payloads, keep.tolist(), strict=True) if stays]
             n = len(kept)
             self._points[:n] = kept
         if n == len(self._points):

@@ -135,13 +135,12 @@ class Comparison:
         from rich import box
         from rich.table import Table
 
-        table = Table(
-            box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, caption="\n".join(self.notes()), caption_justify="left"
-        )
+        notes = "\n".join(self.notes())
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=notes, caption_justify="left")
         for head, _, _ in _COLUMNS:
-            short = (
-                head.replace("non-", "non-\n").replace("hypervol", "hyper-\nvol").replace("supported", "sup-\nported")
-            )
+            short = head  # in two lines, so that the table fits into 80 columns
+            for word in ("non-", "hyper", "sup"):
+                short = short.replace(word, word.rstrip("-") + "-\n")
             table.add_column(short, justify="left" if head == "front" else "right", no_wrap=head != "front")
         for number, row in enumerate(self.rows()):
             style = "bold" if number == 0 else "red" if row.above else ""
