@@ -208,6 +208,23 @@ class HPFolding(BatchedEnv):
         dynamics = FoldingDynamics(sequence, dim, random_sequence=random_sequence)
         super().__init__(dynamics, dynamics.longest - 2, render_mode, FoldRenderer())
 
+    def __getattr__(self, name: str) -> Any:
+        """``momdp`` and ``observations`` exist for chains short enough to write down their tree of folds.
+
+        They are attributes rather than methods that fail, so that ``hasattr`` tells whether the model is finite
+        *and* small: the tree of the default chain has some hundred million states.
+        """
+        if name in ("momdp", "observations") and "dynamics" in self.__dict__:
+            from morl.envs.science.folding_exact import LONGEST_TREE, folding_tree
+
+            dynamics = self.__dict__["dynamics"]
+            if dynamics.longest <= LONGEST_TREE[dynamics.dim] and len(dynamics.sequences) == 1:
+                model, observations = folding_tree(dynamics.sequences[0], dynamics.dim)
+                if name == "observations":
+                    return observations.copy()
+                return lambda discount=None: model if discount is None else model.with_discount(discount)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
     def pareto_front(self, discount: float | None = None) -> Front:
         """The exact front by enumeration, every point with the moves that earn it.
 

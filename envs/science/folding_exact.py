@@ -11,6 +11,7 @@ two dimensions and by 4.68 in three.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,10 @@ from morl.exact.compiled import jit
 from morl.momdp import MOMDP
 from morl.pareto import Front
 from morl.pareto.convexity import supported_mask
-from morl.spec import EnvError, IntArray
+from morl.spec import EnvError, FloatArray, IntArray
 
 LONGEST = {2: 22, 3: 16}  # residues: ten seconds or so each
-LONGEST_TREE = 11  # residues for which the tree of all folds is built as a model
+LONGEST_TREE = {2: 10, 3: 7}  # residues for which the tree of all folds is written down as a model
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -219,31 +220,30 @@ def folding_front(sequence: str, dim: int = 2) -> Front:
     return front.replace(supported=supported_mask(front.points), episodes=np.zeros(len(front), dtype=np.int64))
 
 
-def folding_momdp(sequence: str, dim: int = 2) -> MOMDP:
-    """The tree of all partial folds as a finite model, for chains of up to 11 residues.
+@functools.lru_cache(maxsize=8)
+def folding_tree(sequence: str, dim: int = 2) -> tuple[MOMDP, FloatArray]:
+    """The tree of all partial folds as a finite model, with the observation ``(S, D)`` of each state.
 
     Every action is available in every state: one that runs into the chain ends in the trapped reward.
 
     Raises:
-        EnvError: a bad or too long sequence.
+        EnvError: a bad sequence, or one of more than 10 residues (7 in three dimensions).
     """
     from morl.envs.science.folding import FoldingDynamics
 
     n = len(parse_sequence(sequence))
-    longest = LONGEST_TREE if dim == 2 else LONGEST_TREE - 3
-    if n > longest:
-        raise EnvError(f"sequence has {n} residues; the tree of folds in {dim} dimensions stops at {longest}")
+    if n > LONGEST_TREE[dim]:
+        raise EnvError(f"sequence has {n} residues; the tree of folds in {dim} dimensions stops at {LONGEST_TREE[dim]}")
     dynamics = FoldingDynamics(sequence, dim)
     rng = np.random.default_rng(0)
+    folds = {(): dynamics.initial(1, rng)}
 
     def outcomes(prefix: Any, action: int) -> list[tuple[float, Any, list[float], bool]]:
-        state = dynamics.initial(1, rng)
-        for move in (*prefix, action):
-            moved = dynamics.step(state, np.array([move]), rng)
-            state = moved.state
+        moved = dynamics.step(folds[prefix], np.array([action]), rng)
+        folds[(*prefix, action)] = moved.state
         return [(1.0, (*prefix, action), moved.rewards[0].tolist(), bool(moved.terminated[0]))]
 
-    model, _ = MOMDP.from_simulator(
+    model, states = MOMDP.from_simulator(
         (),
         dynamics.moves,
         outcomes,
@@ -251,4 +251,5 @@ def folding_momdp(sequence: str, dim: int = 2) -> MOMDP:
         objectives=dynamics.mo_spec.objectives,
         action_names=MOVES[: dynamics.moves],
     )
-    return model
+    observations = np.concatenate([dynamics.observe(folds[state]) for state in states])  # type: ignore[index]
+    return model, observations
