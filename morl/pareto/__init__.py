@@ -19,6 +19,7 @@ from morl.pareto.indicators import (
     spacing,
 )
 from morl.pareto.intervals import Excess, excesses, half_widths
+from morl.pareto.plots import plot_front, plot_fronts
 from morl.pareto.weights import corner_weights, das_dennis, dirichlet_weights, riesz, uniform_weights, weight_set
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "mixture_margins",
     "nondominated",
     "nondominated_mask",
+    "plot_front",
+    "plot_fronts",
     "pseudo_weights",
     "r2",
     "riesz",

@@ -1,0 +1,233 @@
+"""How figures look: colours that colour-blind readers tell apart, fonts that survive print, markers by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from morl.pareto.convexity import supported_mask
+from morl.pareto.front import Front
+from morl.pareto.indicators import nondominated_mask
+from morl.spec import BoolArray, FloatArray, FrontError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRUTH_COLOUR = "#3b3b3b"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe & Ito (2008): distinguishable with every common colour vision."""
+
+MARKERS = ("o", "s", "^", "v", "P", "X")
+"""One shape for each series as well, so that a grey print can still be read."""
+
+_RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.labelsize": 9.5,
+    "axes.titlesize": 10.0,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "figure.dpi": 150.0,
+    "savefig.dpi": 300.0,
+    "savefig.bbox": "tight",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "axes.formatter.limits": (-4, 5),
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of the figures, within a ``with`` block only: nobody's own settings are changed."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_RC):
+        yield
+
+
+@dataclass(frozen=True)
+class Series:
+    """A front with how it is drawn."""
+
+    name: str
+    front: Front
+    colour: str
+    marker: str
+    size: float
+    is_truth: bool
+    supported: BoolArray
+    best: BoolArray
+
+    def groups(self) -> Iterator[tuple[FloatArray, dict[str, Any]]]:
+        """Points ``(m, K)`` that look alike, with their scatter arguments: supported, non-convex, dominated."""
+        for chosen, look in (
+            (self.supported & self.best, marker_style(self, True)),
+            (~self.supported & self.best, marker_style(self, False)),
+            (~self.best, dominated_style(self)),
+        ):
+            if chosen.any():
+                yield self.front.points[chosen], look
+
+    @property
+    def dents(self) -> bool:
+        """True where some non-dominated point is found by no linear weight."""
+        return bool((self.best & ~self.supported).any())
+
+    @property
+    def zorder(self) -> float:
+        """The truth lies under what is compared with it."""
+        return 2.0 if self.is_truth else 3.0
+
+
+def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping[str, str] | None) -> list[Series]:
+    """Everything to draw, the truth first.
+
+    Raises:
+        FrontError: nothing to draw, or fronts that do not share their objectives.
+    """
+    given: list[tuple[str, Front]] = [] if truth is None else [("truth", truth)]
+    given += list(fronts.items())
+    if not given:
+        raise FrontError("nothing to draw; expected at least one front")
+    first = given[0][1]
+    series: list[Series] = []
+    for name, front in given:
+        if front.k != first.k:
+            raise FrontError(f"{name!r} has {front.k} objectives, {given[0][0]!r} has {first.k}; draw them apart")
+        is_truth = truth is not None and not series
+        number = len(series) - (truth is not None)
+        series.append(
+            Series(
+                name,
+                front,
+                TRUTH_COLOUR if is_truth else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
+                "o" if is_truth else MARKERS[number % len(MARKERS)],
+                _size(number, len(fronts), is_truth) * min(max(50.0 / max(len(front), 1), 0.2), 1.0),
+                is_truth,
+                front.supported if front.supported is not None else supported_mask(front.points),
+                nondominated_mask(front.points),
+            )
+        )
+    return series
+
+
+def _size(number: int, count: int, is_truth: bool) -> float:
+    """Marker areas that stay visible as rings where points coincide: the truth largest, later series smaller."""
+    if is_truth:
+        return 72.0
+    return 32.0 if count == 1 else max(42.0 * 0.42**number, 7.0)
+
+
+def dominated_style(series: Series) -> dict[str, Any]:
+    """A faint dot for a point that its own front dominates."""
+    return {"marker": ".", "color": series.colour, "alpha": 0.45, "s": 14.0, "linewidths": 0.0}
+
+
+def marker_style(series: Series, supported: bool) -> dict[str, Any]:
+    """Filled where a linear weight finds the point, hollow where none does; the truth is a ring or a dotted one."""
+    if series.is_truth:
+        return {
+            "marker": "o" if supported else "D",
+            "facecolors": "none",
+            "edgecolors": series.colour,
+            "linewidths": 1.0,
+            "s": series.size if supported else series.size * 0.9,
+        }
+    return {
+        "marker": series.marker,
+        "facecolors": series.colour if supported else "white",
+        "edgecolors": series.colour,
+        "linewidths": 1.1,
+        "s": series.size,
+    }
+
+
+def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
+    """One entry for each series, and one that explains hollow markers where there are any."""
+    from matplotlib.lines import Line2D
+
+    handles: list[Any] = [
+        Line2D(
+            [],
+            [],
+            color=s.colour,
+            linewidth=1.1 if lines else 0.0,
+            marker="o" if s.is_truth else s.marker,
+            markersize=np.sqrt(s.size),
+            markerfacecolor="none" if s.is_truth else s.colour,
+            label=s.name,
+        )
+        for s in series
+    ]
+    grey = "#6b6b6b"
+    if any(s.is_truth and s.dents for s in series):
+        handles.append(_marker("D", grey, "none", 6.5, "truth, non-convex"))
+    if any(not s.is_truth and s.dents for s in series):
+        shape = next(s.marker for s in series if not s.is_truth and s.dents)
+        handles.append(_marker(shape, grey, "white", 5.5, "non-convex"))
+    if any(not s.best.all() for s in series):
+        handles.append(_marker(".", grey, grey, 4.0, "dominated"))
+    return handles
+
+
+def legend_above(ax: Any, handles: list[Any]) -> None:
+    """A legend above the axes, where it covers no data, in as many columns as the axes are wide."""
+    longest = max(len(h.get_label()) for h in handles)
+    width = ax.get_figure().get_size_inches()[0] * ax.get_position().width
+    columns = int(min(len(handles), max(width / (0.075 * longest + 0.45), 1), 4))
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.01),
+        ncols=columns,
+        borderaxespad=0.0,
+        columnspacing=1.3,
+        handletextpad=0.5,
+    )
+
+
+def _marker(shape: str, edge: str, face: str, size: float, label: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], linewidth=0, marker=shape, markersize=size, markerfacecolor=face, markeredgecolor=edge, label=label
+    )
+
+
+def limits(series: list[Series], objective: int, margin: float = 0.06, spread: float = 0.0) -> tuple[float, float]:
+    """Axis limits that hold every point of one objective, and ``spread`` standard deviations of it, with some air."""
+    ends = []
+    for s in series:
+        values = s.front.points[:, objective]
+        if s.front.covariance is None:
+            ends.append(values)
+        else:
+            reach = spread * np.sqrt(np.maximum(s.front.covariance[:, objective, objective], 0.0))
+            ends += [values - reach, values + reach]
+    every = np.concatenate(ends)
+    if not every.size:
+        return 0.0, 1.0
+    low, high = float(every.min()), float(every.max())
+    pad = margin * (high - low) if high > low else margin * max(abs(high), 1.0)
+    return low - pad, high + pad
+
+
+def light_grid(ax: Axes) -> None:
+    """A grid that helps reading and stays behind."""
+    ax.grid(True, color="#e6e6e6", linewidth=0.6)
+    ax.set_axisbelow(True)

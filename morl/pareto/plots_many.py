@@ -1,0 +1,141 @@
+"""Figures for three and more objectives: scatter in space, all pairs, parallel coordinates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from morl.pareto.plot_style import Series, legend_handles, light_grid, limits
+
+_MOST_STEMS = 40
+_DASHES = (3.5, 1.8)
+_DASHES_WIDE = (3.5 * 1.1 / 2.6, 1.8 * 1.1 / 2.6)
+"""Dashes are measured in line widths: these two have the same length on paper, so that they lie on each other."""
+
+
+def draw_space(ax: Any, series: list[Series]) -> None:
+    """Three objectives as points in space, each with a thin stem to the floor so that its place can be read."""
+    first = series[0].front
+    floor = limits(series, 2, 0.1)[0]
+    ax.computed_zorder = False  # by series, not by distance: the truth stays beneath what coincides with it
+    for s in series:
+        for points, look in s.groups():
+            ax.scatter(*points.T, **look, depthshade=False, zorder=s.zorder)
+    deepest = series[0]
+    for x, y, z in deepest.front.points if len(deepest.front) <= _MOST_STEMS else ():
+        ax.plot([x, x], [y, y], [floor, z], color=deepest.colour, linewidth=0.5, alpha=0.3, zorder=1)
+    for axis, objective in zip("xyz", first.objectives, strict=True):
+        getattr(ax, f"set_{axis}label")(objective.label, labelpad=6)
+        pane = getattr(ax, f"{axis}axis")
+        pane.set_pane_color((1.0, 1.0, 1.0, 0.0))
+        pane._axinfo["grid"].update(color="#e0e0e0", linewidth=0.5)
+        pane.set_tick_params(pad=1)
+        pane.set_major_locator(_few_ticks())
+    ax.set_xlim(*limits(series, 0))
+    ax.set_ylim(*limits(series, 1))
+    ax.set_zlim(floor, limits(series, 2)[1])
+    ax.view_init(elev=22, azim=-52)
+    ax.set_box_aspect((1.0, 1.0, 0.82), zoom=0.92)
+    handles = legend_handles(series, lines=False)
+    if len(handles) > 1:
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.04, 0.94), ncols=2, columnspacing=1.3)
+
+
+def draw_pairs(series: list[Series], title: str | None) -> Any:
+    """Every pair of objectives in a triangle of panels that share their axes."""
+    import matplotlib.pyplot as plt
+
+    first = series[0].front
+    side = first.k - 1
+    figure, axes = plt.subplots(
+        side, side, figsize=(2.5 * side + 0.6, 2.25 * side + 0.6), squeeze=False, sharex="col", layout="constrained"
+    )
+    for row in range(side):
+        for column in range(side):
+            ax = axes[row, column]
+            if column > row:
+                ax.set_axis_off()
+                continue
+            i, j = column, row + 1
+            for s in series:
+                for points, look in s.groups():
+                    ax.scatter(points[:, i], points[:, j], **look, zorder=s.zorder)
+            ax.set_xlim(*limits(series, i))
+            ax.set_ylim(*limits(series, j))
+            light_grid(ax)
+            if row == side - 1:
+                ax.set_xlabel(first.objectives[i].label)
+            if column == 0:
+                ax.set_ylabel(first.objectives[j].label)
+            else:
+                ax.tick_params(labelleft=False)
+    handles = legend_handles(series, lines=False)
+    if len(handles) > 1 and side > 1:
+        axes[0, side - 1].legend(handles=handles, loc="center", title=title, alignment="left")
+    elif len(handles) > 1:
+        figure.legend(handles=handles, loc="outside upper left", ncols=3)
+    if title and (side == 1 or len(handles) <= 1):
+        figure.suptitle(title)
+    return axes
+
+
+def draw_parallel(ax: Any, series: list[Series]) -> None:
+    """Each point as a line across K vertical axes; every axis runs from its worst to its best value shown."""
+    first = series[0].front
+    k = first.k
+    ranges = np.array([limits(series, j, 0.0) for j in range(k)])
+    low, span = ranges[:, 0], np.where(ranges[:, 1] > ranges[:, 0], ranges[:, 1] - ranges[:, 0], 1.0)
+    where = np.arange(k)
+    for s in series:
+        alpha = float(np.clip(12.0 / max(len(s.front), 1), 0.25, 0.9))
+        for point, found in zip(s.front.points[s.best], s.supported[s.best], strict=True):
+            unit = (point - low) / span
+            ax.plot(
+                where,
+                unit,
+                color=s.colour,
+                linewidth=2.6 if s.is_truth else 1.1,
+                alpha=0.28 * alpha / 0.9 if s.is_truth else alpha,
+                linestyle="-" if found else (0, _DASHES_WIDE if s.is_truth else _DASHES),
+                solid_capstyle="round",
+                zorder=s.zorder,
+            )
+    for j in range(k):
+        ax.axvline(j, color="#6b6b6b", linewidth=0.8, zorder=1)
+        ax.annotate(_number(ranges[j, 1]), (j, 1.0), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
+        ax.annotate(_number(low[j]), (j, 0.0), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8)
+    ax.set_xlim(-0.15 if k > 1 else -0.5, k - 1 + (0.15 if k > 1 else 0.5))
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xticks(where, [o.label.replace(" (", "\n(") for o in first.objectives])
+    ax.tick_params(axis="x", length=0, pad=14)
+    ax.set_yticks([])
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    _legend_of_lines(ax, series)
+
+
+def _legend_of_lines(ax: Any, series: list[Series]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles: list[Any] = [
+        Line2D(
+            [], [], color=s.colour, linewidth=2.6 if s.is_truth else 1.4, alpha=0.4 if s.is_truth else 1, label=s.name
+        )
+        for s in series
+    ]
+    if any(s.dents for s in series):
+        handles.append(Line2D([], [], color="#6b6b6b", linewidth=1.2, linestyle=(0, _DASHES), label="non-convex"))
+    if len(handles) > 1:
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.09), ncols=4, borderaxespad=0.0)
+
+
+def _number(value: float) -> str:
+    """Three or four digits, with a proper minus sign."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _few_ticks() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5)
