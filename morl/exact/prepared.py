@@ -1,0 +1,218 @@
+"""A MOMDP made ready for the sweeps: reachable states only, compact arrays, and the constants of the error bounds.
+
+The bounds rest on one number, the *life* h(s): an upper bound on the expected discounted number of decisions
+from s, under any policy. If a table V satisfies TV − V <= c then V* <= TV + c·(h − 1) (MacQueen 1966 for
+h = 1/(1 − γ); for γ = 1 the function h is found by policy iteration and proves that every policy ends).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from morl.exact.compiled import enabled, jit
+from morl.exact.graph import end_components, reachable_states
+from morl.momdp import MOMDP
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError
+
+_ROUNDING = 8e-16
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A reduced model. States that no policy reaches, and γ = 1 states that pay nothing for ever, are gone.
+
+    Args:
+        states: ``(S',)`` number of each kept state in the original model, ``None`` where all are kept.
+        live: ``(S',)`` false for terminal states.
+        start_states: states of positive start probability, ``start`` their probabilities.
+        tail: Σ μ(s)·(h(s) − 1) over live states: decisions after the first, at most.
+        life: the largest h(s).
+        clip: true where some state is terminal: then bounds on a change must include 0.
+        rounding: relative size of floating-point noise in one sweep, and of row sums that miss 1.
+    """
+
+    momdp: MOMDP
+    indptr: IntArray
+    indices: np.ndarray
+    data: FloatArray
+    rewards: FloatArray
+    row_ptr: IntArray
+    discount: float
+    horizon: int | None
+    live: BoolArray
+    states: IntArray | None
+    start_states: IntArray
+    start: FloatArray
+    tail: float
+    life: float
+    clip: bool
+    rounding: float
+
+    @property
+    def n(self) -> int:
+        """Number of kept states."""
+        return len(self.live)
+
+    @property
+    def k(self) -> int:
+        """Number of objectives."""
+        return int(self.rewards.shape[1])
+
+    @functools.cached_property
+    def largest(self) -> float:
+        """Bound on the size of any value."""
+        return float(np.abs(self.rewards).max(initial=0.0)) * self.life
+
+    @property
+    def floor(self) -> float:
+        """What floating-point arithmetic may add to the error of a start value."""
+        return self.rounding * self.largest * (1.0 + self.tail)
+
+    def at_start(self, values: FloatArray) -> FloatArray:
+        """Expectation over the start distribution of ``values (S', …)``."""
+        return np.asarray(self.start @ values[self.start_states])
+
+    def lift(self, rows: np.ndarray) -> np.ndarray:
+        """Action numbers for the original states ``(S,)`` (0 where unreachable) from rows ``(S',)``."""
+        actions = np.where(self.live, rows - self.row_ptr[:-1], 0)
+        most = int(self.momdp.n_actions.max(initial=1))
+        small = np.int8 if most < 128 else np.int16 if most < 32768 else np.int32
+        if self.states is None:
+            return np.asarray(actions.astype(small))
+        full = np.zeros(self.momdp.n_states, dtype=small)
+        full[self.states] = actions
+        return full
+
+
+def prepare(momdp: MOMDP) -> Prepared:
+    """Reduce a model and find the constants of its error bounds.
+
+    Raises:
+        ModelError: γ = 1, no horizon, and some policy never ends; or the model is too large for 32-bit numbers.
+    """
+    if momdp.n_rows >= 2**31 - 1:
+        raise ModelError(f"model has {momdp.n_rows} rows; expected fewer than 2^31")
+    endless = momdp.discount == 1.0 and momdp.horizon is None
+    keep = _reachable(momdp)
+    silent = np.zeros(momdp.n_states, dtype=bool)
+    if endless:
+        silent = _silent(momdp, keep)
+        keep &= ~silent
+        _refuse_endless(momdp, keep)
+    base = _reduce(momdp, keep)
+    if not endless:
+        return base
+    return _with_life(base)
+
+
+def _reduce(m: MOMDP, keep: BoolArray) -> Prepared:
+    """The model on the states ``keep``; transitions that leave them lead to states worth zero."""
+    matrix = m.transitions
+    gamma = m.discount
+    sums = np.asarray(matrix.sum(axis=1)).ravel()
+    off = float(np.abs(sums - 1.0).max(initial=0.0))
+    longest = int(np.diff(matrix.indptr).max(initial=0))
+    if m.horizon is not None:
+        life = float(m.horizon)
+    else:
+        life = 1.0 / (1.0 - gamma) if gamma < 1.0 else np.inf
+    states = None
+    row_ptr, rewards = m.row_ptr, m.rewards
+    if not keep.all():
+        states = np.flatnonzero(keep)
+        rows = keep[m.row_state]
+        matrix = sparse.csr_array(matrix[rows][:, states])
+        rewards = np.ascontiguousarray(rewards[rows])
+        row_ptr = np.concatenate([[0], np.cumsum(m.n_actions[keep])])
+    live = np.diff(row_ptr) > 0
+    start = m.start if states is None else m.start[states]
+    used = np.flatnonzero(start > 0)
+    return Prepared(
+        momdp=m,
+        indptr=np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+        indices=np.ascontiguousarray(matrix.indices, dtype=np.int32),
+        data=np.ascontiguousarray(matrix.data),
+        rewards=rewards,
+        row_ptr=np.ascontiguousarray(row_ptr, dtype=np.int64),
+        discount=gamma,
+        horizon=m.horizon,
+        live=live,
+        states=states,
+        start_states=used,
+        start=start[used],
+        tail=(life - 1.0) * float(start[used][live[used]].sum()),
+        life=life,
+        clip=gamma == 1.0 or not live.all(),
+        rounding=_ROUNDING * (1.0 + 0.25 * longest) + off,
+    )
+
+
+def _with_life(base: Prepared) -> Prepared:
+    """γ = 1 with every policy ending: find the life function by maximising the expected number of decisions."""
+    from morl.exact.inner import longest_life
+
+    if not base.live.any():
+        return replace(base, life=1.0, tail=0.0)
+    life = longest_life(replace(base, rewards=np.ones((len(base.rewards), 1)), life=float(base.n), tail=float(base.n)))
+    start = base.start_states[base.live[base.start_states]]
+    weight = base.start[base.live[base.start_states]]
+    return replace(base, life=float(life.max()), tail=float(weight @ (life[start] - 1.0)))
+
+
+def _refuse_endless(m: MOMDP, keep: BoolArray) -> None:
+    loops = end_components(m).label >= 0
+    loops &= keep
+    if loops.any():
+        s = int(np.argmax(loops))
+        raise ModelError(
+            f"with discount 1 and no horizon some policy stays for ever in state {m.label(s)} "
+            f"({int(loops.sum())} such states), where totals may not exist; give a discount below 1 or a horizon"
+        )
+
+
+def _silent(m: MOMDP, keep: BoolArray) -> BoolArray:
+    """States of which every action pays exactly 0 and stays among such states: worth 0, like a terminal state."""
+    quiet = keep & (m.n_actions > 0)
+    row_state = m.row_state
+    paying = np.any(m.rewards != 0.0, axis=1)
+    quiet[row_state[paying]] = False
+    positive = sparse.csr_array(m.transitions, copy=True)
+    positive.data = (positive.data > 0).astype(np.float64)
+    while quiet.any():
+        leaves = quiet[row_state] & (positive @ (~quiet & ~m.terminal).astype(np.float64) > 0)
+        if not leaves.any():
+            break
+        quiet[row_state[leaves]] = False
+    return quiet
+
+
+def _reachable(m: MOMDP) -> BoolArray:
+    if not enabled():
+        return reachable_states(m)
+    seen = m.start > 0
+    _spread(m.transitions.indptr, m.transitions.indices, m.transitions.data, m.row_ptr, seen)
+    return np.asarray(seen)
+
+
+@jit
+def _spread(indptr, indices, data, row_ptr, seen):  # type: ignore[no-untyped-def]
+    """Mark every state that the marked ones reach."""
+    stack = np.empty(len(seen), np.int64)
+    top = 0
+    for s in range(len(seen)):
+        if seen[s]:
+            stack[top] = s
+            top += 1
+    while top > 0:
+        top -= 1
+        s = stack[top]
+        for i in range(indptr[row_ptr[s]], indptr[row_ptr[s + 1]]):
+            t = indices[i]
+            if data[i] > 0.0 and not seen[t]:
+                seen[t] = True
+                stack[top] = t
+                top += 1
