@@ -76,6 +76,14 @@ def check_batch(actions: Any, space: spaces.Space[Any], num_envs: int) -> np.nda
         if space.start:
             return np.asarray(check_integers(np.asarray(actions) - space.start, num_envs, int(space.n)) + space.start)
         return check_integers(actions, num_envs, int(space.n)).astype(np.int64)
+    if (
+        isinstance(space, spaces.Box)
+        and isinstance(actions, np.ndarray)
+        and actions.dtype.kind == space.low.dtype.kind == "f"
+        and actions.shape == (num_envs, *space.shape)
+        and ((actions >= space.low) & (actions <= space.high)).all()
+    ):
+        return actions.astype(np.float64)  # the common case, before looking for slack and for reasons
     try:
         array = np.asarray(actions)
         kind = array.dtype.kind
