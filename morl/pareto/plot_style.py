@@ -117,7 +117,7 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
                 front,
                 TRUTH_COLOUR if is_truth else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
                 "o" if is_truth else MARKERS[number % len(MARKERS)],
-                _size(number, len(fronts), is_truth) * min(max(50.0 / max(len(front), 1), 0.2), 1.0),
+                _size(number, len(fronts), is_truth) * _shrink(len(front), is_truth),
                 is_truth,
                 front.supported if front.supported is not None else supported_mask(front.points),
                 nondominated_mask(front.points),
@@ -133,9 +133,14 @@ def _size(number: int, count: int, is_truth: bool) -> float:
     return 32.0 if count == 1 else max(42.0 * 0.42**number, 7.0)
 
 
+def _shrink(n: int, is_truth: bool) -> float:
+    """Smaller markers for many points; a dense truth becomes a curve of small rings."""
+    return float(np.clip((25.0 if is_truth else 50.0) / max(n, 1), 0.08, 1.0))
+
+
 def dominated_style(series: Series) -> dict[str, Any]:
     """A faint dot for a point that its own front dominates."""
-    return {"marker": ".", "color": series.colour, "alpha": 0.45, "s": 14.0, "linewidths": 0.0}
+    return {"marker": ".", "color": series.colour, "alpha": 0.65, "s": 34.0, "linewidths": 0.0}
 
 
 def marker_style(series: Series, supported: bool) -> dict[str, Any]:
@@ -181,15 +186,15 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
         shape = next(s.marker for s in series if not s.is_truth and s.dents)
         handles.append(_marker(shape, grey, "white", 5.5, "non-convex"))
     if any(not s.best.all() for s in series):
-        handles.append(_marker(".", grey, grey, 4.0, "dominated"))
+        handles.append(_marker(".", grey, grey, 5.5, "dominated"))
     return handles
 
 
 def legend_above(ax: Any, handles: list[Any]) -> None:
     """A legend above the axes, where it covers no data, in as many columns as the axes are wide."""
     longest = max(len(h.get_label()) for h in handles)
-    width = ax.get_figure().get_size_inches()[0] * ax.get_position().width
-    columns = int(min(len(handles), max(width / (0.075 * longest + 0.45), 1), 4))
+    width = 0.92 * float(ax.get_figure().get_size_inches()[0])
+    columns = int(min(len(handles), max(width / (0.066 * longest + 0.42), 1), 4))
     ax.legend(
         handles=handles,
         loc="lower left",
@@ -225,6 +230,16 @@ def limits(series: list[Series], objective: int, margin: float = 0.06, spread: f
     low, high = float(every.min()), float(every.max())
     pad = margin * (high - low) if high > low else margin * max(abs(high), 1.0)
     return low - pad, high + pad
+
+
+def readable_ticks(axis: Any, series: list[Series], objective: int) -> None:
+    """Few ticks; k, M, m or µ instead of a power of ten in a corner where values are very large or small."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    largest = max(map(abs, limits(series, objective, 0.0)))
+    if largest >= 1e5 or 0.0 < largest < 1e-3:
+        axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def light_grid(ax: Axes) -> None:

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto.front import Front
-from morl.pareto.plot_style import Series, legend_above, legend_handles, light_grid, limits, series_of, style
+from morl.pareto.plot_style import (
+    Series,
+    legend_above,
+    legend_handles,
+    light_grid,
+    limits,
+    readable_ticks,
+    series_of,
+    style,
+)
 from morl.spec import FloatArray, FrontError, check_vector
 
 if TYPE_CHECKING:
@@ -85,7 +94,11 @@ def plot_fronts(
             from morl.pareto.plots_many import draw_parallel
 
             draw_parallel(axes, series)
-        if title:
+        legend = axes.get_legend()
+        if title and legend is not None:  # it stands above the axes: the title goes on top of it
+            legend.set_title(title)
+            legend.set_alignment("left")
+        elif title:
             axes.set_title(title, loc="left")
     return axes
 
@@ -106,7 +119,7 @@ def _new_axes(kind: str, k: int) -> Any:
     import matplotlib.pyplot as plt
 
     if kind == "3d":
-        figure = plt.figure(figsize=(5.2, 4.6), layout="none")
+        figure = plt.figure(figsize=(5.0, 4.3), layout="none")
         return figure.add_subplot(projection="3d")
     size = (4.6, 3.4) if kind == "2d" else (min(1.3 + 1.25 * k, 9.0), 3.4)
     return plt.subplots(figsize=size, layout="constrained")[1]
@@ -146,6 +159,8 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
     first = series[0].front
     ax.set_xlabel(first.objectives[0].label)
     ax.set_ylabel(first.objectives[1].label)
+    readable_ticks(ax.xaxis, series, 0)
+    readable_ticks(ax.yaxis, series, 1)
     light_grid(ax)
     handles = legend_handles(series)
     if len(handles) > 1:

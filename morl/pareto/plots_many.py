@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.pareto.plot_style import Series, legend_handles, light_grid, limits
+from morl.pareto.plot_style import Series, legend_handles, light_grid, limits, marker_style, readable_ticks
 
 _MOST_STEMS = 40
 _DASHES = (3.5, 1.8)
@@ -31,15 +31,16 @@ def draw_space(ax: Any, series: list[Series]) -> None:
         pane.set_pane_color((1.0, 1.0, 1.0, 0.0))
         pane._axinfo["grid"].update(color="#e0e0e0", linewidth=0.5)
         pane.set_tick_params(pad=1)
-        pane.set_major_locator(_few_ticks())
+        readable_ticks(pane, series, "xyz".index(axis))
     ax.set_xlim(*limits(series, 0))
     ax.set_ylim(*limits(series, 1))
     ax.set_zlim(floor, limits(series, 2)[1])
     ax.view_init(elev=22, azim=-52)
-    ax.set_box_aspect((1.0, 1.0, 0.82), zoom=0.92)
+    ax.set_box_aspect((1.0, 1.0, 0.82), zoom=0.9)
+    ax.set_position((0.0, 0.05, 0.98, 0.87))
     handles = legend_handles(series, lines=False)
     if len(handles) > 1:
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.04, 0.94), ncols=2, columnspacing=1.3)
+        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.04, 1.09), ncols=2, columnspacing=1.3)
 
 
 def draw_pairs(series: list[Series], title: str | None) -> Any:
@@ -63,6 +64,8 @@ def draw_pairs(series: list[Series], title: str | None) -> Any:
                     ax.scatter(points[:, i], points[:, j], **look, zorder=s.zorder)
             ax.set_xlim(*limits(series, i))
             ax.set_ylim(*limits(series, j))
+            readable_ticks(ax.xaxis, series, i)
+            readable_ticks(ax.yaxis, series, j)
             light_grid(ax)
             if row == side - 1:
                 ax.set_xlabel(first.objectives[i].label)
@@ -88,6 +91,8 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
     low, span = ranges[:, 0], np.where(ranges[:, 1] > ranges[:, 0], ranges[:, 1] - ranges[:, 0], 1.0)
     where = np.arange(k)
     for s in series:
+        if k == 1:  # no second axis to draw a line to
+            ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, True))
         alpha = float(np.clip(12.0 / max(len(s.front), 1), 0.25, 0.9))
         for point, found in zip(s.front.points[s.best], s.supported[s.best], strict=True):
             unit = (point - low) / span
@@ -133,9 +138,3 @@ def _legend_of_lines(ax: Any, series: list[Series]) -> None:
 def _number(value: float) -> str:
     """Three or four digits, with a proper minus sign."""
     return f"{value:.4g}".replace("-", "−")
-
-
-def _few_ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(5)
