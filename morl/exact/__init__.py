@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from morl.exact.bellman import Value, best_policy, evaluate, evaluate_batch
+    from morl.exact.bellman import Value, evaluate, evaluate_batch
     from morl.exact.ccs import convex_coverage_set
     from morl.exact.deterministic import pareto_deterministic
     from morl.exact.enumeration import enumerate_policies, policy_values
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from morl.exact.lexical import lexicographic
     from morl.exact.columns import Maximum, maximise
     from morl.exact.occupancy import occupancy_lp
+    from morl.exact.oracle import best_policy
     from morl.exact.policy import HistoryPolicy, Mixture, Plan
     from morl.exact.risk import cvar, expected_utility, quantile
     from morl.exact.dispatch import solve
@@ -29,7 +30,7 @@ _WHERE = {
     "Plan": "policy",
     "Value": "bellman",
     "WeightSolution": "inner",
-    "best_policy": "bellman",
+    "best_policy": "oracle",
     "convex_coverage_set": "ccs",
     "cvar": "risk",
     "enumerate_policies": "enumeration",

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
+from scipy.sparse import linalg as sparse_linalg
 
 from morl.momdp import MOMDP
-from morl.spec import BoolArray, FloatArray, IntArray
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndCompone
     positive = matrix.data > 0
     row, col = matrix.row[positive], matrix.col[positive]
     rows = np.ones(momdp.n_rows, dtype=bool) if allowed is None else np.array(allowed, dtype=bool)
-    states = reachable_states(momdp, allowed) & ~momdp.terminal
+    states = reachable_states(momdp) & ~momdp.terminal
     rows &= states[owner]
     label = np.full(momdp.n_states, -1, dtype=np.int64)
     while True:
@@ -138,7 +139,7 @@ def _proper_life(momdp: MOMDP) -> FloatArray:
         matrix = sparse.csc_array(
             sparse.identity(len(index), format="csr") - momdp.transitions[rows][:, index]
         )
-        life[index] = sparse.linalg.spsolve(matrix, np.ones(len(index)))
+        life[index] = sparse_linalg.spsolve(matrix, np.ones(len(index)))
         per_row = 1.0 + momdp.transitions @ life
         improved = False
         for i, s in enumerate(index):
@@ -149,3 +150,84 @@ def _proper_life(momdp: MOMDP) -> FloatArray:
         if not improved:
             break
     return life * (1.0 + 1e-6)
+
+
+def proper_policy(momdp: MOMDP) -> tuple[IntArray, BoolArray]:
+    """A policy that ends, or comes to rest without reward, with probability 1 wherever some policy can.
+
+    Returns:
+        ``(policy (S,), sure (S,))``: the mask holds the states from which it does. Almost-sure reachability
+        (de Alfaro 1997): drop states that cannot reach the goal and actions that may leave the rest; repeat.
+    """
+    resting, rest_rows = resting_states(momdp)
+    goal = momdp.terminal | resting
+    owner, coo = momdp.row_state, momdp.transitions.tocoo()
+    positive = coo.data > 0
+    row, col = coo.row[positive], coo.col[positive]
+    inside = np.ones(momdp.n_states, dtype=bool)
+    policy = np.zeros(momdp.n_states, dtype=np.int64)
+    while True:
+        safe = np.ones(momdp.n_rows, dtype=bool)
+        safe[row[~inside[col]]] = False
+        level = goal & inside
+        reached = level.copy()
+        policy[:] = 0
+        while level.any():
+            hits = np.zeros(momdp.n_rows, dtype=bool)
+            hits[row[level[col]]] = True
+            useful = np.flatnonzero(hits & safe & ~reached[owner])
+            level = np.zeros_like(reached)
+            for r in useful[::-1]:
+                policy[owner[r]] = r - momdp.row_ptr[owner[r]]
+                level[owner[r]] = True
+            reached |= level
+        if np.array_equal(reached, inside):
+            break
+        inside = reached
+    for r in np.flatnonzero(rest_rows)[::-1]:
+        policy[owner[r]] = r - momdp.row_ptr[owner[r]]
+    return policy, inside
+
+
+def resting_states(momdp: MOMDP) -> tuple[BoolArray, BoolArray]:
+    """States in which one can stay for ever without any reward, and the rows that do, masks ``(S,)``, ``(rows,)``."""
+    free = ~np.any(momdp.rewards != 0, axis=1)
+    if not free.any():
+        return np.zeros(momdp.n_states, dtype=bool), free
+    parts = end_components(momdp, None if free.all() else free)
+    return np.asarray(parts.label >= 0), parts.rows
+
+
+def unbounded_objective(momdp: MOMDP) -> int | None:
+    """With γ = 1 and no horizon: an objective whose total can grow for ever, or ``None``.
+
+    Where an end component holds a positive reward, its largest mean reward is found by a linear program.
+    """
+    parts = end_components(momdp)
+    for component in range(parts.count):
+        rows = np.flatnonzero(parts.rows & (parts.label[momdp.row_state] == component))
+        for k in range(momdp.k):
+            rewards = momdp.rewards[rows, k]
+            if rewards.max(initial=0.0) > 0 and _largest_mean(momdp, rows, rewards) > 1e-12 * np.abs(rewards).max():
+                return k
+    return None
+
+
+def _largest_mean(momdp: MOMDP, rows: IntArray, rewards: FloatArray) -> float:
+    """Largest long-run mean reward within an end component (all of it communicates)."""
+    if rewards.min() >= 0:
+        return float(rewards.max())  # the best row can be visited again and again
+    from scipy.optimize import linprog  # slow to import
+
+    states = np.unique(momdp.row_state[rows])
+    out = (momdp.row_state[rows][None, :] == states[:, None]).astype(float)
+    balance = out - momdp.transitions[rows][:, states].toarray().T
+    result = linprog(
+        -rewards,
+        A_eq=np.vstack([balance, np.ones(len(rows))]),
+        b_eq=np.append(np.zeros(len(states)), 1.0),
+        method="highs",
+    )
+    if result.status != 0:
+        raise ModelError(f"mean reward of an end component: HiGHS stopped with {result.message!r}")
+    return -float(result.fun)

@@ -1,0 +1,100 @@
+"""``morl.solve``: one call for any finite problem, by policy class."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from morl.exact.deterministic import CLASSES, pareto_deterministic
+from morl.momdp import MOMDP
+from morl.pareto import Front
+from morl.spec import ModelError, UnknownNameError
+
+
+def solve(
+    env: Any,
+    policies: str = "mixture",
+    discount: float | None = None,
+    epsilon: float | None = None,
+    time_limit: float | None = None,
+    horizon: int | None = None,
+) -> Front:
+    """The exact front of a finite problem.
+
+    Args:
+        env: a :class:`~morl.momdp.MOMDP`; an env with ``unwrapped.momdp(discount)``; the id of one; or the path
+            of a model file (``.npz``, ``.drn``, ``.tra``).
+        policies: ``"mixture"`` (stochastic policies: the convex coverage set), ``"stationary"``, ``"markov"``
+            or ``"history"`` (deterministic ones).
+        discount: γ in place of the problem's own.
+        epsilon: additive precision; ``None`` is exact for deterministic policies and 1e-4 of the return range
+            for mixtures.
+        time_limit: seconds; then the certified answer so far.
+        horizon: number of decisions in place of the problem's own.
+
+    Raises:
+        ModelError: the env has no exact model, or the question no answer.
+        UnknownNameError: no such policy class.
+    """
+    if policies not in ("mixture", *CLASSES):
+        raise UnknownNameError("policy class", policies, ("mixture", *CLASSES))
+    momdp, unwrapped, name = as_momdp(env, discount)
+    if horizon is not None:
+        momdp = momdp.with_horizon(horizon)
+    if policies == "mixture":
+        front = _mixture(momdp, epsilon, time_limit)
+    else:
+        front = pareto_deterministic(momdp, policies, 0.0 if epsilon is None else epsilon, None, time_limit)
+    spec = getattr(unwrapped, "mo_spec", None)
+    if spec is not None and spec.k == front.k:
+        front = front.with_spec(spec)
+    return front if name is None else front.replace(provenance={**front.provenance, "env": name})
+
+
+def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> Front:
+    from morl.exact.ccs import convex_coverage_set
+
+    if epsilon is None:
+        epsilon = 1e-6 * max(float(abs(momdp.rewards).max(initial=0.0)), 1e-12) / max(1.0 - momdp.discount, 1e-2)
+    front: Front = convex_coverage_set(momdp, epsilon, time_limit=time_limit)
+    return front
+
+
+def as_momdp(env: Any, discount: float | None = None) -> tuple[MOMDP, Any, str | None]:
+    """The model of anything that has one: ``(model, unwrapped env or None, name or None)``.
+
+    Raises:
+        ModelError: there is no exact model.
+    """
+    if isinstance(env, MOMDP):
+        return (env if discount is None else env.with_discount(discount)), None, None
+    if isinstance(env, str | Path):
+        if Path(env).suffix in (".npz", ".drn", ".tra"):
+            model = _read(Path(env), discount)
+            return (model if discount is None else model.with_discount(discount)), None, str(env)
+        env = _make(str(env))
+    unwrapped = getattr(env, "unwrapped", env)
+    build = getattr(unwrapped, "momdp", None)
+    name = getattr(getattr(unwrapped, "spec", None), "id", None)
+    if build is None:
+        what = name or type(unwrapped).__name__
+        raise ModelError(f"{what} has no exact model (no momdp() method); expected a finite env, a MOMDP or a model file")
+    model = build(discount) if callable(build) else build
+    if not isinstance(model, MOMDP):
+        raise ModelError(f"{type(unwrapped).__name__}.momdp() returned {type(model).__name__}; expected a MOMDP")
+    return (model if discount is None else model.with_discount(discount)), unwrapped, name
+
+
+def _make(name: str) -> Any:
+    """An env by id; the package's own ids are registered by importing its envs, by name, upwards of this layer."""
+    envs = importlib.import_module("morl.envs")
+    return envs.make(name)
+
+
+def _read(path: Path, discount: float | None) -> MOMDP:
+    if path.suffix == ".npz":
+        return MOMDP.load(path)
+    from morl.exact.files import read_drn, read_prism
+
+    return (read_drn if path.suffix == ".drn" else read_prism)(path, discount=1.0 if discount is None else discount)

@@ -1,0 +1,90 @@
+"""Sets of value vectors: sums of sets, and covering many points by a few of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from morl.pareto.indicators import nondominated_mask
+from morl.spec import FloatArray, IntArray
+
+
+def cover(points: FloatArray, slack: FloatArray) -> IntArray:
+    """Indices of points such that every point is at most one of them plus ``slack``.
+
+    Greedy, from the largest sum down, so a kept point is never dominated by a later one. With a zero slack it
+    is the non-dominated set, one point of each group of equals.
+
+    Args:
+        points: ``(n, K)``.
+        slack: ``(K,)``, not negative.
+    """
+    if not len(points):
+        return np.zeros(0, dtype=np.int64)
+    index = np.flatnonzero(nondominated_mask(points))
+    if not slack.any() or len(index) == 1:
+        return np.asarray(index)
+    values = points[index]
+    if points.shape[1] == 2:
+        return np.asarray(index[_cover_two(values, slack)])
+    spread = np.maximum(np.ptp(values, axis=0), 1e-300)
+    order = np.argsort(-(values / spread).sum(axis=1), kind="stable")
+    kept = []
+    while len(order):
+        best = order[0]
+        kept.append(best)
+        order = order[~(values[order] <= values[best] + slack).all(axis=1)]
+    return np.asarray(index[np.sort(kept)])
+
+
+def _cover_two(values: FloatArray, slack: FloatArray) -> IntArray:
+    """K = 2: walk along the front and keep the last point that still covers the first one uncovered."""
+    order = np.argsort(-values[:, 0], kind="stable")
+    x, y = values[order, 0], values[order, 1]  # x falls, y rises
+    kept = []
+    i, n = 0, len(order)
+    while i < n:
+        # candidates j >= i with x[j] >= x[i] - slack cover point i; the furthest has the largest y
+        j = int(np.searchsorted(-x, -(x[i] - slack[0]), side="right")) - 1
+        kept.append(order[j])
+        i = int(np.searchsorted(y, y[j] + slack[1], side="right"))
+        i = max(i, j + 1)
+    return np.array(kept, dtype=np.int64)
+
+
+def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntArray:
+    """Indices of points that no known point covers up to ``slack``."""
+    if not len(known) or not len(points):
+        return np.arange(len(points))
+    if points.shape[1] == 2:
+        order = np.argsort(-known[:, 0], kind="stable")
+        x, best = known[order, 0], np.maximum.accumulate(known[order, 1])
+        count = np.searchsorted(-x, -(points[:, 0] - slack[0]), side="right")
+        height = np.where(count > 0, best[np.maximum(count - 1, 0)], -np.inf)
+        return np.flatnonzero(height < points[:, 1] - slack[1])
+    fresh = np.ones(len(points), dtype=bool)
+    step = max(1, 2_000_000 // len(points))
+    for first in range(0, len(known), step):
+        part = known[first : first + step]
+        fresh &= ~(points[:, None] <= part[None] + slack).all(axis=2).any(axis=1)
+    return np.flatnonzero(fresh)
+
+
+def sum_sets(
+    left: FloatArray, right: FloatArray, slack: FloatArray, chunk: int = 1_000_000
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """The covered sums of two sets ``(m, K)``, ``(n, K)``: values, and the index of each summand.
+
+    Works in chunks, so that the memory stays bounded whatever m · n is.
+    """
+    step = max(1, chunk // max(1, len(right)))
+    values = np.zeros((0, left.shape[1]))
+    i_all = j_all = np.zeros(0, dtype=np.int64)
+    for first in range(0, len(left), step):
+        part = left[first : first + step]
+        block = (part[:, None] + right[None]).reshape(-1, left.shape[1])
+        keep = np.flatnonzero(nondominated_mask(block))
+        values = np.concatenate([values, block[keep]])
+        i_all = np.concatenate([i_all, first + keep // len(right)])
+        j_all = np.concatenate([j_all, keep % len(right)])
+    keep = cover(values, slack)
+    return values[keep], i_all[keep], j_all[keep]
