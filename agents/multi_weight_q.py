@@ -1,0 +1,216 @@
+"""Tabular Q-learning for many weights at once: every transition updates all of them.
+
+For each weight w a vector-valued table Q_w; the next action is the one that is greedy for w::
+
+    a* = argmax_a w · Q_w(s', a)
+    Q_w(s, a) += α_n [ r + γ Q_w(s', a*) − Q_w(s, a) ],      α_n = n^(−ω) at the n-th visit of (s, a)
+
+Off-policy updates for all weights from one stream of experience are those of Mossalam et al. (2016) in tables; one
+table per weight is Van Moffaert, Drugan & Nowé (2013). A weight that was never trained acts by generalised policy
+improvement over the trained tables (Barreto et al. 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numba import njit
+
+from morl.agents.base import Agent, Array
+from morl.agents.config import AgentConfig, option
+from morl.agents.info import AlgoInfo
+from morl.agents.policies import PolicySet, TablePolicies
+from morl.agents.preferences import simplex_grid, to_raw
+from morl.agents.tabular import Stepper, TabularProblem, begin, outcome
+from morl.spec import FloatArray, check_weights
+
+
+@dataclass(frozen=True)
+class MultiWeightQConfig(AgentConfig):
+    """Options of :class:`MultiWeightQLearning`."""
+
+    n_weights: int = option(32, "weights, evenly spread over the simplex", low=1)
+    weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead of a grid")
+    scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
+    power: float = option(0.7, "step size n^-power at the n-th visit", low=0.0, high=1.0)
+    epsilon: float = option(1.0, "probability of trying the least tried action, at the beginning", low=0.0, high=1.0)
+    epsilon_end: float = option(0.2, "the same when exploration has come down", low=0.0, high=1.0)
+    exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
+    chunk: int = option(2000, "steps between callbacks", low=1)
+    max_states: int = option(20_000, "rows of the table where the environment has no model", low=1)
+
+
+@njit(cache=True)
+def best_action(q, w, n_actions):  # type: ignore[no-untyped-def]
+    """Action with the largest ``w · q[a]``; ``q`` is ``(A, K)``."""
+    best, value = 0, -np.inf
+    for a in range(n_actions):
+        total = 0.0
+        for i in range(len(w)):
+            total += w[i] * q[a, i]
+        if total > value:
+            best, value = a, total
+    return best
+
+
+@njit(cache=True)
+def choose(q, visits, weights, n_actions, state, which, epsilon, rng):  # type: ignore[no-untyped-def]
+    """ε-greedy for weight number ``which``; exploration takes the least tried action."""
+    n = n_actions[state]
+    if rng.random() < epsilon:
+        least, tried, ties = 0, np.int64(9223372036854775807), 0
+        for a in range(n):
+            if visits[state, a] < tried:
+                least, tried, ties = a, visits[state, a], 1
+            elif visits[state, a] == tried:
+                ties += 1
+                if rng.random() * ties < 1.0:
+                    least = a
+        return least
+    return best_action(q[which, state], weights[which], n)
+
+
+@njit(cache=True)
+def update(q, visits, weights, n_actions, s, a, r, s2, terminated, gamma, power):  # type: ignore[no-untyped-def]
+    """Update every weight's table by one transition."""
+    visits[s, a] += 1
+    step = float(visits[s, a]) ** -power
+    k = q.shape[3]
+    for i in range(q.shape[0]):
+        if terminated or n_actions[s2] == 0:
+            for j in range(k):
+                q[i, s, a, j] += step * (r[j] - q[i, s, a, j])
+        else:
+            b = best_action(q[i, s2], weights[i], n_actions[s2])
+            for j in range(k):
+                q[i, s, a, j] += step * (r[j] + gamma * q[i, s2, b, j] - q[i, s, a, j])
+
+
+@njit(cache=True)
+def run(world, q, visits, weights, n_actions, steps, epsilon, gamma, power, cursor, rng):  # type: ignore[no-untyped-def]
+    """``steps`` steps in the compiled model. ``cursor`` holds (state or −1, time, weight number)."""
+    for _ in range(steps):
+        if cursor[0] < 0:
+            cursor[0] = begin(world, rng)
+            cursor[1] = 0
+            cursor[2] = rng.integers(0, len(weights))
+        s = cursor[0]
+        seen = world.seen[s]
+        a = choose(q, visits, weights, n_actions, seen, cursor[2], epsilon, rng)
+        o = outcome(world, s, a, rng)
+        s2 = world.target[o]
+        terminated = world.n_actions[s2] == 0
+        update(q, visits, weights, n_actions, seen, a, world.reward[o], world.seen[s2], terminated, gamma, power)
+        cursor[0] = s2
+        cursor[1] += 1
+        if terminated or (world.horizon > 0 and cursor[1] >= world.horizon):
+            cursor[0] = -1
+
+
+class MultiWeightQLearning(Agent):
+    """See the module's description."""
+
+    info: ClassVar[AlgoInfo] = AlgoInfo(
+        name="MultiWeightQLearning",
+        summary="Tabular: the best policies for many linear preferences, learned together from the same experience.",
+        criterion=("SER",),
+        policy_class="stationary deterministic",
+        actions=("discrete",),
+        observations=("discrete",),
+        paper="Van Moffaert, Drugan & Nowé 2013; Mossalam et al. 2016",
+        formula="Q_w(s,a) += α [ r + γ Q_w(s', argmax_b w·Q_w(s',b)) − Q_w(s,a) ]  for every w",
+        avoid="non-convex trade-offs matter: no linear weight finds them",
+    )
+    Config = MultiWeightQConfig
+
+    def _setup(self) -> None:
+        c = self.config
+        self.tables = TabularProblem(self.problem, c.max_states)
+        if c.weights is not None:
+            self.weights: FloatArray = np.stack([check_weights(w, self.k) for w in c.weights])
+        else:
+            grid = simplex_grid(self.k, c.n_weights)
+            scale = self.spec.return_scale
+            if c.scaled and scale is not None:
+                grid = to_raw(grid, np.array(scale[1]) - np.array(scale[0]))
+            self.weights = grid
+        size = (self.tables.capacity, self.tables.width)
+        self.q: FloatArray = np.zeros((len(self.weights), *size, self.k))
+        self.visits = np.zeros(size, dtype=np.int64)
+
+    def _epsilon(self) -> float:
+        c = self.config
+        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
+        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
+
+    def _learn(self, until: int) -> None:
+        if self.tables.world is not None and not self.problem.is_vector:
+            self._learn_compiled(until)
+        else:
+            self._learn_stepping(until)
+
+    def _learn_compiled(self, until: int) -> None:
+        c, rng = self.config, self.rng("train", self._segment)
+        cursor = np.full(3, -1, dtype=np.int64)
+        while self.num_timesteps < until:
+            n = min(c.chunk, until - self.num_timesteps)
+            run(
+                self.tables.world, self.q, self.visits, self.weights, self.tables.n_actions,
+                n, self._epsilon(), self.discount, c.power, cursor, rng,
+            )  # fmt: skip
+            self.advance(n)
+
+    def _learn_stepping(self, until: int) -> None:
+        c, rng = self.config, self.rng("explore", self._segment)
+        stepper = Stepper(self.tables, c.n_envs, self.discount)
+        stepper.reset(self.segment_seed())
+        which = 0
+
+        def act(state: int, accrued: FloatArray, time: int) -> int:
+            nonlocal which
+            if time == 0:
+                which = int(rng.integers(len(self.weights)))
+            n_actions = self.tables.n_actions
+            return int(choose(self.q, self.visits, self.weights, n_actions, state, which, self._epsilon(), rng))
+
+        def learn(s: int, a: int, r: Any, s2: int, ended: bool, cut: bool, accrued: Any, time: int) -> None:
+            n_actions = self.tables.n_actions
+            update(self.q, self.visits, self.weights, n_actions, s, a, r, s2, ended, self.discount, c.power)
+
+        try:
+            while self.num_timesteps < until:
+                self.advance(stepper.step(act, learn))
+        finally:
+            stepper.close()
+
+    def _greedy(self, preferences: FloatArray) -> Array:
+        """Actions ``(m, S)`` by generalised policy improvement over all tables; its own table for a trained weight."""
+        unseen = np.arange(self.tables.width) >= np.maximum(self.tables.n_actions, 1)[:, None]
+        tables = np.empty((len(preferences), self.tables.capacity), dtype=np.int64)
+        for i, w in enumerate(preferences):
+            same = np.flatnonzero(np.abs(self.weights - w).max(axis=1) < 1e-9)
+            values = (self.q[same[:1]] if len(same) else self.q) @ w
+            tables[i] = np.where(unseen, -np.inf, values.max(axis=0)).argmax(axis=1)
+        return tables + self.tables.offset
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        weights = self.weights if preferences is None else preferences
+        actions = self._greedy(weights)
+        if preferences is None:
+            actions, first = np.unique(actions, axis=0, return_index=True)
+            weights = weights[first]
+        return TablePolicies(self.tables.index, actions, weights, default=self.tables.offset)
+
+    def status(self) -> dict[str, float]:
+        """The share of (state, action) pairs that have been tried."""
+        legal = np.arange(self.tables.width) < self.tables.n_actions[:, None]
+        return {"tried": float((self.visits > 0)[legal].mean())}
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        return {"q": self.q, "visits": self.visits, "weights": self.weights, **self.tables.arrays()}, {}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        self.q, self.visits, self.weights = arrays["q"].copy(), arrays["visits"].copy(), arrays["weights"].copy()
+        self.tables.restore(arrays)
