@@ -91,6 +91,8 @@ SCIENCE = (
     _batched("Driving-v0", "science.driving", "Driving", "DrivingVector", "science", "Keep a lane and follow a car through failing sensors: progress, safety, comfort, energy", 600),
     _batched("CarFollowingLQ-v0", "science.lq", "CarFollowingLQ", "CarFollowingLQVector", "science", "Linear-quadratic car following: gap error against effort; exact convex front", 100),
     _batched("MultiDrugDosing-v0", "science.dosing", "MultiDrugDosing", "MultiDrugDosingVector", "science", "Warfarin and phenytoin through one enzyme: INR, level, toxicity, burden (not medical advice)", 56),
+    _batched("Portfolio-v0", "science.portfolio", "Portfolio", "PortfolioVector", "science", "Rebalance three assets: return, risk and turnover; Markowitz front without turnover", 24),
+    _batched("SpeakerCommand-v0", "science.speaker", "SpeakerCommand", "SpeakerCommandVector", "science", "Answer or listen again while a voice misleads: accuracy against effort"),
 )  # fmt: skip
 
 BUILTIN: tuple[EnvEntry, ...] = (*CLASSIC, *CONTROL, *SCIENCE)

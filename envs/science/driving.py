@@ -26,7 +26,7 @@ from morl.envs.science import driving_physics as physics
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
 SCALE = np.array([1.75, 0.3, 0.005, 50.0, 10.0, 30.0, 5.0, 0.15])
-"""What an observation of 1 means: offset m, heading rad, curvature 1/m, gap m, relative speed and speed m/s, m/s², rad."""
+"""An observation of 1 means: offset m, heading rad, curvature 1/m, gap m, relative speed, speed m/s, m/s², rad."""
 CHANNELS = ("lane", "lead", "odometry")
 MODES = ("healthy", "dead", "noisy", "biased")
 HORIZON = 600

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from morl.envs.science._kernels import kernel, select, shared
 from morl.spec import FloatArray
 
@@ -37,7 +38,7 @@ LEAD_SPEEDS = np.array([0.0, 8.0, 15.0, 22.0, 28.0])
 IDM_V0, IDM_T, IDM_A, IDM_B, IDM_S0, IDM_EXPONENT = 30.0, 1.5, 0.73, 1.67, 2.0, 4.0
 COLLISION, LANE_EXIT = -50.0, -20.0
 SIGMA = np.array([0.05, 0.01, 1e-4, 0.5, 0.25, 0.1, 0.1, 0.002])
-"""Standard deviation of each reading. Those of the odometry (last three) are assumptions; the others are the spec's."""
+"""Standard deviation of each reading. All are assumptions of this project."""
 
 
 @shared

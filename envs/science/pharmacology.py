@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from morl.envs.science._kernels import kernel, select, shared
 from morl.spec import EnvError, FloatArray
 

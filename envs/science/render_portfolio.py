@@ -1,0 +1,71 @@
+"""The portfolio drawn where it matters: on the risk–return plane, beside the efficient frontier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from morl.envs.science.portfolio import COVARIANCE, DRIFT, MONTHS, VOLATILITY, best_constant, frontier, minimum_variance
+from morl.envs.science.render_dosing import pixels
+
+_NAMES = ("asset 1", "asset 2", "asset 3")
+_COLOURS = ("#4c78a8", "#e39a3b", "#b5485d")
+_INK = "#22303c"
+
+
+def render(state: dict[str, np.ndarray[Any, Any]], mode: str) -> Any:
+    """Draw one state: ``"rgb_array"`` gives ``(420, 760, 3)`` of uint8, ``"ansi"`` a few lines."""
+    return _text(state) if mode == "ansi" else _picture(state)
+
+
+def _text(state: dict[str, np.ndarray[Any, Any]]) -> str:
+    lines = [f"month {int(state['month'])} of {MONTHS}   value {100 * float(state['value']):.1f} % of the start"]
+    for name, weight, move in zip(_NAMES, state["weights"], state["returns"], strict=True):
+        bar = "#" * round(30 * float(weight))
+        lines.append(f"{name} {100 * float(weight):5.1f} % |{bar:<30}|  last month {100 * float(move):+6.2f} %")
+    return "\n".join(lines) + "\n"
+
+
+def _picture(state: dict[str, np.ndarray[Any, Any]]) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    w = np.asarray(state["weights"], float)
+    figure = Figure(figsize=(7.6, 4.2), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    plane, bars = figure.subplots(1, 2, width_ratios=(2.4, 1))
+    figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.13, wspace=0.3)
+    means = np.linspace(0.03, 0.115, 90)
+    risk = [100 * np.sqrt(x @ COVARIANCE @ x) for x in (frontier(m) for m in means)]
+    plane.plot(risk, 100 * means, ls=":", color="#9aa5b1", label="with short sales")
+    held = [best_constant(s, 100 * DRIFT, COVARIANCE) for s in np.linspace(0.0, 1.0, 200)]
+    plane.plot(
+        [100 * np.sqrt(x @ COVARIANCE @ x) for x in held],
+        [100 * x @ DRIFT for x in held],
+        color="#3f9b5f",
+        lw=2.4,
+        label="efficient frontier",
+    )
+    plane.scatter(100 * VOLATILITY, 100 * DRIFT, c=_COLOURS, s=46, zorder=3)
+    for name, x, y in zip(_NAMES, 100 * VOLATILITY, 100 * DRIFT, strict=True):
+        plane.annotate(name, (x, y), xytext=(7, -11), textcoords="offset points", fontsize=9, color=_INK)
+    least = minimum_variance()
+    plane.plot(100 * np.sqrt(least @ COVARIANCE @ least), 100 * least @ DRIFT, "D", color="#9aa5b1", ms=5)
+    here = (100 * np.sqrt(w @ COVARIANCE @ w), 100 * w @ DRIFT)
+    plane.plot(*here, "*", ms=17, color="#d62f4b", mec="white", zorder=4, label="portfolio")
+    plane.set_xlabel("risk: standard deviation (% a year)", color=_INK)
+    plane.set_ylabel("drift (% a year)", color=_INK)
+    plane.set_xlim(4, 22)
+    plane.legend(frameon=False, fontsize=9, loc="lower right")
+    bars.bar(_NAMES, 100 * w, color=_COLOURS)
+    for i, value in enumerate(100 * w):
+        bars.text(i, value + 1.5, f"{value:.0f} %", ha="center", fontsize=9, color=_INK)
+    bars.set_ylim(0, 112)
+    bars.set_ylabel("weight (%)", color=_INK)
+    for ax in (plane, bars):
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+    title = f"Month {int(state['month'])} of {MONTHS}: worth {100 * float(state['value']):.1f} % of the start"
+    figure.text(0.09, 0.925, title, fontsize=12, weight="bold", color=_INK)
+    return pixels(canvas)
