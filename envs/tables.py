@@ -30,11 +30,11 @@ class Tables:
         ragged: whether states differ in their actions.
         random: whether any row has more than one outcome.
         row_ptr: ``(S + 1,)`` first row of each state.
-        first: ``(rows + 2,)`` first outcome of each row.
-        target: ``(outcomes + 1,)`` next state; one dummy at the end, so that looking up an action of a last,
-            terminal state (a copy about to restart) stays inside the table.
-        rewards: ``(outcomes + 1, K)``.
-        cumulative: ``(outcomes + 1,)`` probability of this outcome or an earlier one of its row; the last one is 2.
+        first: ``(rows + A + 1,)`` first outcome of each row. The A rows at the end are padding, so that looking up
+            an action of a last, terminal state (a copy about to restart) stays inside the table.
+        target: ``(outcomes + A,)`` next state.
+        rewards: ``(outcomes + A, K)``.
+        cumulative: ``(outcomes + A,)`` probability of this outcome or an earlier one of its row; the last one is 2.
         terminal: ``(S,)``.
         start_states, start_cumulative: the start distribution.
     """
@@ -129,9 +129,10 @@ def _build(model: MOMDP) -> Tables:
     rewards = np.repeat(model.rewards, per_row, axis=0) if outcome_rewards is None else outcome_rewards
     cumulative = _cumulative(matrix.data, indptr)
     widest = int(per_row.max()) if len(per_row) else 1
+    pad = int(counts.max(initial=1))
     thresholds = None
     if random and widest <= _WIDE:
-        thresholds = np.full((len(per_row) + 1, widest - 1), 2.0)
+        thresholds = np.full((len(per_row) + pad, widest - 1), 2.0)
         row = np.repeat(np.arange(len(per_row)), per_row)
         rank = np.arange(len(row)) - indptr[row]
         inner = rank < widest - 1
@@ -140,14 +141,14 @@ def _build(model: MOMDP) -> Tables:
     start_cumulative = np.cumsum(model.start[start_states])
     start_cumulative[-1] = 2.0
     return Tables(
-        n_actions=int(counts.max(initial=1)),
+        n_actions=pad,
         ragged=bool(len(live) and live.min() != live.max()),
         random=random,
         row_ptr=model.row_ptr,
-        first=np.append(indptr, indptr[-1] + 1),
-        target=np.append(matrix.indices.astype(np.int64), 0),
-        rewards=np.concatenate([rewards, np.zeros((1, model.k))]),
-        cumulative=np.append(cumulative, 2.0),
+        first=np.append(indptr, indptr[-1] + np.arange(1, pad + 1)),
+        target=np.append(matrix.indices.astype(np.int64), np.zeros(pad, dtype=np.int64)),
+        rewards=np.concatenate([rewards, np.zeros((pad, model.k))]),
+        cumulative=np.append(cumulative, np.full(pad, 2.0)),
         terminal=model.terminal,
         counts=counts,
         start_states=start_states,

@@ -1,0 +1,84 @@
+"""One copy inside a vector environment: a third-party environment with autoreset and a checked reward."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from morl.spec import EnvError, FloatArray
+
+
+class Moved(NamedTuple):
+    """What one copy reports after a step."""
+
+    observation: Any
+    reward: FloatArray
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+
+
+class Copy:
+    """An environment that restarts itself as an autoreset mode says.
+
+    Args:
+        env: any environment with rewards of K numbers.
+        k: K.
+        mode: the autoreset mode.
+        number: which copy this is, for messages.
+    """
+
+    def __init__(self, env: Any, k: int, mode: AutoresetMode, number: int) -> None:
+        self.env, self.k, self.mode, self.number = env, k, mode, number
+        self.ended = False
+        self.steps = 0
+
+    def reset(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self.ended, self.steps = False, 0
+        return observation, info
+
+    def step(self, action: Any) -> Moved:
+        """Take one action, or restart where the last step ended the episode (``NEXT_STEP``).
+
+        Raises:
+            EnvError: the reward is not K finite numbers, or the episode has ended and autoreset is disabled.
+        """
+        if self.ended:
+            if self.mode is AutoresetMode.DISABLED:
+                raise EnvError(
+                    f"environment {self.number} has ended and autoreset is disabled; "
+                    'call reset(options={"reset_mask": terminated | truncated})'
+                )
+            observation, info = self.reset(None, None)
+            return Moved(observation, np.zeros(self.k), False, False, info)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.steps += 1
+        vector = self._reward(reward)
+        self.ended = bool(terminated) or bool(truncated)
+        if self.ended and self.mode is AutoresetMode.SAME_STEP:
+            final = {"final_obs": observation, "final_info": info}
+            observation, fresh = self.reset(None, None)
+            info = {**fresh, **final}
+        return Moved(observation, vector, bool(terminated), bool(truncated), info)
+
+    def _reward(self, reward: Any) -> FloatArray:
+        try:
+            vector = np.array(reward, dtype=np.float64)
+        except (TypeError, ValueError):
+            vector = np.zeros(0)
+        if vector.shape != (self.k,):
+            raise EnvError(
+                f"environment {self.number} returned the reward {reward!r} in step {self.steps}; "
+                f"expected {self.k} numbers, one per objective"
+            )
+        if not np.isfinite(vector).all():
+            i = int(np.argmin(np.isfinite(vector)))
+            raise EnvError(
+                f"environment {self.number} returned {vector[i]} for objective {i} in step {self.steps}; "
+                "expected finite numbers"
+            )
+        return vector
