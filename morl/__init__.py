@@ -61,3 +61,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY, *_MODULES})
+
+
+importlib.import_module("morl.envs")  # enters the built-in ids into Gymnasium's registry, so that gym.make knows them
