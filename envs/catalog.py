@@ -84,6 +84,13 @@ CLASSIC = (
 CONTROL = (
     _batched("Minecart-v0", "control.minecart", "Minecart", "MinecartVector", "control", "Fetch two ores from five mines and save fuel; random yields", 1000),
     _batched("MinecartDeterministic-v0", "control.minecart", "Minecart", "MinecartVector", "control", "Fetch two ores from five mines and save fuel; best known front", 1000, stochastic=False),
+    _batched("MountainCar-v0", "control.mountain_car", "MountainCar", "MountainCarVector", "control", "Swing up a hill: time, pushes back and pushes forth", 200),
+    _batched("MountainCarTimeSpeed-v0", "control.mountain_car", "MountainCar", "MountainCarVector", "control", "Swing up a hill: time and speed", 200, objectives=("time", "speed")),
+    _batched("MountainCarTimeMove-v0", "control.mountain_car", "MountainCar", "MountainCarVector", "control", "Swing up a hill: time and pushes", 200, objectives=("time", "move")),
+    _batched("MountainCarContinuous-v0", "control.mountain_car_continuous", "MountainCarContinuous", "MountainCarContinuousVector", "control", "Swing up a hill with a throttle: time and fuel", 999),
+    _batched("WaterReservoir-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood and supply", 100),
+    _batched("WaterReservoir3Obj-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood, supply and power", 100, objectives=3),
+    _batched("WaterReservoir4Obj-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood, supply, power and downstream flood", 100, objectives=4),
 )  # fmt: skip
 
 SCIENCE = (
@@ -93,6 +100,13 @@ SCIENCE = (
     _batched("MultiDrugDosing-v0", "science.dosing", "MultiDrugDosing", "MultiDrugDosingVector", "science", "Warfarin and phenytoin through one enzyme: INR, level, toxicity, burden (not medical advice)", 56),
     _batched("Portfolio-v0", "science.portfolio", "Portfolio", "PortfolioVector", "science", "Rebalance three assets: return, risk and turnover; Markowitz front without turnover", 24),
     _batched("SpeakerCommand-v0", "science.speaker", "SpeakerCommand", "SpeakerCommandVector", "science", "Answer or listen again while a voice misleads: accuracy against effort"),
+    _batched("ExperimentDesign-v0", "science.experiment", "ExperimentDesign", "ExperimentDesignVec", "science", "Choose experiments for a polynomial model: certainty, money and simplicity"),
+    _batched("MoleculeRelaxation-v0", "science.molecule", "MoleculeRelaxation", "MoleculeRelaxationVec", "science", "Relax (NaCl)n by equivariant moves: energy, force, dipole and time"),
+    _batched("MoleculeRelaxationLJ-v0", "science.molecule", "MoleculeRelaxation", "MoleculeRelaxationVec", "science", "Relax a Lennard-Jones cluster by equivariant moves: energy, force and time", kind="lj", n=7),
+    _batched("HPFolding-v0", "science.folding", "HPFolding", "HPFoldingVec", "science", "Fold an HP chain on the square lattice: contacts, exposure, compactness; exact front"),
+    _batched("HPFolding3D-v0", "science.folding", "HPFolding", "HPFoldingVec", "science", "Fold an HP chain on the cubic lattice; exact front to 16 residues", dim=3, sequence="HPHPPHHPHPPHPH"),
+    _batched("SequenceLabelling-v0", "science.labelling", "SequenceLabelling", "SequenceLabellingVec", "science", "Tag a sentence and its entities under a price on context; exact Bayes ceilings"),
+    _batched("ActiveScan-v0", "science.scan", "ActiveScan", "ActiveScanVec", "science", "Find and outline digits with a small moving fovea", extra="science"),
 )  # fmt: skip
 
 BUILTIN: tuple[EnvEntry, ...] = (*CLASSIC, *CONTROL, *SCIENCE)
