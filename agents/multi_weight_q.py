@@ -23,7 +23,7 @@ from morl.agents.config import AgentConfig, option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import PolicySet, TablePolicies
 from morl.agents.preferences import simplex_grid, to_raw
-from morl.agents.tabular import Stepper, TabularProblem, begin, outcome
+from morl.agents.tabular import Step, Stepper, TabularProblem, begin, outcome
 from morl.spec import FloatArray, check_weights
 
 
@@ -166,18 +166,19 @@ class MultiWeightQLearning(Agent):
         c, rng = self.config, self.rng("explore", self._segment)
         stepper = Stepper(self.tables, c.n_envs, self.discount)
         stepper.reset(self.segment_seed())
-        which = 0
+        which = np.zeros(stepper.collector.n, dtype=np.int64)
+        n_actions = self.tables.n_actions
 
-        def act(state: int, accrued: FloatArray, time: int) -> int:
-            nonlocal which
+        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
             if time == 0:
-                which = int(rng.integers(len(self.weights)))
-            n_actions = self.tables.n_actions
-            return int(choose(self.q, self.visits, self.weights, n_actions, state, which, self._epsilon(), rng))
+                which[copy] = rng.integers(len(self.weights))
+            return int(choose(self.q, self.visits, self.weights, n_actions, state, which[copy], self._epsilon(), rng))
 
-        def learn(s: int, a: int, r: Any, s2: int, ended: bool, cut: bool, accrued: Any, time: int) -> None:
-            n_actions = self.tables.n_actions
-            update(self.q, self.visits, self.weights, n_actions, s, a, r, s2, ended, self.discount, c.power)
+        def learn(x: Step) -> None:
+            update(
+                self.q, self.visits, self.weights, n_actions,
+                x.state, x.action, x.reward, x.after, x.terminated, self.discount, c.power,
+            )  # fmt: skip
 
         try:
             while self.num_timesteps < until:

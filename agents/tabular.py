@@ -8,6 +8,7 @@ compiled update is called once per step of the environment.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,10 +149,26 @@ class TabularProblem:
         return model is not None and len(self.index) == model.n_states
 
 
-Choose = Callable[[int, FloatArray, int], int]
-"""``choose(state number, accrued (K,), time) -> action number``."""
-Learn = Callable[[int, int, FloatArray, int, bool, bool, FloatArray, int], None]
-"""``learn(state, action, reward, next state, terminated, truncated, accrued before, time before)``."""
+@dataclass(frozen=True)
+class Step:
+    """One transition of copy number ``copy``, in numbers."""
+
+    copy: int
+    state: int
+    action: int
+    reward: FloatArray
+    after: int
+    terminated: bool
+    truncated: bool
+    accrued: FloatArray
+    """Discounted reward before this step, ``(K,)``."""
+    time: int
+    """Steps before this one."""
+
+
+Choose = Callable[[int, int, FloatArray, int], int]
+"""``choose(copy, state number, accrued (K,), time) -> action number``."""
+Learn = Callable[[Step], None]
 
 
 class Stepper:
@@ -177,20 +194,24 @@ class Stepper:
         collector, tables = self.collector, self.tables
         states = tables.number(collector.obs)
         actions = np.array(
-            [choose(int(s), collector.accrued[i], int(collector.time[i])) for i, s in enumerate(states)], dtype=np.int64
+            [choose(i, int(s), collector.accrued[i], int(collector.time[i])) for i, s in enumerate(states)],
+            dtype=np.int64,
         )
         out = collector.step(actions + tables.offset)
         after = tables.number(out.next_obs)
         for j, i in enumerate(out.env):
             learn(
-                int(states[i]),
-                int(actions[i]),
-                out.rewards[j],
-                int(after[j]),
-                bool(out.terminated[j]),
-                bool(out.truncated[j]),
-                out.accrued[j],
-                int(out.time[j]),
+                Step(
+                    int(i),
+                    int(states[i]),
+                    int(actions[i]),
+                    out.rewards[j],
+                    int(after[j]),
+                    bool(out.terminated[j]),
+                    bool(out.truncated[j]),
+                    out.accrued[j],
+                    int(out.time[j]),
+                )
             )
         return len(out)
 

@@ -1,0 +1,271 @@
+"""Pareto conditioned networks: supervised learning of the action that led to a return.
+
+Reymond, Bargiacchi & Nowé (2022), "Pareto conditioned networks". The network is told which return is wanted and in how
+many steps; it is trained on the best episodes seen, each of which shows how the return that it had can be had. No
+scalarisation is involved, so returns inside the dents of the front can be asked for like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+
+from morl.agents.base import Agent
+from morl.agents.collector import Collector, random_actions
+from morl.agents.config import AgentConfig, option
+from morl.agents.episodes import EpisodeRecorder, ReturnArchive
+from morl.agents.info import AlgoInfo
+from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
+from morl.agents.observations import Encoder
+from morl.agents.policies import Array, Memory, PolicySet
+from morl.spec import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class PCNConfig(AgentConfig):
+    """Options of :class:`PCN`."""
+
+    hidden: tuple[int, ...] = option((64, 64), "width of each layer")
+    mix: str = option("concat", "how the command enters the network", choices=("concat", "film"))
+    lr: float = option(2e-3, "Adam's step size", low=0.0)
+    batch: int = option(256, "rows per update", low=1)
+    updates: int = option(30, "updates after each round of steps", low=1)
+    segment: int = option(32, "steps of every copy per round", low=1)
+    warmup: int = option(20_000, "steps of random actions to begin with", low=1)
+    archive: int = option(400, "episodes to learn from", low=2)
+    per_cell: int = option(4, "episodes kept of (nearly) the same return", low=1)
+    max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
+    boldness: float = option(1.0, "how far beyond a known return commands ask, in standard deviations", low=0.0)
+    action_noise: float = option(0.1, "exploration noise of continuous actions, as a share of their range", low=0.0)
+    n_envs: int = option(128, "copies of the environment stepped together", low=1)
+
+
+class PCN(Agent):
+    """Learns deterministic policies for the whole front, dents included, from its own best episodes."""
+
+    info = AlgoInfo(
+        name="PCN",
+        summary="one network told which return to reach: deterministic trade-offs, dents of the front included",
+        criterion=("SER",),
+        policy_class="return-conditioned deterministic (depends on the accrued reward and the time)",
+        actions=("discrete", "continuous"),
+        observations=("discrete", "vector"),
+        paper="Reymond, Bargiacchi & Nowé 2022, Pareto Conditioned Networks",
+        formula="min E[−log π(aₜ | sₜ, Rₜ, T−t)] over archived episodes; Rₜ₊₁ = (Rₜ − rₜ)/γ",
+        avoid="random returns: the archive fills with lucky episodes (max_age helps a little)",
+    )
+    Config = PCNConfig
+
+    def _setup(self) -> None:
+        c = self.config
+        self.encoder = Encoder(self.observation_space)
+        self.box = self.action_space if isinstance(self.action_space, spaces.Box) else None
+        outputs = int(np.prod(self.action_space.shape)) if self.box is not None else int(self.action_space.n)  # type: ignore[attr-defined]
+        with seeded(self.integer_seed("network")):
+            trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix)
+            self.net = CommandedNet(trunk, outputs)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=c.lr, fused=True)
+        self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
+        self.rounds = 0
+
+    # ---- learning --------------------------------------------------------------------------------------
+
+    def _learn(self, until: int) -> None:
+        c, rng = self.config, self.rng("explore", self._segment)
+        env = self.problem.training(c.n_envs)
+        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector.reset(self.segment_seed())
+        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+        commander = _Commander(self, collector.n, rng)
+        while self.num_timesteps < until:
+            before = collector.steps
+            for _ in range(c.segment):
+                actions = self._explore(collector, commander, rng)
+                out = collector.step(actions)
+                ended = out.env[out.terminated | out.truncated]
+                self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
+                commander.renew(ended)
+                if self.num_timesteps + collector.steps - before >= until:
+                    break
+            self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
+            if self.num_timesteps + collector.steps - before >= c.warmup:
+                self._update(rng)
+            self.rounds += 1
+            self.advance(collector.steps - before)
+        if not self.problem.is_vector:
+            env.close()
+
+    def _explore(self, collector: Collector, commander: _Commander, rng: np.random.Generator) -> Array:
+        n = collector.n
+        if self.num_timesteps < self.config.warmup or not len(self.archive):
+            return random_actions(self.action_space, n, rng)
+        wanted, left = commander.remaining(collector.accrued, collector.time)
+        outputs = self.outputs(self.encoder(collector.obs), wanted, left)
+        if self.box is not None:
+            noise = rng.normal(0.0, self.config.action_noise, outputs.shape)
+            return to_box(np.clip(np.tanh(outputs) + 2 * noise, -1, 1), self.box)
+        gumbel = rng.gumbel(size=outputs.shape)
+        return np.asarray((outputs + gumbel).argmax(axis=1) + int(self.action_space.start))  # type: ignore[attr-defined]
+
+    def _update(self, rng: np.random.Generator) -> None:
+        data = self.archive.dataset()
+        if len(data.actions) == 0:
+            return
+        rows = rng.integers(len(data.actions), size=(self.config.updates, self.config.batch))
+        for chosen in rows:
+            command = self._command_input(data.remaining[chosen], data.left[chosen])
+            logits = self.net(torch.from_numpy(data.observations[chosen]), command)
+            target = torch.from_numpy(data.actions[chosen])
+            if self.box is not None:
+                loss = nn.functional.mse_loss(torch.tanh(logits), from_box(target, self.box))
+            else:
+                loss = nn.functional.cross_entropy(logits, target - int(self.action_space.start))  # type: ignore[attr-defined]
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+
+    # ---- the network -----------------------------------------------------------------------------------
+
+    def _command_input(self, wanted: FloatArray, left: FloatArray) -> torch.Tensor:
+        """Wanted return and remaining steps as network inputs of order one."""
+        scale, longest = self.archive.scale, max(self.archive.longest, 1)
+        parts = np.concatenate([wanted / scale, (left / longest)[:, None]], axis=1)
+        return torch.from_numpy(parts.astype(np.float32))
+
+    def outputs(self, encoded: Array, wanted: FloatArray, left: FloatArray) -> Array:
+        """Logits, or action means before tanh, ``(n, outputs)``."""
+        with torch.no_grad():
+            result: torch.Tensor = self.net(torch.from_numpy(encoded), self._command_input(wanted, left))
+        return result.numpy()
+
+    # ---- policies --------------------------------------------------------------------------------------
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        returns, lengths = self.archive.best()
+        if len(returns) == 0:
+            returns, lengths = np.zeros((1, self.k)), np.ones(1)
+        if preferences is not None:
+            chosen = (preferences @ (returns / self.archive.scale).T).argmax(axis=1)
+            returns, lengths = returns[chosen], lengths[chosen]
+        return CommandPolicies(self, returns, lengths)
+
+    def status(self) -> dict[str, float]:
+        """Episodes in the archive and non-dominated returns among them."""
+        return {"episodes": len(self.archive), "commands": len(self.archive.best()[0])}
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays = {
+            **module_arrays(self.net, "net"),
+            **optimizer_arrays(self.optimizer, "adam"),
+            **self.archive.arrays("archive"),
+        }
+        return arrays, {"rounds": self.rounds}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        load_module(self.net, arrays, "net")
+        load_optimizer(self.optimizer, arrays, "adam")
+        self.archive.restore("archive", arrays)
+        self.rounds = int(facts["rounds"])
+
+
+class CommandedNet(nn.Module):
+    """A trunk that takes observation and command, and one linear layer."""
+
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
+
+    def forward(self, observations: torch.Tensor, command: torch.Tensor) -> torch.Tensor:
+        """Logits ``(n, outputs)``."""
+        result: torch.Tensor = self.head(self.trunk(observations, command))
+        return result
+
+
+class _Commander:
+    """What every copy of the environment is told to reach while exploring: a known best return, and a bit more."""
+
+    def __init__(self, agent: PCN, n: int, rng: np.random.Generator) -> None:
+        self.agent, self.rng = agent, rng
+        self.wanted, self.steps = np.zeros((n, agent.k)), np.ones(n)
+        self.renew(np.arange(n))
+
+    def renew(self, rows: IntArray) -> None:
+        """Draw commands for copies whose episode has ended."""
+        returns, lengths = self.agent.archive.best()
+        if len(rows) == 0 or len(returns) == 0:
+            return
+        pick = self.rng.integers(len(returns), size=len(rows))
+        spread = returns.std(axis=0) * self.agent.config.boldness
+        more = np.zeros((len(rows), self.agent.k))
+        more[np.arange(len(rows)), self.rng.integers(self.agent.k, size=len(rows))] = 1.0
+        self.wanted[rows] = returns[pick] + more * self.rng.random((len(rows), 1)) * spread
+        self.steps[rows] = lengths[pick]
+
+    def remaining(self, accrued: FloatArray, time: IntArray) -> tuple[FloatArray, FloatArray]:
+        """What is left to reach, and in how many steps."""
+        return remaining(self.wanted, self.steps, accrued, time, self.agent.discount)
+
+
+def remaining(
+    wanted: FloatArray, steps: FloatArray, accrued: FloatArray, time: IntArray, discount: float
+) -> tuple[FloatArray, FloatArray]:
+    """``(R − accrued) / γᵗ`` and the steps left: the recursion Rₜ₊₁ = (Rₜ − rₜ)/γ in closed form."""
+    power = np.maximum(float(discount) ** time, 1e-12)[:, None] if discount > 0 else np.ones((len(time), 1))
+    return (wanted - accrued) / power, np.maximum(steps - time, 1.0)
+
+
+class CommandPolicies(PolicySet):
+    """One policy per wanted return.
+
+    Args:
+        agent: the network's owner.
+        returns: ``(m, K)`` wanted discounted returns.
+        lengths: ``(m,)`` steps in which they were had.
+    """
+
+    needs_accrued = True
+
+    def __init__(self, agent: PCN, returns: FloatArray, lengths: FloatArray) -> None:
+        self.agent, self.returns, self.lengths = agent, returns, lengths
+        self.preferences = returns
+
+    def __len__(self) -> int:
+        return len(self.returns)
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """The most likely action (or the mean) for what is left to reach."""
+        agent = self.agent
+        wanted, left = remaining(self.returns[which], self.lengths[which], accrued, time, agent.discount)
+        outputs = agent.outputs(agent.encoder(observations), wanted, left)
+        if agent.box is not None:
+            return to_box(np.tanh(outputs), agent.box), memory
+        return outputs.argmax(axis=1) + int(agent.action_space.start), memory  # type: ignore[attr-defined]
+
+
+def to_box(unit: Array, box: spaces.Box) -> Array:
+    """Actions in ``[-1, 1]`` as actions of a box."""
+    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
+    scaled = (low + high) / 2 + (high - low) / 2 * unit.reshape(-1, *box.shape)
+    return np.asarray(scaled.astype(box.dtype))
+
+
+def from_box(actions: torch.Tensor, box: spaces.Box) -> torch.Tensor:
+    """The inverse of :func:`to_box`, flattened."""
+    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
+    middle, half = torch.from_numpy((low + high) / 2), torch.from_numpy((high - low) / 2)
+    return ((actions - middle) / half).reshape(len(actions), -1).float()
