@@ -55,7 +55,7 @@ def lead_acceleration(speed: Any, target: Any) -> Any:
     """
     ratio = np.minimum(speed, target) / np.maximum(target, 1e-9)
     free = IDM_A * (1.0 - ratio * ratio * ratio * ratio)
-    return select(speed > target, -np.minimum(IDM_B, speed - target), free)
+    return select(speed >= target, -np.minimum(IDM_B, speed - target), free)
 
 
 @shared

@@ -84,7 +84,8 @@ def best_constant(weight: float, mean: FloatArray, covariance: FloatArray) -> Fl
         covariance: per period.
     """
     n = len(mean)
-    best, best_value = np.eye(n)[int(np.argmax(mean))], -np.inf
+    best: FloatArray = np.eye(n)[int(np.argmax(mean))]
+    best_value = -np.inf
     for mask in range(1, 1 << n):
         held = [i for i in range(n) if mask >> i & 1]
         k = len(held)
@@ -100,14 +101,14 @@ def best_constant(weight: float, mean: FloatArray, covariance: FloatArray) -> Fl
         x = np.zeros(n)
         x[held] = np.maximum(part, 0.0)
         x /= x.sum()
-        value = weight * (mean @ x) - (1.0 - weight) * 50.0 * (x @ covariance @ x)
+        value = float(weight * (mean @ x) - (1.0 - weight) * 50.0 * (x @ covariance @ x))
         if value > best_value + 1e-15:
             best, best_value = x, value
     return best
 
 
 class PortfolioDynamics(Dynamics):
-    """State: ``weights`` ``(n, 3)`` after the market moved, ``returns`` ``(n, 3)`` of the last month, ``month`` ``(n,)``.
+    """State: ``weights`` ``(n, 3)`` after the market moved, last month's ``returns`` ``(n, 3)``, ``month`` ``(n,)``.
 
     Observation ``(7,)``: weights, last returns × 10, month / 24. Action: three logits in ±5.
 

@@ -160,15 +160,13 @@ class NuisanceVectorObservation(VectorWrapper):
         self._speaker = np.zeros(env.num_envs, np.int64)
         self._ended = np.zeros(env.num_envs, bool)
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start all episodes, or those of ``options["reset_mask"]``, with new nuisances."""
         which = np.ones(self.num_envs, bool)
         if options and "reset_mask" in options:
             which = np.array(options["reset_mask"], bool)
         observation, info = self.env.reset(seed=seed, options=options)
-        self._code.seed(seed if isinstance(seed, int) else None, self.np_random)
+        self._code.seed(seed, self.np_random)
         self._renew(info, which)
         self._ended = np.zeros(self.num_envs, bool)
         return self._code.append(observation, self._speaker), info | {"speaker": self._speaker.copy()}
