@@ -1,12 +1,93 @@
-"""The front of stationary deterministic policies: enumeration where it is quick."""
+"""The front of stationary deterministic policies: enumeration where it is quick, else branch and bound."""
 
 from __future__ import annotations
 
-from morl.exact.enumeration import enumerate_policies
+import time
+
+import numpy as np
+
+from morl.exact.branch import Result, Search
+from morl.exact.condensed import Condensed, condense
+from morl.exact.dense import Dense, from_condensed
+from morl.exact.enumeration import LIMIT, enumerate_policies
+from morl.exact.graph import longest_mean_life, reachable_states
+from morl.exact.tolerant import tolerant_front
 from morl.momdp import MOMDP
 from morl.pareto import Front
+from morl.spec import FloatArray, IntArray, ModelError
+
+ENUMERATE = {1: 2.0**16, 2: 2.0**17}
+"""Up to this many policies enumeration is quicker than a search; 1e6 for three objectives and more."""
+_FLOOR = 1e-10
 
 
 def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None = None) -> Front:
-    """The front of stationary deterministic policies."""
-    return enumerate_policies(momdp)
+    """The front of stationary deterministic policies; see :func:`~morl.exact.deterministic.pareto_deterministic`.
+
+    Raises:
+        ModelError: γ = 1, some policy never ends, and there are too many policies to enumerate.
+    """
+    began = time.perf_counter()
+    model = condense(momdp)
+    if model.n_policies <= ENUMERATE.get(momdp.k, 1e6):
+        return enumerate_policies(momdp)
+    if model.endless:
+        if model.n_policies <= LIMIT:
+            return enumerate_policies(momdp)
+        raise ModelError(
+            f"{model.n_policies:.3g} stationary deterministic policies, some of which never end, with discount 1: "
+            "bounds do not exist; give a discount below 1 or a horizon, or ask for policies='history'"
+        )
+    deadline = began + (np.inf if time_limit is None else time_limit)
+    life = float(longest_mean_life(momdp)[reachable_states(momdp)].max(initial=1.0))
+    raw = from_condensed(model)
+    low, high = value_range(raw)
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.abs(raw.reward).max(axis=0))
+    varies = high - low > 1e-11 * size
+    if not varies.any():
+        result = Result(np.zeros((1, 0)), [raw.first.copy()], float((_FLOOR * size).max()), True, 1)
+    else:
+        unit = (high - low)[varies]
+        slack = np.maximum(epsilon / unit, np.maximum(_FLOOR, 1e-12 * size[varies] / unit))
+        root = Dense(
+            raw.move, raw.reward[:, varies] / unit, raw.owner, raw.first, raw.label, raw.start, raw.offset[varies]
+        )
+        result = Search(root, low[varies] / unit - 1.0, slack, unit, life, deadline).run()
+    return _front(momdp, model, raw, result, time.perf_counter() - began)
+
+
+def value_range(model: Dense) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest start value of each objective over all policies, ``(K,)`` each."""
+    k = model.reward.shape[1]
+    eye = np.eye(k)
+    low = np.array([model.best(-eye[j], model.first.copy())[1][j] for j in range(k)])
+    high = np.array([model.best(eye[j], model.first.copy())[1][j] for j in range(k)])
+    return low, high
+
+
+def _front(momdp: MOMDP, model: Condensed, raw: Dense, result: Result, seconds: float) -> Front:
+    """Values computed afresh from the policies, and the policies in the states of the model."""
+    points = np.array([raw.value(rows)[1] for rows in result.policies]).reshape(-1, momdp.k)
+    size = np.abs(points).max(axis=0, initial=0.0)
+    keep = tolerant_front(points, np.maximum(1e-11 * size, 1e-300))
+    return Front(
+        points[keep],
+        momdp.objectives,
+        discount=momdp.discount,
+        policies=[_policy(momdp, model, raw, result.policies[i]) for i in keep],
+        epsilon=result.epsilon,
+        complete=result.finished,
+        provenance={
+            "algorithm": "branch and bound",
+            "policy_class": "stationary deterministic",
+            "criterion": "SER",
+            "nodes": result.nodes,
+            "seconds": seconds,
+        },
+    )
+
+
+def _policy(momdp: MOMDP, model: Condensed, raw: Dense, rows: IntArray) -> IntArray:
+    policy = np.zeros(momdp.n_states, dtype=np.int64)
+    policy[model.states] = rows - raw.first
+    return policy
