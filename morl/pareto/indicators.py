@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 
 import moocore
 import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto.arrays import as_points
-from morl.pareto.weights import CORNER_LIMIT, corner_weights, das_dennis
+from morl.pareto.weights import CORNER_LIMIT, corner_weights
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
-_LATTICE = 1000
-"""About this many simplex weights stand for "all preferences" where no set of weights is given."""
+_SAMPLE = 4096
+"""So many simplex weights stand for "all preferences" where K >= 3 and no set of weights is given."""
 
 
 def _pair(points: ArrayLike, truth: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -96,15 +97,18 @@ def expected_utility(points: ArrayLike, weights: ArrayLike | None = None) -> flo
 
     Args:
         points: ``(n, K)``.
-        weights: ``(m, K)`` preferences, equally likely; by default the finest Das–Dennis lattice of at most
-            1001 weights (K > 6: the K unit weights at least).
+        weights: ``(m, K)`` preferences, equally likely; by default the whole simplex: the exact integral for
+            K = 2, the mean over 4096 evenly spread (Sobol) weights for K >= 3, good to about three digits.
 
-    >>> round(expected_utility([[1, 0], [0, 1]]), 3)  # the mean of max(w, 1 - w)
+    >>> expected_utility([[1, 0], [0, 1]])  # the mean of max(w, 1 - w)
     0.75
     """
     values = as_points(points)
     if len(values) == 0:
         raise FrontError("expected utility of no points is undefined; expected at least one point")
+    if values.shape[1] == 2 and weights is None:  # piecewise linear between the corner weights
+        grid = corner_weights(values)
+        return float(np.trapezoid(np.max(grid @ values.T, axis=1), grid[:, 0]))
     return float(np.mean(np.max(_preferences(weights, values.shape[1]) @ values.T, axis=1)))
 
 
@@ -112,7 +116,7 @@ def r2(points: ArrayLike, ideal: ArrayLike, weights: ArrayLike | None = None) ->
     """Mean weighted Chebyshev distance to an ideal point (Hansen & Jaszkiewicz, 1998); lower is better.
 
     Exact (the integral over all weights; Schäpermeier & Kerschke, 2025) for K = 2 where no weights are given;
-    otherwise the mean over ``weights`` ``(m, K)`` or a Das–Dennis lattice.
+    otherwise the mean over ``weights`` ``(m, K)``, or 4096 evenly spread (Sobol) weights.
 
     Raises:
         FrontError: a point exceeds the ideal, for which the distance means nothing.
@@ -207,9 +211,9 @@ def _distance_to_hull(values: FloatArray, point: FloatArray) -> float:
 
 
 def _preferences(weights: ArrayLike | None, k: int) -> FloatArray:
-    """Weights ``(m, K)`` as given, or a lattice over the simplex."""
+    """Weights ``(m, K)`` as given, or a low-discrepancy sample of the simplex."""
     if weights is None:
-        return das_dennis(k, number=max(_LATTICE + 1, k))
+        return _spread(k)
     values = np.atleast_2d(np.asarray(weights, dtype=np.float64))
     if values.shape[1] != k or len(values) == 0:
         raise FrontError(f"weights have shape {values.shape}; expected (m, {k})")
@@ -219,6 +223,20 @@ def _preferences(weights: ArrayLike | None, k: int) -> FloatArray:
         i = int(np.argmax(bad))
         raise FrontError(f"weights {i} are {values[i].tolist()}; expected no negative number and a sum of 1")
     return values
+
+
+@lru_cache(maxsize=16)
+def _spread(k: int) -> FloatArray:
+    """The same evenly spread weights every time: gaps between sorted Sobol coordinates are uniform on the simplex."""
+    from scipy.stats import qmc
+
+    if k == 1:
+        return np.ones((1, 1))
+    cube = (qmc.Sobol(k - 1, scramble=False).random(_SAMPLE) + 0.5 / _SAMPLE) % 1.0
+    edges = np.hstack([np.zeros((_SAMPLE, 1)), np.sort(cube, axis=1), np.ones((_SAMPLE, 1))])
+    weights = np.diff(edges, axis=1)
+    weights.flags.writeable = False
+    return weights
 
 
 def warn_outside(points: FloatArray, ref_point: FloatArray, stacklevel: int = 3) -> None:

@@ -163,7 +163,7 @@ def corner_weights(points: ArrayLike) -> FloatArray:
     # a weight w on the raw scale acts as w·scale on the unit scale; rays map to rays, so corners to corners
     raw = found / scale
     raw = raw / raw.sum(axis=1, keepdims=True)
-    return np.asarray(raw[np.lexsort(raw.T[::-1])])
+    return np.asarray(raw[np.lexsort(np.round(raw, 12).T[::-1])])  # rounded to sort only: noise must not decide
 
 
 def _corners_of_two(unit: FloatArray) -> FloatArray:

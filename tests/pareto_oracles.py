@@ -1,0 +1,65 @@
+"""Slow, plain re-implementations that the tests of the Pareto layer compare with, and random point sets."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+
+def inclusion_exclusion_hypervolume(points, ref):
+    """Σ over non-empty subsets of (−1)^(|subset|+1) times the volume of the box below all of them."""
+    points, ref = np.asarray(points, float), np.asarray(ref, float)
+    total = 0.0
+    for size in range(1, len(points) + 1):
+        for subset in itertools.combinations(points, size):
+            total += (-1) ** (size + 1) * np.prod(np.maximum(np.min(subset, axis=0) - ref, 0.0))
+    return total
+
+
+def slow_epsilon(points, truth):
+    return max(min(max(t - x for t, x in zip(row, p, strict=True)) for p in points) for row in truth)
+
+
+def slow_igd_plus(points, truth):
+    def shortfall(row, point):
+        return sum(max(t - x, 0.0) ** 2 for t, x in zip(row, point, strict=True)) ** 0.5
+
+    return sum(min(shortfall(row, point) for point in points) for row in truth) / len(truth)
+
+
+def slow_nondominated(points):
+    points = [tuple(p) for p in points]
+    keep = []
+    for i, p in enumerate(points):
+        beaten = any(all(b >= a for a, b in zip(p, q, strict=True)) and q != p for q in points)
+        keep.append(not beaten and p not in points[:i])
+    return keep
+
+
+def brute_force_corners(points):
+    """Every K-subset of constraints (a point's plane, or a weight of zero) solved, feasible solutions kept."""
+    values = np.asarray(points, float)
+    k = values.shape[1]
+    planes = [np.append(v, -1.0) for v in values] + [np.append(e, 0.0) for e in np.eye(k)]
+    found = []
+    for chosen in itertools.combinations(planes, k):
+        system = np.array([*chosen, np.append(np.ones(k), 0.0)])
+        if abs(np.linalg.det(system)) < 1e-12:
+            continue
+        solution = np.linalg.solve(system, np.append(np.zeros(k), 1.0))
+        w, u = solution[:-1], solution[-1]
+        if w.min() > -1e-9 and (values @ w).max() < u + 1e-9 and not any(np.abs(w - f).max() < 1e-8 for f in found):
+            found.append(np.maximum(w, 0.0))
+    return np.array(found)
+
+
+@st.composite
+def point_sets(draw, low=1, high=7, k=None, grid=True):
+    """Points with K = 2 … 4; on a grid, so that ties and duplicates happen, or anywhere in the unit cube."""
+    n, k = draw(st.integers(low, high)), k or draw(st.integers(2, 4))
+    if grid:
+        return draw(arrays(np.float64, (n, k), elements=st.integers(0, 5).map(float)))
+    return draw(arrays(np.float64, (n, k), elements=st.floats(0, 1, allow_nan=False, width=32)))

@@ -1,0 +1,215 @@
+"""Indicators: hand-computed values, brute-force oracles, and the invariances that each must have."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pareto_oracles import (
+    inclusion_exclusion_hypervolume,
+    point_sets,
+    slow_epsilon,
+    slow_igd_plus,
+    slow_nondominated,
+)
+
+from morl.pareto import (
+    Front,
+    additive_epsilon,
+    cardinality,
+    das_dennis,
+    dirichlet_weights,
+    expected_utility,
+    hypervolume,
+    hypervolume_contributions,
+    igd_plus,
+    maximum_utility_loss,
+    nondominated,
+    nondominated_mask,
+    r2,
+    spacing,
+)
+from morl.pareto.indicators import _distance_to_hull
+from morl.spec import FrontError, SpecError
+
+STEPS = [[1.0, 3.0], [3.0, 1.0]]
+
+
+class TestByHand:
+    def test_hypervolume_of_two_overlapping_rectangles(self):
+        assert hypervolume(STEPS, [0, 0]) == 3 + 3 - 1
+
+    def test_hypervolume_of_one_cube_and_of_nothing(self):
+        assert hypervolume([[2, 3, 4]], [1, 1, 1]) == 1 * 2 * 3
+        assert hypervolume([[0, 0]], [1, 1]) == 0
+        assert hypervolume(np.zeros((0, 2)), [0, 0]) == 0
+
+    def test_contributions(self):
+        assert hypervolume_contributions(STEPS, [0, 0]).tolist() == [2, 2]
+
+    def test_epsilon_and_igd_plus(self):
+        truth = [[1.0, 2.0], [3.0, 0.0]]
+        assert additive_epsilon([[1, 1]], truth) == 2.0  # (3, 0) is missed by 2 in objective 0
+        assert igd_plus([[1, 1]], truth) == (1.0 + 2.0) / 2
+        assert additive_epsilon([[4, 3]], truth) == -1.0  # beyond the truth by 1 everywhere
+
+    def test_nothing_is_infinitely_far(self):
+        empty = np.zeros((0, 2))
+        assert additive_epsilon(empty, STEPS) == igd_plus(empty, STEPS) == maximum_utility_loss(empty, STEPS) == np.inf
+
+    def test_spacing_of_nearest_city_block_distances(self):
+        # nearest distances: 2, 2, 4 (mean 8/3): deviations 2/3, 2/3, 4/3
+        expected = np.sqrt((4 / 9 + 4 / 9 + 16 / 9) / 3)
+        assert spacing([[0, 4], [1, 3], [3, 1]]) == pytest.approx(expected)
+        assert spacing([[0, 4], [3, 1]]) == 0.0
+
+    def test_cardinality_counts_distinct_undominated_points(self):
+        assert cardinality([[1, 3], [3, 1], [1, 3], [0, 0]]) == 2
+
+    def test_expected_utility_with_given_weights(self):
+        assert expected_utility([[4, 0], [0, 2]], [[1, 0], [0, 1], [0.5, 0.5]]) == pytest.approx((4 + 2 + 2) / 3)
+
+    def test_r2_is_the_integral_over_all_weights(self):
+        # for one point with losses (2, 1) the integral of max(2w, 1 − w): 5/18 + 8/9 = 7/6
+        assert r2([[0, 1]], [2, 2]) == pytest.approx(7 / 6)
+        assert r2([[0, 1]], [2, 2], weights=[[0.5, 0.5]]) == 1.0
+        assert r2([[1, 1, 1]], [1, 1, 1]) == 0.0
+
+    def test_utility_loss_is_largest_where_the_hull_dips_furthest(self):
+        assert maximum_utility_loss([[1, 0], [0, 1]], [[0.75, 0.75]]) == 0.25
+        # for (2/3, 2/3, 0): the loss at w is 2/3(w0+w1) − max(w0, w1, w2), largest at (1/2, 1/2, 0): 1/6
+        assert maximum_utility_loss(np.eye(3), [[2 / 3, 2 / 3, 0]]) == pytest.approx(1 / 6)
+        assert maximum_utility_loss(STEPS, [[2, 2]]) == 0.0  # on the hull: no linear preference loses
+
+
+class TestAgainstOracles:
+    @given(point_sets())
+    def test_nondominated(self, points):
+        assert nondominated_mask(points).tolist() == slow_nondominated(points)
+
+    @given(point_sets())
+    def test_hypervolume(self, points):
+        ref = np.full(points.shape[1], 0.5)
+        assert hypervolume(points, ref) == pytest.approx(inclusion_exclusion_hypervolume(points, ref), abs=1e-9)
+
+    @given(st.data(), st.integers(2, 4))
+    def test_epsilon_and_igd_plus(self, data, k):
+        points, truth = data.draw(point_sets(k=k)), data.draw(point_sets(k=k))
+        assert additive_epsilon(points, truth) == pytest.approx(slow_epsilon(points, truth))
+        assert igd_plus(points, truth) == pytest.approx(slow_igd_plus(points, truth))
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.data(), st.integers(2, 4))
+    def test_utility_loss_by_corner_weights_equals_linear_programs_and_bounds_every_weight(self, data, k):
+        points, truth = data.draw(point_sets(k=k, grid=False)), data.draw(point_sets(k=k, grid=False))
+        loss = maximum_utility_loss(points, truth)
+        assert loss == pytest.approx(max(_distance_to_hull(points, t) for t in truth), abs=1e-7)
+        grid = dirichlet_weights(k, 300, np.random.default_rng(0), 0.7)
+        assert loss >= maximum_utility_loss(points, truth, grid) - 1e-9
+
+    def test_expected_utility_is_the_integral(self):
+        # quarter circle: u(w) = |w|, the integral of sqrt(w² + (1 − w)²) over [0, 1] in closed form
+        angle = np.linspace(0, np.pi / 2, 2001)
+        exact = 0.5 + np.arcsinh(1.0) / (2 * np.sqrt(2.0))
+        assert expected_utility(np.column_stack([np.cos(angle), np.sin(angle)])) == pytest.approx(exact, abs=1e-6)
+
+    @pytest.mark.parametrize("k", [3, 4, 5, 8])
+    def test_expected_utility_of_unit_vectors_is_the_mean_of_the_largest_weight(self, k):
+        # for a uniform point of the simplex the mean of the largest share is (1 + 1/2 + … + 1/K) / K
+        exact = sum(1 / i for i in range(1, k + 1)) / k
+        assert expected_utility(np.eye(k)) == pytest.approx(exact, rel=0.002)
+        assert expected_utility(np.ones((1, k))) == pytest.approx(1.0)
+
+    def test_r2_on_a_lattice_approaches_the_exact_integral(self):
+        points = np.random.default_rng(3).random((6, 2))
+        exact = r2(points, [1, 1])
+        assert r2(points, [1, 1], das_dennis(2, 2000)) == pytest.approx(exact, abs=1e-3)
+
+
+class TestInvariances:
+    @given(point_sets(), st.randoms())
+    def test_order_duplicates_and_dominated_points_do_not_matter(self, points, random):
+        ref = np.full(points.shape[1], -1.0)
+        shuffled = points[random.sample(range(len(points)), len(points))]
+        worse = np.vstack([shuffled, points, points - 0.5])
+        for measure in (lambda p: hypervolume(p, ref), expected_utility, cardinality):
+            assert measure(worse) == pytest.approx(measure(points))
+
+    @given(point_sets(grid=False), st.floats(0.01, 100), st.floats(-50, 50))
+    def test_scale_and_shift(self, points, factor, shift):
+        k, ref = points.shape[1], np.full(points.shape[1], -0.5)
+        moved, truth = points * factor + shift, np.ones((1, k))
+        assert hypervolume(moved, ref * factor + shift) == pytest.approx(hypervolume(points, ref) * factor**k, rel=1e-6)
+        assert additive_epsilon(moved, truth * factor + shift) == pytest.approx(
+            additive_epsilon(points, truth) * factor, rel=1e-6, abs=1e-6
+        )
+
+    @given(point_sets(grid=False))
+    def test_a_set_is_perfect_against_itself(self, points):
+        assert additive_epsilon(points, points) == igd_plus(points, points) == 0.0
+        assert maximum_utility_loss(points, points) == pytest.approx(0.0, abs=1e-12)
+
+    @given(st.data(), st.integers(2, 3))
+    def test_more_points_are_never_worse(self, data, k):
+        points, extra, truth = (data.draw(point_sets(k=k)) for _ in range(3))
+        more, ref = np.vstack([points, extra]), np.zeros(k)
+        assert hypervolume(more, ref) >= hypervolume(points, ref)
+        assert additive_epsilon(more, truth) <= additive_epsilon(points, truth)
+        assert igd_plus(more, truth) <= igd_plus(points, truth) + 1e-12
+        assert expected_utility(more) >= expected_utility(points) - 1e-12
+
+    def test_inputs_stay_as_they_were(self):
+        points, ref = np.array(STEPS), np.array([0.0, 0.0])
+        points.flags.writeable = ref.flags.writeable = False
+        before = points.copy()
+        hypervolume(points, ref)
+        igd_plus(points, points)
+        additive_epsilon(points, points)
+        maximum_utility_loss(points, points)
+        expected_utility(points)
+        r2(points, [5, 5])
+        spacing(points)
+        nondominated(points)
+        assert np.array_equal(points, before)
+
+    def test_a_front_may_stand_for_its_points(self):
+        assert hypervolume(Front(STEPS), [0, 0]) == 5.0
+        assert igd_plus(Front([[0, 0]]), Front([[3, 4]])) == 5.0
+
+
+class TestRefusals:
+    def test_nan_names_point_and_objective(self):
+        with pytest.raises(FrontError, match="point 1 has nan in objective 0"):
+            hypervolume([[1, 2], [np.nan, 3]], [0, 0])
+
+    def test_shapes(self):
+        with pytest.raises(FrontError, match="have 3 objectives; expected 2"):
+            igd_plus([[1, 2, 3]], STEPS)
+        with pytest.raises(SpecError, match="reference point has 3 numbers; expected 2"):
+            hypervolume(STEPS, [0, 0, 0])
+        with pytest.raises(FrontError, match=r"shape \(2,\)"):
+            nondominated([1.0, 2.0])
+        with pytest.raises(FrontError, match="not a table"):
+            nondominated([["a", "b"]])
+
+    def test_nothing_to_measure(self):
+        with pytest.raises(FrontError, match="truth is empty"):
+            igd_plus(STEPS, np.zeros((0, 2)))
+        for function in (expected_utility, lambda p: r2(p, [1, 1])):
+            with pytest.raises(FrontError, match="no points"):
+                function(np.zeros((0, 2)))
+
+    def test_weights_off_the_simplex(self):
+        with pytest.raises(FrontError, match="weights 1 are"):
+            expected_utility(STEPS, [[0.5, 0.5], [0.7, 0.7]])
+
+    def test_a_point_beyond_the_ideal(self):
+        with pytest.raises(FrontError, match="exceeds the ideal"):
+            r2([[2, 0]], [1, 1])
+
+    def test_no_warning_on_the_way(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            spacing([[0, 4], [1, 3], [3, 1]])
+            maximum_utility_loss(np.random.default_rng(0).random((30, 3)), np.ones((1, 3)))
