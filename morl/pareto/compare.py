@@ -136,7 +136,7 @@ class Comparison:
         from rich.table import Table
 
         notes = "\n".join(self.notes())
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=notes, caption_justify="left")
+        table = Table(box=box.SIMPLE_HEAD, padding=0, caption=notes, caption_justify="left")
         for head, _, _ in _COLUMNS:
             short = head  # in two lines, so that the table fits into 80 columns
             for word in ("non-", "hyper", "sup"):

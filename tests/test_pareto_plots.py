@@ -1,0 +1,162 @@
+"""Figures: what they contain, that nothing covers data, and that drawing changes nothing elsewhere."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.patches import Ellipse
+
+from morl.pareto import Front, plot_front, plot_fronts
+from morl.spec import FrontError, Objective
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+TWO = [Objective("treasure", "points"), Objective("time", "steps")]
+TRUTH = Front([[0, 4], [1.5, 1.5], [4, 0]], TWO, ref_point=[-1, -1])
+LEARNED = Front([[0, 3.9], [1.4, 1.4], [4, 0], [1, 1]], TWO, covariance=[np.diag([0.04, 0.01])] * 4, episodes=[50] * 4)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def sphere(n, k):
+    points = np.abs(np.random.default_rng(0).normal(size=(n, k)))
+    return Front(points / np.linalg.norm(points, axis=1, keepdims=True), [f"objective {i}" for i in range(k)])
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def offsets(ax):
+    return [np.asarray(c.get_offsets()).tolist() for c in ax.collections if len(c.get_offsets()) and c.get_paths()]
+
+
+class TestPlane:
+    def test_truth_and_learned_in_one_picture(self):
+        ax = LEARNED.plot(truth=TRUTH, name="Q-learning")
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("treasure (points)", "time (steps)")
+        assert labels(ax) == ["truth", "Q-learning", "truth, non-convex", "non-convex", "dominated"]
+        drawn = [tuple(p) for group in offsets(ax) for p in group]
+        for point in [*TRUTH.points, *LEARNED.points]:
+            assert tuple(point) in drawn
+
+    def test_supported_and_non_convex_points_look_different(self):
+        ax = plot_front(TRUTH)
+        filled, hollow = (c for c in ax.collections if len(c.get_offsets()) in (1, 2) and c.get_sizes().size)
+        assert len(filled.get_offsets()) == 2
+        assert np.asarray(hollow.get_offsets()).tolist() == [[1.5, 1.5]]
+        assert mpl.colors.same_color(hollow.get_facecolor()[0], "white")
+        assert not mpl.colors.same_color(filled.get_facecolor()[0], "white")
+
+    def test_step_line_is_the_boundary_of_the_dominated_region(self):
+        line = max(plot_front(TRUTH).lines, key=lambda x: len(x.get_xdata()))
+        corners = np.column_stack([line.get_xdata(), line.get_ydata()]).tolist()
+        assert corners == [[-1, 4], [0, 4], [0, 1.5], [1.5, 1.5], [1.5, 0], [4, 0], [4, -1]]
+
+    def test_ellipses_have_the_size_of_the_confidence_region(self):
+        ax = plot_front(LEARNED, confidence=0.95)
+        ellipses = [p for p in ax.patches if isinstance(p, Ellipse)]
+        assert len(ellipses) == 4
+        radius = np.sqrt(5.991465)  # chi-square with 2 degrees of freedom at 95 %
+        assert sorted([ellipses[0].width, ellipses[0].height]) == pytest.approx([2 * radius * 0.1, 2 * radius * 0.2])
+        assert ellipses[0].angle % 180 == pytest.approx(0.0)  # the wide axis lies along objective 0
+
+    def test_reference_point_is_shown_where_it_is_near(self):
+        assert [t.get_text() for t in plot_front(TRUTH).texts] == ["ref."]
+        assert [t.get_text() for t in plot_front(TRUTH, ref_point=[-1000, -1000]).texts] == []
+
+    def test_legend_covers_no_data(self):
+        ax = plot_fronts({f"algorithm number {i}": Front(TRUTH.points - i, TWO) for i in range(4)}, truth=TRUTH)
+        ax.figure.canvas.draw()
+        assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1
+        assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.x1
+
+    def test_title_stands_above_the_legend(self):
+        ax = plot_fronts({"a": LEARNED}, truth=TRUTH, title="Deep sea")
+        assert ax.get_title(loc="left") == ""
+        assert ax.get_legend().get_title().get_text() == "Deep sea"
+        assert plot_front(sphere(5, 2), title="Alone").get_title(loc="left") == "Alone"
+
+    def test_large_units_are_abbreviated(self):
+        ax = plot_front(Front(TRUTH.points * 1e6, TWO))
+        ax.figure.canvas.draw()
+        assert any(t.get_text().endswith("M") for t in ax.get_xticklabels())
+        assert ax.xaxis.get_offset_text().get_text() == ""
+
+    def test_given_axes_are_used(self):
+        ax = plt.subplots()[1]
+        assert plot_front(TRUTH, ax=ax) is ax
+
+
+class TestMany:
+    @pytest.mark.parametrize("kind", ["3d", "pairs", "parallel"])
+    def test_three_objectives(self, kind, tmp_path):
+        truth = sphere(20, 3)
+        axes = plot_fronts({"learned": Front(truth.points[::3] * 0.9, truth.names)}, truth=truth, kind=kind)
+        figure = np.ravel(axes)[0].figure
+        figure.savefig(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 10_000
+        text = {t.get_text() for ax in figure.axes for t in (ax.get_legend().get_texts() if ax.get_legend() else [])}
+        assert {"truth", "learned"} <= text
+
+    def test_pairs_show_each_pair_once_with_shared_labels(self):
+        axes = plot_front(sphere(6, 4), kind="pairs")
+        assert axes.shape == (3, 3)
+        shown = [(i, j) for i in range(3) for j in range(3) if axes[i, j].axison]
+        assert shown == [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
+        assert [axes[2, j].get_xlabel() for j in range(3)] == ["objective 0", "objective 1", "objective 2"]
+        assert [axes[i, 0].get_ylabel() for i in range(3)] == ["objective 1", "objective 2", "objective 3"]
+
+    @pytest.mark.parametrize("k", [1, 2, 5, 9])
+    def test_parallel_coordinates_for_any_number(self, k):
+        front = sphere(6, k)
+        ax = plot_front(front, kind="parallel")
+        lines = [line for line in ax.lines if len(line.get_xdata()) == k and line.get_linewidth() > 1]
+        assert len(lines) == len(front.nondominated())
+        ticks = [t.get_text() for t in ax.get_xticklabels()]
+        assert ticks == [f"objective {i}" for i in range(k)]
+
+    def test_kinds_by_default(self):
+        assert plot_front(sphere(4, 2)).get_xlabel() == "objective 0"
+        assert plot_front(sphere(4, 3)).shape == (2, 2)
+        assert len(plot_front(sphere(4, 6)).get_xticks()) == 6
+
+    def test_empty_and_single_fronts(self):
+        for k in (2, 3, 4):
+            names = [f"objective {i}" for i in range(k)]
+            plot_fronts({"empty": Front(np.zeros((0, k)), names)}, truth=Front([range(k)], names))
+            plot_fronts({"empty": Front(np.zeros((0, k)), names)})
+
+
+class TestManners:
+    def test_settings_are_left_alone(self):
+        before = dict(mpl.rcParams)
+        plot_front(TRUTH)
+        assert dict(mpl.rcParams) == before
+
+    def test_pyplot_is_not_imported_with_the_layer(self):
+        code = "import sys, morl.pareto; sys.exit(any(m.startswith('matplotlib') for m in sys.modules))"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda: plot_fronts({}), "nothing to draw"),
+            (lambda: plot_front(TRUTH, kind="pie"), "kind of plot is 'pie'; expected auto, 2d"),
+            (lambda: plot_front(TRUTH, kind="3d"), "'3d' does not fit 2 objectives"),
+            (lambda: plot_front(sphere(4, 3), kind="2d"), "'2d' does not fit 3 objectives"),
+            (lambda: plot_fronts({"a": sphere(3, 3)}, truth=TRUTH), "'a' has 3 objectives, 'truth' has 2"),
+            (lambda: plot_front(LEARNED, confidence=95), "confidence is 95"),
+            (lambda: plot_front(sphere(4, 3), ax=plt.subplots()[1]), "leave ax out"),
+        ],
+    )
+    def test_refusals(self, call, message):
+        with pytest.raises(FrontError, match=message):
+            call()
