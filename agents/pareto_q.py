@@ -44,7 +44,8 @@ from morl.spec import AgentError, FloatArray
 class ParetoQConfig(AgentConfig):
     """Options of :class:`ParetoQLearning`."""
 
-    max_points: int = option(64, "vectors kept per state", low=1)
+    max_points: int = option(128, "vectors kept per state", low=1)
+    max_points_random: int = option(32, "the same where transitions are random and sets are sums", low=1)
     epsilon: float = option(1.0, "probability of trying the least tried action, at the beginning", low=0.0, high=1.0)
     epsilon_end: float = option(0.3, "the same when exploration has come down", low=0.0, high=1.0)
     exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
@@ -290,7 +291,7 @@ class ParetoQLearning(Agent):
         """Where transitions are random: small sets from all counts, at 1000, 2000, 4000, … steps, to explore by."""
         if self._random and self.num_timesteps + steps >= self._next_solve:
             self._next_solve *= 2
-            few = min(8, self.config.max_points)
+            few = min(8, self.config.max_points, self.config.max_points_random)
             sets, _ = self._solve(few, max_sweeps=50)
             self.sets.value[:, :few], self.sets.size[:] = sets.value, sets.size
 
@@ -321,7 +322,8 @@ class ParetoQLearning(Agent):
     def _plans(self) -> tuple[Sets, Plans]:
         done = int(self.counts.visits.sum())
         if self._solved is None or self._solved[0] != done:
-            self._solved = (done, *self._solve(self.config.max_points, self.config.max_sweeps))
+            size = self.config.max_points_random if self._random else self.config.max_points
+            self._solved = (done, *self._solve(size, self.config.max_sweeps))
         return self._solved[1], self._solved[2]
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:

@@ -77,7 +77,7 @@ class PlanPolicies(PolicySet):
         return actions.astype(np.int64) + self.tables.offset, {"node": nodes}
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
-        """Exact values ``(m, K)``: the plans and the model together are one Markov chain; ``None`` where it never ends."""
+        """Exact values ``(m, K)``: plans and model together are one Markov chain. ``None`` where it never ends."""
         if not self.tables.visible():
             return None
         return chain_values(self, model)

@@ -98,7 +98,8 @@ class ExactPlanner(Agent):
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         front = self._solve()
-        assert front.policies is not None and self.problem.model is not None
+        assert front.policies is not None
+        assert self.problem.model is not None
         chosen = np.arange(len(front)) if preferences is None else (preferences @ front.points.T).argmax(axis=1)
         index = StateIndex(self.observation_space, self.problem.model_observations)
         return PlannedPolicies(self.problem.model, index, [front.policies[i] for i in chosen], preferences)

@@ -144,9 +144,12 @@ class TabularProblem:
             self.index = StateIndex(self.problem.observation_space, arrays["index.seen"])
 
     def visible(self) -> bool:
-        """True where observations tell all states of the model apart."""
+        """True where observations tell apart all states of the model in which something is decided."""
         model = self.problem.model
-        return model is not None and len(self.index) == model.n_states
+        if model is None or self.world is None:
+            return False
+        live = self.world.seen[~model.terminal]
+        return len(np.unique(live)) == len(live)
 
 
 @dataclass(frozen=True)
