@@ -115,5 +115,5 @@ def breakable_bottles(
 
         return draw_bottles([int(x) for x in observations[state]], mode)
 
-    named = name_states(model, [f"at {s[0]}, carrying {s[1]}, delivered {s[2]}, floor {list(s[3:])}" for s in states])  # type: ignore[index]
-    return FiniteProblem(named, spec, observations, space, max_steps, render)
+    labels = (f"at {s[0]}, carrying {s[1]}, delivered {s[2]}, floor {s[3:]}" for s in observations.tolist())
+    return FiniteProblem(name_states(model, tuple(labels)), spec, observations, space, max_steps, render)

@@ -170,7 +170,7 @@ def deep_sea_treasure(
 
         return draw_sea(grid, (int(cells[state, 0]), int(cells[state, 1])), mode)
 
-    named = name_states(model, [f"row {r}, column {c}" for r, c in states])  # type: ignore[misc]
+    named = name_states(model, [f"row {r}, column {c}" for r, c in cells.tolist()])
     return FiniteProblem(named, spec, observations, space, max_steps, render)
 
 

@@ -67,5 +67,5 @@ def resource_gathering(max_steps: int = 100) -> FiniteProblem:
         return draw_gathering(tuple(int(x) for x in observations[state]), mode)
 
     carried = {(0, 0): "", (1, 0): ", gold", (0, 1): ", gem", (1, 1): ", gold and gem"}
-    named = name_states(model, [f"row {r}, column {c}{carried[g, d]}" for r, c, g, d in states])  # type: ignore[misc]
+    named = name_states(model, [f"row {r}, column {c}{carried[g, d]}" for r, c, g, d in observations.tolist()])
     return FiniteProblem(named, spec, observations, space, max_steps, render)

@@ -79,5 +79,5 @@ def scientific_discovery(random_start: bool = False, max_steps: int = 200) -> Fi
 
         return draw_project(int(observations[state]), bool(ended[state]), mode)
 
-    named = name_states(model, [f"{MODELS[s // 3]}, evidence {s % 3}" for s in states])  # type: ignore[operator]
+    named = name_states(model, [f"{MODELS[s // 3]}, evidence {s % 3}" for s in observations.tolist()])
     return FiniteProblem(named, spec, observations, spaces.Discrete(9), max_steps, render)
