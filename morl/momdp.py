@@ -455,6 +455,8 @@ def _validate(m: MOMDP) -> None:
         raise ModelError(f"horizon is {m.horizon}; expected a positive number of decisions or None")
     if m.state_names is not None and len(m.state_names) != n:
         raise ModelError(f"{len(m.state_names)} state names for {n} states")
+    if m.action_names is not None and len(m.action_names) < int(m.n_actions.max()):
+        raise ModelError(f"{len(m.action_names)} action names; expected one for each of {m.n_actions.max()} actions")
 
     def where(row: int) -> str:
         s = int(np.searchsorted(m.row_ptr, row, side="right") - 1)

@@ -124,7 +124,7 @@ class Objective:
                 math.inf if high is None else float(high),
                 str(data.get("description", "")),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SpecError(f"objective {data!r} cannot be read ({error}); expected at least a name") from None
 
 
@@ -241,15 +241,19 @@ class MOSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MOSpec:
         """The inverse of :meth:`to_dict`."""
-        scale = data.get("return_scale")
-        point = data.get("ref_point")
-        return cls(
-            tuple(Objective.from_dict(o) for o in data["objectives"]),
-            float(data.get("discount", 1.0)),
-            None if data.get("horizon") is None else int(data["horizon"]),
-            None if point is None else tuple(point),
-            None if scale is None else (tuple(scale[0]), tuple(scale[1])),
-        )
+        try:
+            scale, point, horizon = data.get("return_scale"), data.get("ref_point"), data.get("horizon")
+            return cls(
+                tuple(Objective.from_dict(o) for o in data["objectives"]),
+                float(data.get("discount", 1.0)),
+                None if horizon is None else int(horizon),
+                None if point is None else tuple(point),
+                None if scale is None else (tuple(scale[0]), tuple(scale[1])),
+            )
+        except SpecError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise SpecError(f"specification {data!r} cannot be read ({error}); expected at least objectives") from None
 
 
 def check_vector(values: ArrayLike, k: int, what: str, names: Sequence[str] | None = None) -> FloatArray:

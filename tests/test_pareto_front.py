@@ -103,6 +103,8 @@ class TestBuilding:
             ({"weights": [[1.0, 0.0]]}, FrontError, "weights has shape"),
             ({"episodes": [1, 2]}, FrontError, "episodes has shape"),
             ({"covariance": np.zeros((3, 2))}, FrontError, "covariance has shape"),
+            ({"covariance": np.full((3, 2, 2), np.nan)}, FrontError, "is not finite; expected at least 2 episodes"),
+            ({"discount": 1.5}, FrontError, "discount is 1.5"),
             ({"supported": [True]}, FrontError, "supported has shape"),
             ({"scale": ([0.0], [1.0])}, SpecError, "scale has 1 number; expected 2"),
         ],

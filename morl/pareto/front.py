@@ -123,6 +123,8 @@ class Front:
 
         if policies is not None and len(policies) != n:
             raise FrontError(f"{len(policies)} policies for {n} points; expected one per point")
+        if discount is not None and not 0.0 <= discount <= 1.0:
+            raise FrontError(f"discount is {discount}; expected a number in [0, 1], or None where it is unknown")
         put("points", _frozen(values[order]))
         put("objectives", named)
         put("ref_point", None if ref_point is None else _ref(ref_point, named))
@@ -131,6 +133,11 @@ class Front:
         put("weights", aligned(weights, "weights", np.float64, k))
         put("supported", aligned(supported, "supported", np.bool_))
         put("covariance", aligned(covariance, "covariance", np.float64, k, k))
+        if self.covariance is not None and not np.isfinite(self.covariance).all():
+            i = int(np.argmin(np.isfinite(self.covariance).all(axis=(1, 2))))
+            raise FrontError(
+                f"covariance of point {self.points[i].tolist()} is not finite; expected at least 2 episodes"
+            )
         put("episodes", aligned(episodes, "episodes", np.int64))
         put("epsilon", None if epsilon is None else float(epsilon))
         put("complete", bool(complete))

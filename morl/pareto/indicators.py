@@ -108,7 +108,8 @@ def expected_utility(points: ArrayLike, weights: ArrayLike | None = None) -> flo
         raise FrontError("expected utility of no points is undefined; expected at least one point")
     if values.shape[1] == 2 and weights is None:  # piecewise linear between the corner weights
         grid = corner_weights(values)
-        return float(np.trapezoid(np.max(grid @ values.T, axis=1), grid[:, 0]))
+        best = np.max(grid @ values.T, axis=1)
+        return float(np.diff(grid[:, 0]) @ (best[1:] + best[:-1])) / 2.0
     return float(np.mean(np.max(_preferences(weights, values.shape[1]) @ values.T, axis=1)))
 
 

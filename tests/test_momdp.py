@@ -1,0 +1,283 @@
+"""Finite models: every way to build one, what is refused and how it is named, and files."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from morl.momdp import MOMDP
+from morl.spec import ModelError, Objective
+
+# two states, two actions: stay or move with probability 3/4; a third, terminal state
+STEP = np.zeros((3, 2, 3))
+STEP[0, 0, 0] = STEP[1, 0, 1] = STEP[2, :, 2] = 1.0
+STEP[0, 1] = [0.25, 0.75, 0.0]
+STEP[1, 1] = [0.0, 0.25, 0.75]
+REWARD = np.arange(12, dtype=float).reshape(3, 2, 2)
+END = [False, False, True]
+
+
+def small(**fields):
+    return MOMDP.from_arrays(STEP, REWARD, **{"discount": 0.9, "terminal": END, **fields})
+
+
+def raw(**changes):
+    """A valid one-state model by its fields, with changes."""
+    fields = {
+        "transitions": sparse.csr_array(np.array([[0.5, 0.5], [0.0, 1.0]])),
+        "rewards": [[1.0, 0.0], [0.0, 1.0]],
+        "row_ptr": [0, 2, 2],
+        "discount": 0.9,
+        "start": [1.0, 0.0],
+    }
+    return MOMDP(**{**fields, **changes})
+
+
+def assert_same(one, two):
+    assert np.array_equal(one.transitions.toarray(), two.transitions.toarray())
+    for name in ("rewards", "row_ptr", "start"):
+        a, b = getattr(one, name), getattr(two, name)
+        assert np.array_equal(a, b), name
+        assert a.dtype == b.dtype, name
+    assert (one.outcome_rewards is None) == (two.outcome_rewards is None)
+    if one.outcome_rewards is not None:
+        assert np.array_equal(one.outcome_rewards, two.outcome_rewards)
+    for name in ("discount", "horizon", "objectives", "state_names", "action_names"):
+        assert getattr(one, name) == getattr(two, name), name
+
+
+class TestBuilding:
+    def test_arrays(self):
+        model = small(objectives=["a", "b"])
+        assert (model.n_states, model.n_rows, model.k) == (3, 4, 2)
+        assert model.n_actions.tolist() == [2, 2, 0]
+        assert model.terminal.tolist() == END
+        assert model.row_state.tolist() == [0, 0, 1, 1]
+        assert model.rewards.tolist() == REWARD[:2].reshape(4, 2).tolist()
+        assert model.transitions.toarray()[3].tolist() == [0, 0.25, 0.75]
+        assert model.n_policies == 4
+        assert model.start.tolist() == [1, 0, 0]
+
+    def test_dense_and_sparse_agree(self):
+        flat = sparse.csr_array(STEP.reshape(6, 3))
+        assert_same(small(), MOMDP.from_arrays(flat, REWARD, discount=0.9, terminal=END))
+
+    def test_rewards_by_successor_are_averaged_and_kept(self):
+        by_next = np.zeros((3, 2, 3, 1))
+        by_next[0, 1, 0], by_next[0, 1, 1] = 8.0, 4.0
+        model = MOMDP.from_arrays(STEP, by_next, discount=1, terminal=END)
+        assert model.rewards.ravel().tolist() == [0, 0.25 * 8 + 0.75 * 4, 0, 0]
+        row = slice(model.transitions.indptr[1], model.transitions.indptr[2])
+        assert sorted(model.outcome_rewards[row].ravel().tolist()) == [4, 8]
+
+    def test_dictionary_of_transitions(self):
+        table = {
+            0: {0: [(1.0, 0, 1.0, False)], 1: [(0.5, 1, 2.0, True), (0.5, 0, 0.0, False)]},
+            1: {0: [(1.0, 1, 0.0, True)], 1: [(1.0, 1, 0.0, True)]},
+        }
+        model = MOMDP.from_dict(table, reward=lambda s, a, t, r: [r, -1.0], discount=0.5)
+        assert model.n_actions.tolist() == [2, 0]  # state 1 is reached only as the end of an episode
+        assert model.rewards.tolist() == [[1, -1], [1, -1]]
+        assert model.outcome_rewards is not None
+
+    def test_gymnasium_toy_text(self):
+        import gymnasium
+
+        table = gymnasium.make("FrozenLake-v1").unwrapped.P
+        model = MOMDP.from_dict(table, reward=lambda s, a, t, r: [r, -1.0], discount=0.99)
+        assert model.k == 2
+        assert model.n_actions.max() == 4
+        assert np.allclose(model.transitions.sum(axis=1), 1)
+
+    def test_simulator_is_expanded_breadth_first(self):
+        def outcomes(state, action):
+            target = min(state + 1 + action, 4)
+            return [(1.0, target, [float(target), -1.0], target == 4)]
+
+        model, states = MOMDP.from_simulator(0, 2, outcomes, discount=1.0, objectives=["gain", "time"])
+        assert states == [0, 1, 2, 3, 4]
+        assert model.terminal.tolist() == [False] * 4 + [True]
+        assert model.outcome_rewards is None  # the reward says it all
+        with pytest.raises(ModelError, match="more than 3 states"):
+            MOMDP.from_simulator(0, 2, outcomes, discount=1.0, max_states=3)
+
+    def test_a_state_may_be_passed_through_and_end_an_episode(self):
+        def outcomes(state, action):
+            return (
+                [(0.5, "goal", [1.0], True), (0.5, "goal", [0.0], False)]
+                if state == "start"
+                else [(1.0, "start", [0.0], False)]
+            )
+
+        model, states = MOMDP.from_simulator("start", 1, outcomes, discount=0.9)
+        assert states == ["start", "goal", "goal"]
+        assert sorted(model.terminal.tolist()) == [False, False, True]
+        assert model.outcome_rewards.ravel().tolist()[:2] == [1.0, 0.0]
+
+    def test_several_start_states(self):
+        model, _ = MOMDP.from_simulator([(0.25, 0), (0.75, 1)], 1, lambda s, a: [(1.0, s, [1.0], True)], discount=1.0)
+        assert model.start.tolist()[:2] == [0.25, 0.75]
+
+    def test_variants(self):
+        model = small(horizon=5)
+        assert model.with_discount(0.9) is model
+        assert model.with_discount(0.5).discount == 0.5
+        assert model.with_horizon(None).horizon is None
+        assert [o.name for o in model.objectives] == ["r0", "r1"]
+
+    def test_policy_count_does_not_overflow(self):
+        model = MOMDP.from_arrays(np.full((400, 9, 400), 1 / 400), np.zeros((400, 9, 1)), discount=0.9)
+        assert model.n_policies == float("inf")
+
+
+class TestRows:
+    def test_rows_of_a_policy(self):
+        assert small().rows([1, 0, 0]).tolist() == [1, 2]
+        assert small().rows([0, 1, 99]).tolist() == [0, 3]  # terminal entries are ignored
+
+    @pytest.mark.parametrize(
+        ("policy", "message"),
+        [
+            ([0, 0], r"shape \(2,\); expected \(3,\)"),
+            ([0.0, 1.0, 0.0], "expected integers"),
+            ([0, 2, 0], "takes action 2 in state 1; expected 0 to 1"),
+            ([-1, 0, 0], "takes action -1 in state 0"),
+        ],
+    )
+    def test_refusals(self, policy, message):
+        with pytest.raises(ModelError, match=message):
+            small().rows(policy)
+
+    def test_names_of_states_appear(self):
+        with pytest.raises(ModelError, match=r"in state 1 \(work\)"):
+            small(state_names=["home", "work", "end"]).rows([0, 7, 0])
+
+
+class TestValidation:
+    def test_the_base_case_is_valid(self):
+        assert raw().n_rows == 2
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {"transitions": np.array([[0.5, 0.4], [0.0, 1.0]])},
+                "state 0, action 0: probabilities sum to 0.9; expected 1",
+            ),
+            ({"transitions": np.array([[0.5, 0.5], [-0.5, 1.5]])}, "state 0, action 1: probability -0.5 of state 0"),
+            ({"transitions": np.array([[0.5, np.nan], [0.0, 1.0]])}, "state 0, action 0: probability nan of state 1"),
+            ({"transitions": np.ones((3, 2)) / 2}, r"transitions have shape \(3, 2\); row_ptr promises \(2, 2\)"),
+            ({"rewards": [[1.0, 0.0], [np.nan, 1.0]]}, "state 0, action 1: reward of objective 0 is nan"),
+            ({"rewards": [[1.0, np.inf], [0.0, 1.0]]}, "state 0, action 0: reward of objective 1 is inf"),
+            ({"rewards": [[1.0, 0.0]]}, r"rewards have shape \(1, 2\); expected \(2, K\)"),
+            ({"rewards": np.zeros((2, 0))}, "with K >= 1"),
+            ({"row_ptr": [0, 3, 2]}, "never decrease"),
+            ({"row_ptr": [1, 2, 2]}, "must start at 0"),
+            ({"discount": 1.5}, "discount is 1.5"),
+            ({"discount": float("nan")}, "discount is nan"),
+            ({"horizon": 0}, "horizon is 0"),
+            ({"start": [0.5, 0.4]}, "sum 0.9"),
+            ({"start": [1.5, -0.5]}, "minimum -0.5"),
+            ({"start": [np.nan, 1.0]}, "minimum nan"),
+            ({"start": [1.0]}, r"start has shape \(1,\); expected \(2,\)"),
+            ({"objectives": (Objective("a"),)}, "1 objectives are named but rewards have 2 columns"),
+            ({"state_names": ("only",)}, "1 state names for 2 states"),
+            ({"action_names": ("stay",)}, "1 action names; expected one for each of 2 actions"),
+            ({"outcome_rewards": np.zeros((2, 2))}, "outcome_rewards have shape"),
+            ({"outcome_rewards": np.zeros((3, 2))}, "not the expectation of outcome_rewards"),
+        ],
+    )
+    def test_first_fault_is_named(self, changes, message):
+        with pytest.raises(ModelError, match=message):
+            raw(**changes)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"rewards": np.zeros((3, 2))}, "expected \\(S, A, K\\) or"),
+            ({"transitions": np.zeros((3, 3))}, "expected \\(S, A, S\\) = \\(3, 2, 3\\)"),
+            ({"transitions": sparse.eye_array(3)}, "expected \\(S·A, S\\) = \\(6, 3\\)"),
+            ({"start": 3}, "start state is 3; expected 0 to 2"),
+            ({"terminal": [True]}, "terminal has shape"),
+        ],
+    )
+    def test_arrays_that_do_not_fit(self, arguments, message):
+        fields = {"transitions": STEP, "rewards": REWARD, "discount": 0.9, **arguments}
+        with pytest.raises(ModelError, match=message):
+            MOMDP.from_arrays(fields.pop("transitions"), fields.pop("rewards"), **fields)
+
+    def test_simulator_without_vectors(self):
+        with pytest.raises(ModelError, match="expected one vector per outcome"):
+            MOMDP.from_simulator(0, 1, lambda s, a: [(1.0, 0, 1.0, True)], discount=1.0)
+
+    @given(st.integers(0, 3), st.integers(0, 2))
+    def test_the_state_and_action_named_are_the_ones_at_fault(self, state, action):
+        step = np.full((4, 3, 4), 0.25)
+        step[state, action, 0] += 0.1
+        with pytest.raises(ModelError, match=f"state {state}, action {action}: probabilities sum to 1.1"):
+            MOMDP.from_arrays(step, np.zeros((4, 3, 2)), discount=0.9)
+
+    def test_inputs_are_not_changed(self):
+        step, reward = STEP.copy(), REWARD.copy()
+        MOMDP.from_arrays(step, reward, discount=0.9, terminal=END).rewards[:] = 7.0
+        assert np.array_equal(step, STEP)
+        assert np.array_equal(reward, REWARD)
+
+
+class TestFiles:
+    def test_round_trip(self, tmp_path):
+        model = small(
+            horizon=7,
+            objectives=[Objective("a", "EUR", -1, 9), Objective("b")],
+            state_names=["x", "y", "z"],
+            action_names=["stay", "go"],
+        )
+        assert_same(model, MOMDP.load(model.save(tmp_path / "model.npz")))
+
+    def test_random_rewards_survive(self, tmp_path):
+        model, _ = MOMDP.from_simulator(
+            0, 1, lambda s, a: [(0.5, 1, [0.0, 1.0], True), (0.5, 1, [2.0, 1.0], True)], discount=1.0
+        )
+        path = model.save(tmp_path / "model")
+        assert path.name == "model.npz"
+        assert_same(model, MOMDP.load(path))
+        assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+    def test_what_is_not_a_model(self, tmp_path):
+        with pytest.raises(ModelError, match="does not exist"):
+            MOMDP.load(tmp_path / "none.npz")
+        path = tmp_path / "bad.npz"
+        path.write_bytes(b"not a zip")
+        with pytest.raises(ModelError, match="cannot be read"):
+            MOMDP.load(path)
+        np.savez(path, data=np.zeros(1))
+        with pytest.raises(ModelError, match="cannot be read"):
+            MOMDP.load(path)
+        np.savez(path, meta=np.frombuffer(b'{"format": "other"}', dtype=np.uint8))
+        with pytest.raises(ModelError, match="has format 'other'"):
+            MOMDP.load(path)
+
+    def test_truncated_files(self, tmp_path):
+        path = small().save(tmp_path / "model.npz")
+        whole = path.read_bytes()
+        for length in (0, 10, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:length])
+            with pytest.raises(ModelError, match="cannot be read"):
+                MOMDP.load(path)
+
+    def test_no_pickle_is_ever_read(self, tmp_path):
+        path = small().save(tmp_path / "model.npz")
+        objects = io.BytesIO()
+        np.save(objects, np.array([{"code": 1}], dtype=object), allow_pickle=True)
+        with zipfile.ZipFile(path) as old:
+            content = {name: old.read(name) for name in old.namelist()}
+        content["rewards.npy"] = objects.getvalue()
+        with zipfile.ZipFile(path, "w") as new:
+            for name, data in content.items():
+                new.writestr(name, data)
+        with pytest.raises(ModelError, match="cannot be read"):
+            MOMDP.load(path)
