@@ -1,0 +1,407 @@
+"""One policy per weight, each learned by a stable-baselines3 algorithm on the weighted sum of rewards.
+
+For each weight w: maximise E Σ γᵗ w·rₜ. Weights are given, spread over the simplex, or chosen one after another where
+they can still gain most (optimistic linear support, Roijers & Whiteson 2017). A new weight starts from the parameters
+of the nearest weight solved before.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+
+from morl.agents.base import Agent, Array
+from morl.agents.config import AgentConfig, option
+from morl.agents.info import AlgoInfo
+from morl.agents.policies import Memory, PolicySet
+from morl.agents.preferences import LinearSupport, simplex_grid, to_raw
+from morl.spec import AgentError, FloatArray, IntArray, check_weights
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class LinearConfig(AgentConfig):
+    """Options of :class:`LinearScalarization`."""
+
+    algorithm: str = option(
+        "auto",
+        "stable-baselines3 algorithm; auto is PPO",
+        choices=("auto", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
+    )
+    selection: str = option(
+        "grid", "how weights are chosen: an even grid, or optimistic linear support", choices=("grid", "ols")
+    )
+    n_weights: int = option(6, "weights", low=1)
+    weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead")
+    scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
+    steps_per_weight: int | None = option(None, "steps for each weight; None shares total_timesteps evenly", low=1)
+    warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
+    processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
+    n_envs: int = option(8, "copies of the environment stepped together", low=1)
+    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')
+    scale_observations: bool = option(True, "scale bounded vector observations to [-1, 1]")
+    eval_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
+
+
+class LinearScalarization(Agent):
+    """See the module's description."""
+
+    info: ClassVar[AlgoInfo] = AlgoInfo(
+        name="LinearScalarization",
+        summary="One stable-baselines3 policy per linear weight; the baseline everybody knows.",
+        criterion=("SER",),
+        policy_class="stationary deterministic",
+        actions=("discrete", "continuous"),
+        observations=("discrete", "vector"),
+        paper="Roijers & Whiteson 2017",
+        formula="π_w = argmax_π E Σ γ^t w·r_t  for each weight w",
+        avoid="non-convex trade-offs matter, or many weights are wanted",
+    )
+    Config = LinearConfig
+
+    def _setup(self) -> None:
+        c = self.config
+        self.algorithm = "PPO" if c.algorithm == "auto" else c.algorithm
+        continuous = isinstance(self.action_space, spaces.Box)
+        if self.algorithm == "DQN" and continuous:
+            raise AgentError(f"DQN needs discrete actions; {self.problem.id} has {self.action_space}. Use SAC or PPO")
+        if self.algorithm in ("SAC", "TD3", "DDPG") and not continuous:
+            raise AgentError(
+                f"{self.algorithm} needs continuous actions; {self.problem.id} has {self.action_space}. Use PPO or DQN"
+            )
+        if c.processes > 1 and self.problem.registered is None:
+            raise AgentError(f"processes={c.processes} needs an environment with an id; {self.problem.id} has none")
+        self.weights: list[FloatArray] = []
+        self.values: list[FloatArray] = []
+        self.solved: list[Arrays] = []
+        self._turn = 0
+        self._budget = 0
+        self._model: BaseAlgorithm | None = None
+        self._acting: dict[int, Any] = {}
+        self._plan = self._given_weights()
+
+    def _given_weights(self) -> list[FloatArray]:
+        """The weights to solve, in order; empty where linear support chooses them."""
+        c = self.config
+        if c.weights is not None:
+            return [check_weights(w, self.k) for w in c.weights]
+        if c.selection == "ols":
+            return []
+        grid = simplex_grid(self.k, c.n_weights)
+        if c.scaled and self.spec.return_scale is not None:
+            grid = to_raw(grid, np.array(self.spec.return_scale[1]) - np.array(self.spec.return_scale[0]))
+        return list(grid)
+
+    @property
+    def n_weights(self) -> int:
+        """How many weights are solved in one round."""
+        return len(self._plan) or int(self.config.n_weights)
+
+    # ---- learning --------------------------------------------------------------------------------------
+
+    def _learn(self, until: int) -> None:
+        if self._budget == 0:
+            share = -(-(self.target_timesteps - self.num_timesteps) // self.n_weights)
+            self._budget = int(self.config.steps_per_weight or share)
+        if self.config.processes > 1:
+            self._learn_parallel(until)
+            return
+        while self.num_timesteps < until:
+            if self._model is None:
+                self._begin_turn()
+            self._work(min(until - self.num_timesteps, self._left()))
+            if self._left() <= 0:
+                self._end_turn()
+
+    def _left(self) -> int:
+        assert self._model is not None
+        return int(self._budget * (1 + self._turn // self.n_weights) - self._model.num_timesteps)
+
+    def _begin_turn(self) -> None:
+        """Take up the next weight, or go on with one solved before where the round is over."""
+        number = self._turn % self.n_weights
+        if number == len(self.weights):
+            weight = self._next_weight()
+            if weight is None:
+                number = 0
+            else:
+                self._model = self._fresh_model(weight, number)
+                self.weights.append(weight)
+                self.solved.append({})
+                self.values.append(np.full(self.k, np.nan))
+                return
+        self._model = self._build(self.weights[number], self.config.n_envs)
+        self._load(self._model, self.solved[number])
+
+    def _next_weight(self) -> FloatArray | None:
+        if self._plan:
+            return self._plan[len(self.weights)]
+        support = LinearSupport(self.k)
+        for weight, value in zip(self.weights, self.values, strict=True):
+            support.add(weight, value)
+        return support.next()
+
+    def _nearest(self, weight: FloatArray) -> int | None:
+        known = [i for i, arrays in enumerate(self.solved) if arrays]
+        if not known:
+            return None
+        distances = [float(np.abs(self.weights[i] - weight).sum()) for i in known]
+        return known[int(np.argmin(distances))]
+
+    def _fresh_model(self, weight: FloatArray, number: int) -> BaseAlgorithm:
+        model = self._build(weight, self.config.n_envs, number)
+        near = self._nearest(weight) if self.config.warm_start else None
+        if near is not None:
+            self._load(model, self.solved[near])
+            model.num_timesteps = 0
+            model._n_updates = 0
+        return model
+
+    def _work(self, steps: int) -> None:
+        from morl.agents import sb3
+
+        assert self._model is not None
+        seed = self.integer_seed("train", self._segment, self._turn)
+        sb3.train(self._model, max(1, steps), seed, self.advance, self._budget)
+
+    def _end_turn(self) -> None:
+        from morl.agents import sb3
+
+        assert self._model is not None
+        number = min(self._turn % self.n_weights, len(self.weights) - 1)
+        self.solved[number] = sb3.model_arrays(self._model, "model")
+        self._close()
+        self._acting.pop(number, None)
+        self._turn += 1
+        self._value(number)
+
+    def _value(self, number: int) -> None:
+        """Measure a solved weight where linear support needs to know (counted as evaluation)."""
+        if not self._plan:
+            policies = NetworkPolicies(self, [number])
+            result = self._evaluator.evaluate(policies, self.config.eval_episodes)
+            self.values[number] = result.mean[0]
+
+    def _learn_parallel(self, until: int) -> None:
+        """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
+        from multiprocessing import get_context
+
+        with ProcessPoolExecutor(self.config.processes, mp_context=get_context("spawn")) as pool:
+            while self.num_timesteps < until:
+                numbers = self._take_up(min(self.config.processes, self.n_weights))
+                tasks = []
+                for number in numbers:
+                    near = self._nearest(self.weights[number]) if self.config.warm_start else None
+                    start = self.solved[number] or (self.solved[near] if near is not None else {})
+                    tasks.append(pool.submit(solve_weight, self._task(number, start)))
+                for number, task in zip(numbers, tasks, strict=True):
+                    steps, arrays = task.result()
+                    self.solved[number] = arrays
+                    self._acting.pop(number, None)
+                    self._turn += 1
+                    self._value(number)
+                    self.advance(steps)
+
+    def _take_up(self, most: int) -> list[int]:
+        """Numbers of the weights of the next parallel round, entering new ones."""
+        numbers: list[int] = []
+        while len(numbers) < most:
+            number = (self._turn + len(numbers)) % self.n_weights
+            if number == len(self.weights):
+                weight = self._next_weight() if self._plan or not numbers else self._further_weight()
+                if weight is None:
+                    break
+                self.weights.append(weight)
+                self.solved.append({})
+                self.values.append(np.full(self.k, np.nan))
+            elif not self.solved[number]:
+                break
+            numbers.append(number)
+            if number == self.n_weights - 1:
+                break
+        return numbers or [self._turn % len(self.weights)]
+
+    def _further_weight(self) -> FloatArray | None:
+        """The next best corner that is not being solved already."""
+        support = LinearSupport(self.k)
+        for weight, value in zip(self.weights, self.values, strict=True):
+            if np.isfinite(value).all():
+                support.add(weight, value)
+        corners, gains = support.candidates()
+        for corner, gain in zip(corners, gains, strict=True):
+            if gain > support.epsilon and all(np.abs(corner - w).max() > 1e-9 for w in self.weights):
+                return np.asarray(corner)
+        return None
+
+    def _task(self, number: int, start: Arrays) -> dict[str, Any]:
+        from morl.agents.config import to_dict
+
+        spec = self.problem.env.spec
+        return {
+            "id": spec.id,
+            "kwargs": {k: v for k, v in dict(spec.kwargs).items() if k != "render_mode"},
+            "config": {**to_dict(self.config), "processes": 1, "weights": None, "discount": self.discount},
+            "seed": self.seed,
+            "weight": self.weights[number],
+            "number": number,
+            "start": start,
+            "again": bool(self.solved[number]),
+            "steps": self._budget,
+            "train_seed": self.integer_seed("train", self._segment, self._turn, number),
+        }
+
+    # ---- models ----------------------------------------------------------------------------------------
+
+    def _build(self, weight: FloatArray, n_envs: int, number: int = 0, *, acting: bool = False) -> BaseAlgorithm:
+        from morl.agents import sb3
+
+        options = dict(self.config.sb3 or {})
+        if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
+            most = self._budget * (2 + self._turn // self.n_weights) + 1
+            options["buffer_size"] = 1 if acting else min(int(options.get("buffer_size", 1_000_000)), most)
+        env = sb3.ScalarVecEnv(self.problem, n_envs, weight, self.config.scale_observations)
+        seed = self.integer_seed("network", 0 if self.config.warm_start else number)
+        return sb3.build(self.algorithm, env, self.discount, seed, options)
+
+    def _load(self, model: BaseAlgorithm, arrays: Arrays) -> None:
+        from morl.agents import sb3
+
+        sb3.load_model(model, arrays, "model")
+
+    def _close(self) -> None:
+        if self._model is not None:
+            env = self._model.get_env()
+            if env is not None and not self.problem.is_vector:
+                env.close()
+            self._model = None
+
+    def _network(self, number: int) -> Any:
+        """The SB3 model that acts for a solved weight; the one being learned where that is it."""
+        if self._model is not None and number == self._turn % self.n_weights and number == len(self.weights) - 1:
+            return self._model
+        if number not in self._acting:
+            model = self._build(self.weights[number], 1, acting=True)
+            self._load(model, self.solved[number])
+            self._acting[number] = model
+        return self._acting[number]
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        if not self.weights:
+            raise AgentError("LinearScalarization has learned nothing yet; call learn first")
+        if preferences is None:
+            return NetworkPolicies(self, list(range(len(self.weights))))
+        known = np.array(self.weights)
+        nearest = [int(np.abs(known - w).sum(axis=1).argmin()) for w in preferences]
+        return NetworkPolicies(self, nearest)
+
+    def status(self) -> dict[str, float]:
+        """Weights taken up so far."""
+        return {"weights": float(len(self.weights))}
+
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        from morl.agents import sb3
+
+        arrays: Arrays = {"weights": np.array(self.weights).reshape(-1, self.k)}
+        arrays["values"] = np.array(self.values).reshape(-1, self.k)
+        for i, part in enumerate(self.solved):
+            arrays.update({f"solved.{i}.{key}": value for key, value in part.items()})
+        if self._model is not None:
+            arrays.update(sb3.model_arrays(self._model, "current.model", replay=True))
+        return arrays, {"turn": self._turn, "budget": self._budget, "learning": self._model is not None}
+
+    def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
+        from morl.agents import sb3
+
+        self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
+        self.solved = []
+        for i in range(len(self.weights)):
+            head = f"solved.{i}."
+            self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+        self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
+        if facts["learning"]:
+            number = min(self._turn % self.n_weights, len(self.weights) - 1)
+            self._model = self._build(self.weights[number], self.config.n_envs)
+            sb3.load_model(self._model, arrays, "current.model")
+
+
+class NetworkPolicies(PolicySet):
+    """The SB3 policies of some of an agent's weights."""
+
+    stochastic = True
+
+    def __init__(self, agent: LinearScalarization, numbers: list[int]) -> None:
+        from morl.agents.observations import Encoder
+
+        self.agent, self.numbers = agent, numbers
+        self.preferences = np.array([agent.weights[i] for i in numbers])
+        space = agent.observation_space
+        plain = not (agent.config.scale_observations and isinstance(space, spaces.Box) and len(space.shape) <= 1)
+        self._encode = None if plain else Encoder(space)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """One network call per weight."""
+        from morl.agents.collector import take
+        from morl.agents.sb3 import isolated_randomness
+
+        seen = observations if self._encode is None else self._encode(observations)
+        out: Array | None = None
+        for i in np.unique(which):
+            rows = np.flatnonzero(which == i)
+            model = self.agent._network(self.numbers[int(i)])
+            if deterministic:
+                actions, _ = model.predict(take(seen, rows), deterministic=True)
+            else:
+                with isolated_randomness(int(rng.integers(2**31))):
+                    actions, _ = model.predict(take(seen, rows), deterministic=False)
+            if out is None:
+                out = np.zeros((len(which), *actions.shape[1:]), dtype=actions.dtype)
+            out[rows] = actions
+        assert out is not None
+        return out, memory
+
+
+def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
+    """Solve one weight in a process of its own; returns the steps taken and the model's arrays."""
+    import torch
+
+    from morl.agents import sb3
+    from morl.envs import make
+
+    torch.set_num_threads(1)
+    agent = LinearScalarization(make(task["id"], **task["kwargs"]), task["config"], seed=task["seed"])
+    agent._budget = int(task["steps"])
+    model = agent._build(task["weight"], agent.config.n_envs, task["number"])
+    before = 0
+    if task["start"]:
+        sb3.load_model(model, task["start"], "model")
+        if task["again"]:
+            before = model.num_timesteps
+        else:
+            model.num_timesteps, model._n_updates = 0, 0
+    sb3.train(model, agent._budget, task["train_seed"], lambda n: None, agent._budget)
+    steps = model.num_timesteps - before
+    arrays = sb3.model_arrays(model, "model")
+    env = model.get_env()
+    if env is not None:
+        env.close()
+    return steps, arrays

@@ -1,0 +1,275 @@
+"""stable-baselines3 as a solver of scalarised problems: its vector env interface, and its models as plain arrays.
+
+Nothing here is pickled, and the global random generators that SB3 draws from are put back as they were.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.vec_env import VecEnv
+
+from morl.agents.collector import Collector, take
+from morl.agents.observations import Encoder
+from morl.agents.problem import Problem
+from morl.spec import AgentError, FloatArray, UnknownNameError
+
+Array = np.ndarray[Any, Any]
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"A2C": A2C, "DDPG": DDPG, "DQN": DQN, "PPO": PPO, "SAC": SAC, "TD3": TD3}
+
+
+@contextmanager
+def isolated_randomness(seed: int) -> Iterator[None]:
+    """Seed the global generators that SB3 uses, and give them back afterwards as they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+
+
+class ScalarVecEnv(VecEnv):
+    """Copies of a vector-reward environment as SB3 sees them: reward ``w · r``, the vector kept in ``info``.
+
+    Args:
+        problem: the environment.
+        n_envs: copies.
+        weight: ``(K,)``; may be changed between steps.
+        scaled: flatten observations and scale bounded ones to [−1, 1].
+    """
+
+    def __init__(self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True) -> None:
+        own = problem.vector(n_envs) if problem.registered or not problem.is_vector else problem.env
+        self.collector = Collector(own, problem.spec, problem.discount, problem.id)
+        if self.collector.mode is AutoresetMode.NEXT_STEP:
+            raise AgentError(
+                f"{problem.id} resets in the step after the end of an episode, which stable-baselines3 cannot follow; "
+                "give an id, a single environment, or a vector environment with autoreset mode SAME_STEP"
+            )
+        self.weight = np.asarray(weight, dtype=np.float64)
+        space = problem.observation_space
+        self._encoder = Encoder(space) if scaled and isinstance(space, spaces.Box) and len(space.shape) <= 1 else None
+        if self._encoder is not None:
+            space = encoded_space(space)
+        self._next_seed: int | None = None
+        self._actions: Array | None = None
+        self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
+        super().__init__(self.collector.n, space, problem.action_space)
+
+    def _see(self, observations: Any) -> Any:
+        return observations if self._encoder is None else self._encoder(observations)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed the next reset."""
+        self._next_seed = seed
+        return [seed] * self.num_envs
+
+    def reset(self) -> Any:
+        """Begin episodes in all copies."""
+        observations = self._see(self.collector.reset(self._next_seed))
+        self._next_seed = None
+        return observations
+
+    def step_async(self, actions: Array) -> None:
+        """Remember the actions."""
+        self._actions = actions
+
+    def step_wait(self) -> Any:
+        """Step: observations, scalar rewards, dones, infos with ``vector_reward``."""
+        assert self._actions is not None
+        out = self.collector.step(np.asarray(self._actions))
+        done = out.terminated | out.truncated
+        infos: list[dict[str, Any]] = [{"vector_reward": r} for r in out.rewards]
+        for i in np.flatnonzero(done):
+            last = take(out.next_obs, slice(int(i), int(i) + 1))
+            infos[i]["terminal_observation"] = take(self._see(last), 0)
+            infos[i]["TimeLimit.truncated"] = bool(out.truncated[i])
+        return self._see(self.collector.obs), (out.rewards @ self.weight).astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Close the copies."""
+        self.collector.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """An attribute of the vector environment, once per copy asked for."""
+        if attr_name == "render_mode":
+            return [None] * len(list(self._get_indices(indices)))
+        return [getattr(self.collector.env, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of the vector environment."""
+        setattr(self.collector.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Call a method of the vector environment."""
+        return [getattr(self.collector.env, method_name)(*args, **kwargs)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """No copy is wrapped."""
+        return [False] * len(list(self._get_indices(indices)))
+
+
+def encoded_space(space: spaces.Box) -> spaces.Box:
+    """The space of encoded observations."""
+    return spaces.Box(-np.inf, np.inf, (int(np.prod(space.shape)),), np.float32)
+
+
+def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapping[str, Any]) -> BaseAlgorithm:
+    """A fresh SB3 model.
+
+    Args:
+        algorithm: one of :data:`ALGORITHMS`.
+        env: what it learns in.
+        discount: γ.
+        seed: of its initial parameters.
+        options: arguments of the SB3 class (``learning_rate``, ``n_steps``, ``policy_kwargs`` …) and ``action_noise``,
+            the standard deviation of exploration noise as a fraction of the action range (TD3, DDPG).
+
+    Raises:
+        UnknownNameError: an option the SB3 class does not have.
+        AgentError: SB3 refuses the options.
+    """
+    import inspect
+
+    cls = ALGORITHMS[algorithm]
+    given = dict(options)
+    noise = float(given.pop("action_noise", 0.1))
+    known = set(inspect.signature(cls.__init__).parameters) - {"self", "env", "seed", "device", "gamma"}
+    for name in given:
+        if name not in known:
+            raise UnknownNameError(f"option of stable-baselines3 {algorithm}", name, known)
+    if algorithm in ("TD3", "DDPG") and noise > 0 and isinstance(env.action_space, spaces.Box):
+        size = env.action_space.shape
+        given["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, noise))
+    policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
+    with isolated_randomness(seed):
+        try:
+            return cls(policy, env, gamma=discount, device="cpu", **given)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
+
+
+class Follow(BaseCallback):
+    """Reports steps as they are taken and keeps SB3's schedules on the whole budget.
+
+    Args:
+        report: called with the number of new steps.
+        total: steps of the whole budget, for schedules.
+    """
+
+    def __init__(self, report: Any, total: int) -> None:
+        super().__init__()
+        self._report, self._total, self._seen = report, total, 0
+
+    def _on_training_start(self) -> None:
+        self.model._total_timesteps = self._total
+        self._seen = self.model.num_timesteps
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        new = self.model.num_timesteps - self._seen
+        self._seen = self.model.num_timesteps
+        if new:
+            self._report(new)
+
+    def _on_training_end(self) -> None:
+        self._on_rollout_end()
+
+
+def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) -> None:
+    """Let a model learn for ``steps`` more steps (rounded up to its rollouts) from fresh episodes."""
+    env = model.get_env()
+    assert env is not None
+    env.seed(seed)
+    model._last_obs = None
+    with isolated_randomness(seed):
+        model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=None)
+
+
+# ---- models as arrays -----------------------------------------------------------------------------------
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
+
+
+def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> dict[str, Array]:
+    """Parameters, optimizer state and counters of a model as named arrays; its replay buffer too, if asked for."""
+    from morl.agents.networks import module_arrays, optimizer_arrays
+
+    out: dict[str, Array] = {}
+    names, tensors = model._get_torch_save_params()
+    for name in names:
+        part = _attribute(model, name)
+        if isinstance(part, torch.nn.Module):
+            out.update(module_arrays(part, f"{prefix}.{_flat(name)}"))
+        elif part is not None:
+            out.update(optimizer_arrays(part, f"{prefix}.{_flat(name)}"))
+    for name in tensors:
+        out[f"{prefix}.tensor.{name}"] = _attribute(model, name).detach().cpu().numpy().copy()
+    counters = [int(getattr(model, name, 0)) for name in _COUNTERS]
+    out[f"{prefix}.counters"] = np.array(counters, dtype=np.int64)
+    buffer = getattr(model, "replay_buffer", None)
+    if replay and buffer is not None:
+        rows = buffer.buffer_size if buffer.full else buffer.pos
+        for name in _buffer_fields(buffer):
+            out[f"{prefix}.replay.{name}"] = getattr(buffer, name)[:rows].copy()
+        out[f"{prefix}.replay.cursor"] = np.array([buffer.pos, int(buffer.full)], dtype=np.int64)
+    return out
+
+
+def load_model(model: BaseAlgorithm, arrays: Mapping[str, Array], prefix: str) -> None:
+    """The inverse of :func:`model_arrays`."""
+    from morl.agents.networks import load_module, load_optimizer
+
+    names, tensors = model._get_torch_save_params()
+    for name in names:
+        part = _attribute(model, name)
+        if isinstance(part, torch.nn.Module):
+            load_module(part, arrays, f"{prefix}.{_flat(name)}")
+        elif part is not None:
+            load_optimizer(part, arrays, f"{prefix}.{_flat(name)}")
+    for name in tensors:
+        _attribute(model, name).data.copy_(torch.from_numpy(np.array(arrays[f"{prefix}.tensor.{name}"])))
+    for name, value in zip(_COUNTERS, arrays[f"{prefix}.counters"], strict=True):
+        if hasattr(model, name):
+            setattr(model, name, int(value))
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is not None and f"{prefix}.replay.cursor" in arrays:
+        buffer.pos, full = (int(x) for x in arrays[f"{prefix}.replay.cursor"])
+        buffer.full = bool(full)
+        for name in _buffer_fields(buffer):
+            saved = arrays[f"{prefix}.replay.{name}"]
+            getattr(buffer, name)[: len(saved)] = saved
+
+
+def _buffer_fields(buffer: Any) -> list[str]:
+    fields = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+    return [name for name in fields if isinstance(getattr(buffer, name, None), np.ndarray)]
+
+
+def _flat(name: str) -> str:
+    """A part's name without dots, so that no part's name is the beginning of another's."""
+    return name.replace(".", "-")
+
+
+def _attribute(model: Any, dotted: str) -> Any:
+    for name in dotted.split("."):
+        model = getattr(model, name, None)
+    return model
