@@ -91,6 +91,19 @@ CONTROL = (
     _batched("WaterReservoir-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood and supply", 100),
     _batched("WaterReservoir3Obj-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood, supply and power", 100, objectives=3),
     _batched("WaterReservoir4Obj-v0", "control.water_reservoir", "WaterReservoir", "WaterReservoirVector", "control", "Release water from a dam: flood, supply, power and downstream flood", 100, objectives=4),
+    _batched("LunarLander-v3", "control.lunar_lander", "LunarLander", None, "control", "Land on the moon: safely, directly, and with little fuel in two engines", 1000, "box2d"),
+    _batched("LunarLanderContinuous-v3", "control.lunar_lander", "LunarLander", None, "control", "Land on the moon with throttles", 1000, "box2d", continuous=True),
+    _batched("Hopper-v5", "control.mujoco_tasks", "Hopper", None, "control", "Hop on one leg: speed, height and effort", 1000, "mujoco"),
+    _batched("Hopper2Obj-v5", "control.mujoco_tasks", "Hopper", None, "control", "Hop on one leg: speed and height", 1000, "mujoco", control=False),
+    _batched("HalfCheetah-v5", "control.mujoco_tasks", "HalfCheetah", None, "control", "Run on two legs: speed and effort", 1000, "mujoco"),
+    _batched("Walker2d-v5", "control.mujoco_tasks", "Walker2d", None, "control", "Walk upright: speed and effort", 1000, "mujoco"),
+    _batched("Ant-v5", "control.mujoco_tasks", "Ant", None, "control", "Run on four legs: speed along x, along y, and effort", 1000, "mujoco"),
+    _batched("Ant2Obj-v5", "control.mujoco_tasks", "Ant", None, "control", "Run on four legs: speed along x and along y", 1000, "mujoco", control=False),
+    _batched("Swimmer-v5", "control.mujoco_tasks", "Swimmer", None, "control", "Swim: speed and effort", 1000, "mujoco"),
+    _batched("Humanoid-v5", "control.mujoco_tasks", "Humanoid", None, "control", "Run like a person: speed and effort", 1000, "mujoco"),
+    _batched("Reacher-v5", "control.reacher", "Reacher", None, "control", "A two-link arm between four targets", 50, "mujoco"),
+    _batched("Highway-v0", "control.highway", "Highway", None, "control", "Drive in traffic: speed, right lane, no collision", None, "highway"),
+    _batched("HighwayFast-v0", "control.highway", "Highway", None, "control", "Drive in lighter traffic, simulated coarsely", None, "highway", fast=True),
 )  # fmt: skip
 
 SCIENCE = (

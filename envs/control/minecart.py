@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,7 @@ class Minecart(BatchedEnv):
         render_mode: str | None = None,
     ) -> None:
         dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
-        super().__init__(dynamics, max_steps, render_mode, draw_minecart(dynamics))
+        super().__init__(dynamics, max_steps, render_mode, partial(draw_minecart, dynamics))
 
     def best_known_front(self, discount: float | None = None) -> Front:
         """The best returns known, with the action sequence behind each in ``front.policies``.
@@ -211,5 +212,11 @@ class MinecartVector(BatchedVectorEnv):
     ) -> None:
         dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
         super().__init__(
-            dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode, draw_minecart(dynamics)
+            dynamics,
+            num_envs,
+            max_steps,
+            autoreset_mode,
+            max_episode_steps,
+            render_mode,
+            partial(draw_minecart, dynamics),
         )

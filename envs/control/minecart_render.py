@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from morl.envs.batched import Renderer, State
+from morl.envs.batched import State
 from morl.envs.control import drawing
 from morl.envs.control.minecart_kernels import BASE_RADIUS, MINE_RADIUS
 
@@ -17,13 +17,9 @@ _WALL: drawing.Colour = (160, 134, 98)
 _ARROWS = "→↘↓↙←↖↑↗"  # by heading: 0° is along x, and y points down as on a screen
 
 
-def draw_minecart(dynamics: MinecartDynamics) -> Renderer:
-    """A renderer for carts in these mines."""
-
-    def render(state: State, mode: str) -> Any:
-        return _text(dynamics, state) if mode == "ansi" else _picture(dynamics, state)
-
-    return render
+def draw_minecart(dynamics: MinecartDynamics, state: State, mode: str) -> Any:
+    """The map with the cart as a picture ``(580, 520, 3)`` (``"rgb_array"``) or in characters (``"ansi"``)."""
+    return _text(dynamics, state) if mode == "ansi" else _picture(dynamics, state)
 
 
 def _picture(dynamics: MinecartDynamics, state: State) -> Any:

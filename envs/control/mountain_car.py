@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ class MountainCar(BatchedEnv):
         render_mode: str | None = None,
     ) -> None:
         dynamics = MountainCarDynamics(objectives, goal_velocity)
-        super().__init__(dynamics, max_steps, render_mode, draw_mountain_car(GOAL))
+        super().__init__(dynamics, max_steps, render_mode, partial(draw_mountain_car, GOAL))
 
 
 class MountainCarVector(BatchedVectorEnv):
@@ -167,5 +168,11 @@ class MountainCarVector(BatchedVectorEnv):
     ) -> None:
         dynamics = MountainCarDynamics(objectives, goal_velocity)
         super().__init__(
-            dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode, draw_mountain_car(GOAL)
+            dynamics,
+            num_envs,
+            max_steps,
+            autoreset_mode,
+            max_episode_steps,
+            render_mode,
+            partial(draw_mountain_car, GOAL),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,9 @@ class MountainCarContinuous(BatchedEnv):
     def __init__(
         self, goal_velocity: float = 0.0, max_steps: int | None = MAX_STEPS, render_mode: str | None = None
     ) -> None:
-        super().__init__(MountainCarContinuousDynamics(goal_velocity), max_steps, render_mode, draw_mountain_car(GOAL))
+        super().__init__(
+            MountainCarContinuousDynamics(goal_velocity), max_steps, render_mode, partial(draw_mountain_car, GOAL)
+        )
 
 
 class MountainCarContinuousVector(BatchedVectorEnv):
@@ -127,5 +130,11 @@ class MountainCarContinuousVector(BatchedVectorEnv):
     ) -> None:
         dynamics = MountainCarContinuousDynamics(goal_velocity)
         super().__init__(
-            dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode, draw_mountain_car(GOAL)
+            dynamics,
+            num_envs,
+            max_steps,
+            autoreset_mode,
+            max_episode_steps,
+            render_mode,
+            partial(draw_mountain_car, GOAL),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.batched import Renderer, State
+from morl.envs.batched import State
 from morl.envs.control import drawing
 
 _LEFT, _RIGHT = -1.2, 0.6
@@ -22,14 +22,10 @@ def _height(position: float) -> float:
     return _HILL * math.sin(3 * position)
 
 
-def draw_mountain_car(goal: float) -> Renderer:
-    """A renderer for a car with its flag at ``goal``."""
-
-    def render(state: State, mode: str) -> Any:
-        position, velocity = (float(x) for x in state["car"])
-        return _text(position, velocity, goal) if mode == "ansi" else _picture(position, velocity, goal)
-
-    return render
+def draw_mountain_car(goal: float, state: State, mode: str) -> Any:
+    """A car and its flag at ``goal`` as a picture ``(400, 640, 3)`` (``"rgb_array"``) or in characters (``"ansi"``)."""
+    position, velocity = (float(x) for x in state["car"])
+    return _text(position, velocity, goal) if mode == "ansi" else _picture(position, velocity, goal)
 
 
 def _picture(position: float, velocity: float, goal: float) -> Any:

@@ -1,0 +1,132 @@
+"""Simulators with a scalar reward, taken apart: the same episodes, with one reward per objective."""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import DependencyNotInstalled
+from gymnasium.utils import EzPickle
+
+from morl.envs.actions import check_integer, check_one
+from morl.envs.batched import check_render_mode
+from morl.envs.core import Info, MOEnv, check_options, reward_space
+from morl.spec import EnvError, FloatArray, MissingExtraError, MOSpec
+
+
+def simulator(module: str, name: str, extra: str, **arguments: Any) -> gym.Env[Any, Any]:
+    """Make a simulator whose package may not be installed; it is imported here and not before.
+
+    Args:
+        module: where its class is.
+        name: of the class.
+        extra: the extra that installs it.
+        arguments: for its constructor.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    try:
+        made: gym.Env[Any, Any] = getattr(importlib.import_module(module), name)(**arguments)
+    except (ImportError, DependencyNotInstalled) as error:
+        raise MissingExtraError(f"the {name} simulator", extra) from error
+    return made
+
+
+class SplitEnv(MOEnv[Any, Any], EzPickle):
+    """A scalar-reward simulator with a vector reward; episodes are the simulator's own, seed by seed.
+
+    Subclasses say in :meth:`_split` how a step's reward divides. Copies and pickles start without an episode.
+
+    Args:
+        inner: the simulator, unwrapped; kept as :attr:`simulator`.
+        spec: the objectives.
+        max_steps: time limit, or ``None``.
+        recipe: constructor arguments, from which copies and pickles are made anew.
+    """
+
+    def __init__(
+        self, inner: gym.Env[Any, Any], spec: MOSpec, max_steps: int | None, recipe: Mapping[str, Any]
+    ) -> None:
+        EzPickle.__init__(self, **recipe)
+        self.simulator = inner
+        self.mo_spec = spec
+        self.reward_space = reward_space(spec)
+        self.observation_space, self.action_space = inner.observation_space, inner.action_space
+        self.max_steps = max_steps
+        self.metadata = dict(inner.metadata)
+        modes = [mode for mode in self.metadata.get("render_modes", []) if mode in ("human", "rgb_array")]
+        self.metadata["render_modes"] = [*modes, "ansi"]
+        self.render_mode = inner.render_mode
+        self._choices = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
+        self._limit = np.inf if max_steps is None else max_steps
+        self._steps = -1  # negative while there is no episode
+        self._why = "before reset"
+
+    @abstractmethod
+    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
+        """The rewards ``(K,)`` float64 of the step that has just been simulated."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The current situation in a few lines, for ``render_mode="ansi"``."""
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """The simulator's random generator."""
+        return self.simulator.np_random
+
+    @np_random.setter
+    def np_random(self, value: np.random.Generator) -> None:
+        self.simulator.np_random = value
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
+        """Start an episode of the simulator; there are no options."""
+        check_options(options, (), type(self).__name__)
+        observation, info = self.simulator.reset(seed=seed)
+        self._steps = 0
+        return np.array(observation), dict(info)
+
+    def step(self, action: Any) -> tuple[Any, FloatArray, bool, bool, Info]:
+        """Take one action; ``info["original_reward"]`` is the simulator's own scalar reward.
+
+        Raises:
+            EnvError: before reset, after the end of an episode, or on an invalid action.
+        """
+        if self._steps < 0:
+            raise EnvError(f"step was called {self._why}; call reset() first")
+        valid = check_integer(action, self._choices) if self._choices else check_one(action, self.action_space)[0]
+        observation, reward, terminated, truncated, info = self.simulator.step(valid)
+        rewards = self._split(valid, float(reward), bool(terminated), info)
+        info["original_reward"] = reward
+        self._steps += 1
+        terminated = bool(terminated)
+        truncated = not terminated and (bool(truncated) or self._steps >= self._limit)
+        if terminated or truncated:
+            self._steps, self._why = -1, "after the episode ended"
+        return observation, rewards, terminated, truncated, info
+
+    def render(self) -> Any:
+        """A picture by the simulator, or a few lines of text."""
+        if self.render_mode == "ansi":
+            return self.describe()
+        return None if self.render_mode is None else self.simulator.render()
+
+    def close(self) -> None:
+        """Close the simulator's window and buffers."""
+        self.simulator.close()
+
+
+def inner_mode(render_mode: str | None) -> str | None:
+    """The render mode that a simulator is made with: text is ours, pictures are its own.
+
+    Raises:
+        EnvError: an unknown mode.
+    """
+    check_render_mode(render_mode, ["human", "rgb_array", "ansi"])
+    return None if render_mode == "ansi" else render_mode
