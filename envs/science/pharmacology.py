@@ -11,8 +11,8 @@ and of the studies it cites; the sodium salt is 92 % phenytoin; CYP2C9 carries 9
 
 Two public implementations of the Hamberg models disagree on the sign of age and on how the chains combine. Here
 clearance *falls* with age, as doses do in the IWPC 2009 regression, and INR = 1 + 20·(1 − mean of the chains): the
-product of the chains, which the 2007 model of the same group uses with other parameters, would halve every dose and
-miss that regression by a factor of two.
+product of the chains, which the 2007 model of the same group uses with other parameters, would need 0.54 of each dose
+and fall 25 to 53 % short of that regression for every genotype, where the mean is within 0.87 to 1.40 of it.
 
 Assumptions: enzyme turnover with a half-life of 104 h and an induction constant of 10 mg/L; the maximal induction 1.76
 is calibrated so that the net maintenance dose at 15 mg/L rises by 1.42, the enzyme-inducer effect of IWPC 2009.
