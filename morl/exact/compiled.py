@@ -90,7 +90,7 @@ def jit(function: F, *, reassociate: bool = False) -> F:
 
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     if reassociate:
-        options["fastmath"] = {"reassoc", "nsz", "contract"}
+        options["fastmath"] = {"reassoc", "nsz", "nnan", "contract"}
     directory = cache_directory()
     if directory is not None:
         with contextlib.suppress(OSError, RuntimeError), _numba_cache(directory):  # the folder may have vanished

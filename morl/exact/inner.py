@@ -23,6 +23,8 @@ from morl.momdp import MOMDP
 from morl.spec import FloatArray, ModelError, SpecError, check_vector
 
 _SLOW = 60  # predicted sweeps beyond which a linear solver is cheaper
+_BACKUPS = 6  # optimal backups between evaluations by linear solves
+_COARSE = 0.2  # share of its last change to which a policy is evaluated before the next backup
 _TOO_SLOW = 4000  # sweeps after which an evaluation settles for a wider bound
 
 
@@ -80,7 +82,7 @@ class Inner:
         most = int(np.maximum.reduceat(rows, prepared.row_ptr[:-1][prepared.live]).sum()) if prepared.live.any() else 0
         self.chain = (np.zeros(n + 1, np.int64), np.zeros(most, np.int32), np.zeros(most))
         self.chain_rewards = np.zeros((n, k))
-        self.low, self.high = np.zeros((2, k)), np.zeros((2, k))
+        self.low, self.high = np.zeros((2, k + 1)), np.zeros((2, k + 1))  # per objective, then scalarised
         self.slow = False
         self.linear: Any = None
         self.sweeps_done = 0
@@ -126,8 +128,11 @@ class Inner:
         found: list[Solved | None] = [None] * m
         low, high = np.zeros(self.batch), np.zeros(self.batch)
         while True:
-            self.kernels.greedy(*self.model, padded, self.table, self.out, self.rows, low, high)
-            self.backups_done += 1
+            for repeat in range(_BACKUPS if self.slow else 1):  # cheap beside an evaluation by linear solves
+                if repeat:
+                    self.table, self.out = self.out, self.table
+                self.kernels.greedy(*self.model, padded, self.table, self.out, self.rows, low, high)
+                self.backups_done += 1
             late = time.monotonic() > deadline
             bound = self._scalar_start(padded) + p.tail * high + p.floor
             upper = np.minimum(upper, bound[:m])
@@ -158,62 +163,59 @@ class Inner:
     ) -> Solved | None:
         """Evaluate the policy in column j, roughly or (when ``last``, or good enough) finely; put its values back."""
         p = self.p
-        used = self.kernels.gather(
+        self.kernels.gather(
             p.indptr, p.indices, p.data, p.rewards, self.rows, j, p.live, *self.chain, self.chain_rewards
         )
-        del used
         self.kernels.take(self.out, j, self.values)
         fine = 2.0 * error / max(p.tail, 1e-300)
-        target = fine if last else max(fine, (0.02 if self.slow else 0.15) * spread)
-        self._run(target)
-        point, off = self._bounded()
-        if not last and upper - (float(weight @ point) - off) <= gap:
-            last = True
-            if off > error:
-                self._run(fine)
-                point, off = self._bounded()
+        if not last:
+            self._run(weight, max(fine, (_COARSE if self.slow else 0.15) * spread), rough=True)
+            point, off = self._bounded()
+            last = upper - (float(weight @ point) - off) <= gap
         if not last:
             self.kernels.put(self.out, j, self.values)
             return None
+        self._run(weight, fine)
+        point, off = self._bounded()
         return Solved(weight, point, off + p.floor, upper, self.rows[:, j].copy(), self.values.copy())
 
     def _bounded(self) -> tuple[FloatArray, float]:
-        """Start values from the last sweep's table, shifted to the middle of their bounds, and half the bounds' width."""
-        middle = 0.5 * (self.low[0] + self.high[0])
-        half = 0.5 * float((self.high[0] - self.low[0]).max())
-        return self.p.at_start(self.values) + self.p.tail * middle * float(self.p.clip is False), self._reach(half)
+        """Start values by the last sweep, shifted to the middle of their bounds, and the largest error left."""
+        p = self.p
+        low, high = self.low[0, : p.k], self.high[0, : p.k]
+        if p.clip:  # the change may be 0 for ever in some states: nothing to shift by
+            return p.at_start(self.values), p.tail * float(np.maximum(-low, high).max())
+        return p.at_start(self.values) + 0.5 * p.tail * (low + high), 0.5 * p.tail * float((high - low).max())
 
-    def _reach(self, half: float) -> float:
-        """Error at the start from a last change of half-width ``half`` (from its largest size where 0 counts)."""
-        if not self.p.clip:
-            return self.p.tail * half
-        return self.p.tail * float(np.maximum(np.abs(self.low[0]), np.abs(self.high[0])).max())
+    def _spread(self, which: int, rough: bool) -> float:
+        """Spread of the last change (0) or the one four sweeps before (1)."""
+        spread = self.high[which] - self.low[which]
+        return float(spread[-1] if rough else spread[:-1].max())
 
-    def _run(self, target: float) -> None:
-        """Evaluate the gathered policy until a sweep changes its values by no more than ``target`` apart."""
-        done = 0
-        limit = 10
+    def _run(self, weight: FloatArray, target: float, rough: bool = False) -> None:
+        """Evaluate the gathered policy until a sweep changes its values by no more than ``target`` apart.
+
+        ``rough`` asks that of the scalarised values only, which is all that the next improvement needs.
+        """
+        done, limit = 0, 10
         while not self.slow:
-            done += self._sweep(target, limit)
-            span = float((self.high[0] - self.low[0]).max())
-            before = float((self.high[1] - self.low[1]).max())
+            done += self._sweep(weight, target, limit, rough)
+            span, before = self._spread(0, rough), self._spread(1, rough)
             if span <= target or done > _TOO_SLOW:
                 return
             rate = min((span / before) ** 0.25 if before > 0.0 else 0.0, 0.999999)
             ahead = math.log(target / span) / math.log(rate) if rate > 0.0 and target > 0.0 else math.inf
-            if done + ahead > _SLOW:
-                self.slow = True
+            self.slow = done + ahead > _SLOW
             limit = int(min(max(ahead + 2, 6), _SLOW))
         if self.linear is None:
             self.linear = self.kernels.linear(self.p.n, self.p.k, len(self.chain[1]))
         self.linear.refine(self.chain, self.chain_rewards, self.p.discount, self.values, 0.25 * target)
-        self._sweep(target, 1)
-        span = float((self.high[0] - self.low[0]).max())
-        if span > target and not math.isfinite(span):
+        self._sweep(weight, target, 1, rough)
+        if not math.isfinite(self._spread(0, rough)):  # the linear solver broke down: start over by plain sweeps
             self.values[:] = 0.0
-            self._sweep(target, _TOO_SLOW)
+            self._sweep(weight, target, _TOO_SLOW, rough)
 
-    def _sweep(self, target: float, limit: int) -> int:
+    def _sweep(self, weight: FloatArray, target: float, limit: int, rough: bool) -> int:
         """At most ``limit`` sweeps on ``self.values``; returns how many were done."""
         count = int(
             self.kernels.sweeps(
@@ -221,12 +223,14 @@ class Inner:
                 self.chain_rewards,
                 self.p.discount,
                 self.edge,
+                weight,
                 self.values,
                 self.spare,
                 self.low,
                 self.high,
                 target,
                 limit,
+                rough,
             )
         )
         if count % 2:
@@ -264,7 +268,7 @@ def longest_life(prepared: Prepared) -> FloatArray:
             inner.chain_rewards,
         )
         inner.kernels.take(inner.out, 0, inner.values)
-        inner._run(1e-4)
+        inner._run(one[:1], 1e-4)
         inner.kernels.put(inner.table, 0, inner.values)
     raise ModelError(
         f"some policy takes more than {float(inner.values.max()):.3g} decisions on average to end; "

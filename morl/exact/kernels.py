@@ -97,17 +97,20 @@ def _greedy(W: int, K: int):  # type: ignore[no-untyped-def]
 @functools.cache
 def _sweeps(K: int):  # type: ignore[no-untyped-def]
     @jit
-    def sweeps(indptr, indices, data, rewards, discount, edge, table, spare, low, high, tolerance, limit):  # type: ignore[no-untyped-def]
+    def sweeps(indptr, indices, data, rewards, discount, edge, weight, table, spare, low, high, tolerance, limit, rough):  # type: ignore[no-untyped-def]
         """Evaluate one policy by at most ``limit`` Jacobi sweeps, ping-pong between ``table`` and ``spare`` (S, K).
 
-        Stops when the spread of the change is at most ``tolerance`` in every objective. Returns the number
-        of sweeps done; the newest values are in ``spare`` where it is odd. ``low, high (2, K)`` receive the
-        extremes of the last change (row 0) and of the change four sweeps before (row 1).
+        Stops when the spread of the change is at most ``tolerance``: in every objective, or when ``rough`` only
+        after scalarisation by ``weight (K,)``. Returns the number of sweeps done; the newest values are in
+        ``spare`` where it is odd. ``low, high (2, K + 1)`` receive the extremes of the last change (row 0; the
+        scalarised change last) and of the change four sweeps before (row 1).
         """
+        wide = load(weight, 0, K)
         count = 0
         old, new = table, spare
         while count < limit:
             least, most = fill(edge, K), fill(-edge, K)
+            low_score, high_score = fill(edge, 1), fill(-edge, 1)
             for s in range(len(indptr) - 1):
                 total = fill(0.0, K)
                 for i in range(indptr[s], indptr[s + 1]):
@@ -115,17 +118,21 @@ def _sweeps(K: int):  # type: ignore[no-untyped-def]
                 total = scale_add(discount, total, load(rewards, s * K, K))
                 change = subtract(total, load(old, s * K, K))
                 least, most = smaller(change, least), larger(change, most)
+                score = scalarise(change, wide, 1, K)
+                low_score, high_score = smaller(score, low_score), larger(score, high_score)
                 store(new, s * K, total)
             store(low, 0, least)
             store(high, 0, most)
+            store(low, K, low_score)
+            store(high, K, high_score)
             old, new = new, old
             count += 1
             if count == limit - 4:
+                low[1], high[1] = low[0], high[0]
+            done = high[0, K] - low[0, K] <= tolerance
+            if not rough:
                 for k in range(K):
-                    low[1, k], high[1, k] = low[0, k], high[0, k]
-            done = True
-            for k in range(K):
-                done = done and high[0, k] - low[0, k] <= tolerance
+                    done = done and high[0, k] - low[0, k] <= tolerance
             if done:
                 break
         return count

@@ -79,25 +79,27 @@ def _sweeps(
     rewards: Any,
     discount: float,
     edge: float,
+    weight: Any,
     table: Any,
     spare: Any,
     low: Any,
     high: Any,
     tolerance: float,
     limit: int,
+    rough: bool,
 ) -> int:
     """Evaluate one policy by Jacobi sweeps; see :func:`morl.exact.kernels._sweeps`."""
     matrix = _matrix(indptr, indices, data, len(table))
     old, new = table, spare
     for count in range(1, limit + 1):
         new[:] = rewards + discount * (matrix @ old)
-        change = new - old
+        change = np.column_stack([new - old, (new - old) @ weight])
         low[0] = np.minimum(edge, change.min(axis=0))
         high[0] = np.maximum(-edge, change.max(axis=0))
         old, new = new, old
         if count == limit - 4:
             low[1], high[1] = low[0], high[0]
-        if np.all(high[0] - low[0] <= tolerance):
+        if np.all((high[0] - low[0])[-1 if rough else 0 :] <= tolerance):
             break
     return count
 

@@ -1,11 +1,11 @@
 """Policy evaluation for models that mix slowly: BiCGSTAB preconditioned by Gauss–Seidel in the policy's own order.
 
 Value sweeps need about 1/(1 − γ) passes when the chain of a policy forgets slowly (grids, long corridors).
-Here the states are renumbered so that each comes after its likeliest successor: one Gauss–Seidel pass then
-carries values along the whole path a policy takes, and exactly so in a deterministic model. BiCGSTAB
-(van der Vorst 1992) on top removes the few slow modes that are left (recurrent classes, loops). With the
-right preconditioner M = I − L, the product (I − L − U) M⁻¹ v = v − U M⁻¹ v costs one pass over the matrix
-(Eisenstat 1981).
+Here BiCGSTAB (van der Vorst 1992) works on (I − L)⁻¹ (I − L − U) (I − U)⁻¹: one forward and one backward
+Gauss–Seidel pass carry values far along paths, and with t = (I − U)⁻¹ v the product is t + (I − L)⁻¹ (v − t),
+no dearer than one pass over the plain matrix (Eisenstat 1981). Where the model's own numbering does not help,
+states are renumbered so that each comes after its likeliest successor: a pass then follows the whole path that
+a policy takes, and solves a deterministic model outright.
 
 Nothing here is trusted: the caller certifies the result by a sweep of its own.
 """
@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 
 from morl.exact.compiled import jit
-from morl.exact.vectors import add_scaled, load, store
+from morl.exact.vectors import add_scaled, load, store, subtract
+
+_PATIENCE = 60
+"""Iterations in the model's own numbering (kind to the caches) before the states are renumbered along paths."""
 
 
 @jit
@@ -98,15 +101,21 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-def _largest(a):  # type: ignore[no-untyped-def]
-    most = 0.0
-    for i in range(len(a)):
-        most = max(most, abs(a[i]))
-    return most
+def _advance(x, r, p_hat, s_hat, t, shadow, alpha, omega):  # type: ignore[no-untyped-def]
+    """Update solution and residual; returns ``shadow·r``, ``r·r`` and the largest entry of r."""
+    rho = square = most = 0.0
+    for i in range(len(x)):
+        x[i] += alpha * p_hat[i] + omega * s_hat[i]
+        value = r[i] - omega * t[i]
+        r[i] = value
+        rho += shadow[i] * value
+        square += value * value
+        most = max(most, abs(value))
+    return rho, square, most
 
 
 dot = jit(_dot, reassociate=True)
-largest = jit(_largest, reassociate=True)
+advance = jit(_advance, reassociate=True)
 
 
 @functools.cache
@@ -118,25 +127,35 @@ def solver(K: int):  # type: ignore[no-untyped-def]
         """Solve ``(1 − L − U) x = residual`` from x = 0 until the residual is at most ``tolerance`` everywhere.
 
         All K right-hand sides share the recurrences. ``residual`` is overwritten, ``work`` is (6, S·K).
-        Returns the number of iterations, or −1 where the recurrences broke down.
+        Returns the number of iterations, −1 where the recurrences broke down, ``limit`` where it took too many.
         """
         shadow, p, p_hat, v, s_hat, t = work[0], work[1], work[2], work[3], work[4], work[5]
         r = residual
-        n = len(r)
+        n, rows = len(r), len(low_ptr) - 1
         x[:] = 0.0
-        rho = alpha = omega = 1.0
+        for i in range(rows):  # r = (1 − L)⁻¹ residual
+            total = load(r, i * K, K)
+            for e in range(low_ptr[i], low_ptr[i + 1]):
+                total = add_scaled(total, low[e], r, np.intp(low_idx[e]) * K)
+            store(r, i * K, total)
+        shadow[:] = r
+        rho, alpha, omega = 1.0, 1.0, 1.0
+        new_rho = square = dot(r, r)
+        size = tolerance * 2.0
+        for i in range(n):
+            size = max(size, abs(r[i]))
         fresh = True
         for count in range(limit):
-            if not largest(r) > tolerance:
+            if not 2.0 * size > tolerance:  # |1 − L| is at most 2
                 return count
-            before, rho = rho, 0.0 if fresh else dot(shadow, r)
-            if fresh or abs(rho) < 1e-14 * dot(r, r) or omega == 0.0:
+            if fresh or abs(new_rho) < 1e-14 * square or omega == 0.0:
                 shadow[:] = r
                 p[:] = r
-                rho = dot(r, r)
+                rho = square
                 fresh = False
             else:
-                beta = (rho / before) * (alpha / omega)
+                beta = (new_rho / rho) * (alpha / omega)
+                rho = new_rho
                 for i in range(n):
                     p[i] = r[i] + beta * (p[i] - omega * v[i])
             for half in range(2):
@@ -144,16 +163,18 @@ def solver(K: int):  # type: ignore[no-untyped-def]
                     given, z, out = p, p_hat, v
                 else:
                     given, z, out = r, s_hat, t
-                for i in range(len(low_ptr) - 1):  # z = M⁻¹ given
-                    total = load(given, i * K, K)
-                    for e in range(low_ptr[i], low_ptr[i + 1]):
-                        total = add_scaled(total, low[e], z, np.intp(low_idx[e]) * K)
-                    store(z, i * K, total)
-                for i in range(len(low_ptr) - 1):  # out = given − U z
+                for i in range(rows - 1, -1, -1):  # z = (1 − U)⁻¹ given
                     total = load(given, i * K, K)
                     for e in range(up_ptr[i], up_ptr[i + 1]):
-                        total = add_scaled(total, -up[e], z, np.intp(up_idx[e]) * K)
+                        total = add_scaled(total, up[e], z, np.intp(up_idx[e]) * K)
+                    store(z, i * K, total)
+                for i in range(rows):  # out = z + (1 − L)⁻¹ (given − z), held as out − z meanwhile
+                    total = subtract(load(given, i * K, K), load(z, i * K, K))
+                    for e in range(low_ptr[i], low_ptr[i + 1]):
+                        total = add_scaled(total, low[e], out, np.intp(low_idx[e]) * K)
                     store(out, i * K, total)
+                for i in range(n):
+                    out[i] += z[i]
                 if half == 0:
                     slope = dot(shadow, v)
                     if not np.isfinite(slope):
@@ -165,11 +186,9 @@ def solver(K: int):  # type: ignore[no-untyped-def]
                         alpha = rho / slope
                     for i in range(n):
                         r[i] -= alpha * v[i]
-            square = dot(t, t)
-            omega = dot(t, r) / square if square > 0.0 else 0.0
-            for i in range(n):
-                x[i] += alpha * p_hat[i] + omega * s_hat[i]
-                r[i] -= omega * t[i]
+            length = dot(t, t)
+            omega = dot(t, r) / length if length > 0.0 else 0.0
+            new_rho, square, size = advance(x, r, p_hat, s_hat, t, shadow, alpha, omega)
         return limit
 
     return bicgstab
@@ -220,6 +239,7 @@ class Krylov:
         )
         self.residual, self.x, self.work = np.empty(n * k), np.empty(n * k), np.empty((6, n * k))
         self.run = solver(k)
+        self.along_paths = False
 
     def refine(self, matrix: tuple[Any, ...], rewards: Any, discount: float, values: Any, tolerance: float) -> None:
         """Bring ``values (S, K)`` close to the solution of ``V = r + γPV``: a residual of about ``tolerance``.
@@ -227,13 +247,18 @@ class Krylov:
         Args:
             matrix: ``(indptr, indices, data)`` of the policy's transitions.
         """
-        path_order(*matrix, self.order)
-        split(*matrix, discount, self.order, self.rank, *self.parts, self.diagonal)
-        for _ in range(3):  # the recurrences drift from the true residual; a restart or two removes that
+        for _ in range(4):  # the recurrences drift from the true residual; a restart or two removes that
+            if not self.along_paths:
+                self.order[:] = np.arange(len(self.order))
+            else:
+                path_order(*matrix, self.order)
+            split(*matrix, discount, self.order, self.rank, *self.parts, self.diagonal)
             size = defect(*matrix, rewards, discount, values, self.order, self.diagonal, self.residual)
             if not size > tolerance:
                 return
-            done = self.run(*self.parts, self.residual, self.x, tolerance, 300, self.work)
-            if done < 0 or not np.isfinite(self.x).all():
-                return
-            correct(values, self.order, self.x)
+            limit = 400 if self.along_paths else _PATIENCE
+            done = self.run(*self.parts, self.residual, self.x, tolerance, limit, self.work)
+            if done >= 0 and np.isfinite(self.x).all():
+                correct(values, self.order, self.x)
+            if done < 0 or done == limit:
+                self.along_paths = True
