@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg, subcommand
 
@@ -24,7 +24,10 @@ class AlgoList:
     def run(self) -> int:
         """Print the list."""
         from morl.agents.registry import names
+        from morl.envs import import_package
 
+        for package in self.imports:
+            import_package(package)
         rows = [(n, *_facts(n)) for n in names()]
         columns = ("name", "criterion", "policy class", "actions", "observations", "purpose")
         if self.json:
@@ -35,14 +38,16 @@ class AlgoList:
 
 
 def _facts(name: str) -> tuple[str, str, str, str, str]:
-    from morl.agents.registry import info
+    from morl.agents.registry import get
 
-    about = info(name)
-    return (about.criterion, about.policy_class, _words(about.actions), _words(about.observations), about.purpose)
-
-
-def _words(kinds: str | tuple[str, ...]) -> str:
-    return kinds if isinstance(kinds, str) else ", ".join(kinds)
+    about = get(name).info
+    return (
+        ", ".join(about.criterion),
+        about.policy_class,
+        ", ".join(about.actions),
+        ", ".join(about.observations),
+        about.summary,
+    )
 
 
 @dataclass
@@ -58,15 +63,42 @@ class AlgoShow:
 
     def run(self) -> int:
         """Print everything about one algorithm."""
-        from morl.agents.registry import describe
+        import dataclasses
 
-        about = describe(self.name)
+        from morl.agents.config import options
+        from morl.agents.registry import get
+        from morl.envs import import_package
+
+        for package in self.imports:
+            import_package(package)
+        agent = get(self.name)
+        about = dataclasses.asdict(agent.info)
+        table = [dataclasses.asdict(option) for option in options(agent.Config)]
         if self.json:
-            emit_json(about)
+            emit_json({**about, "options": table})
             return 0
-        emit_table(("", self.name), [(k, v) for k, v in about.items() if k != "options" and v])
-        emit_table(("option", "type", "default", "what it does"), [tuple(o.values()) for o in about["options"]])
+        facts = [(key.replace("_", " "), _words(value)) for key, value in about.items() if value != ""]
+        emit_table(("", agent.info.name), facts)
+        emit_table(
+            ("option", "type", "default", "allowed", "what it does"),
+            [(o["name"], o["type"], str(o["default"]), _allowed(o), o["help"]) for o in table],
+        )
         return 0
+
+
+def _words(value: object) -> object:
+    return ", ".join(value) if isinstance(value, tuple | list) else value
+
+
+def _allowed(option: dict[str, Any]) -> str:
+    if option["choices"]:
+        return ", ".join(option["choices"])
+    low, high = option["low"], option["high"]
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"≥ {low:g}"
+    return f"≤ {high:g}" if low is None else f"{low:g} … {high:g}"
 
 
 @dataclass

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         command: Any = tyro.cli(
-            Command,  # type: ignore[arg-type]
+            Command,
             prog="morl",
             description="Multi-objective reinforcement learning with the exact truth beside every learned front. "
             "Add --debug to any command for a traceback.",

@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from morl.cli.console import emit_json, note
-from morl.cli.sources import load_fronts, load_truth, try_truth
+from morl.cli.sources import load_fronts, load_truth, try_truth, union
 from morl.spec import FrontError
 
 
@@ -17,7 +17,8 @@ from morl.spec import FrontError
 class Compare:
     """Compare runs and front files: hypervolume and its ratio to the truth, ε, IGD+, expected utility, points.
 
-    The truth is the environment's exact front where it has one, else the union of the fronts given.
+    The truth is the environment's exact front where it has one, else the union of the fronts given. Exit 1 where a
+    front claims more than the truth allows.
 
     Examples:
         morl compare runs/pql-dst runs/ppo-dst
@@ -39,20 +40,16 @@ class Compare:
 
     def run(self) -> int:
         """Measure and print."""
-        from morl.pareto import compare, union
+        from morl.pareto import compare
 
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")
         fronts = load_fronts(self.sources)
-        if self.ref_point:
-            fronts = {name: front.replace(ref_point=self.ref_point) for name, front in fronts.items()}
         truth = try_truth(fronts, self.imports) if self.truth is None else load_truth(fronts, self.truth, self.imports)
         if truth is None:
-            truth = union(fronts.values())
+            truth = union(fronts)
             note("compared with the union of the fronts given, which is not the truth")
-        if self.ref_point:
-            truth = truth.replace(ref_point=self.ref_point)
-        result = compare(truth, fronts)
+        result = compare(truth, *fronts.values(), names=list(fronts), ref_point=self.ref_point or None, above="flag")
         if self.json:
             emit_json(result.to_dict())
         else:
@@ -61,4 +58,4 @@ class Compare:
             from morl.cli.draw import save_plot
 
             note(f"wrote {save_plot(self.plot, fronts, truth)}")
-        return 0
+        return int(any(row.above for row in result.fronts))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,3 +61,14 @@ def _is_number(cell: str) -> bool:
 def note(message: str) -> None:
     """One line for people, on stderr."""
     print(message, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def stage(what: str) -> Iterator[None]:
+    """Show on stderr that something is being worked on, and how long it took."""
+    from rich.console import Console
+
+    began = time.perf_counter()
+    with Console(stderr=True).status(what):
+        yield
+    note(f"{what}: {time.perf_counter() - began:.2f} s")

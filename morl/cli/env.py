@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg, subcommand
 
 from morl.cli.console import emit_json, emit_table, note
-from morl.spec import EnvError
+from morl.spec import EnvError, MissingExtraError
 
 Imports = Annotated[tuple[str, ...], arg(name="import")]
 
@@ -25,20 +25,45 @@ class EnvList:
     imports: Imports = ()
     """Packages to import first."""
 
+    details: bool = False
+    """Also construct each environment and show its objectives, spaces, discount and reference point."""
+
     def run(self) -> int:
-        """Print the list; nothing is constructed, so it is quick."""
+        """Print the list; without --details nothing is constructed, so it is quick."""
         from morl.envs import entries, import_package
 
         for package in self.imports:
             import_package(package)
         found = [e for e in entries() if self.search.lower() in f"{e.id} {e.summary} {e.group}".lower()]
-        rows = [(e.id, e.group, e.k, e.finite, e.extra or "", e.summary) for e in found]
-        columns = ("id", "group", "objectives", "finite", "extra", "summary")
+        rows: list[dict[str, Any]] = [
+            {"id": e.id, "group": e.group, "extra": e.extra or "", "summary": e.summary} for e in found
+        ]
+        if self.details:
+            rows = [{**row, **_details(row["id"])} for row in rows]
         if self.json:
-            emit_json([dict(zip(columns, row, strict=True)) for row in rows])
-        else:
-            emit_table(columns, rows)
+            emit_json(rows)
+        elif rows:
+            emit_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
         return 0
+
+
+def _details(name: str) -> dict[str, Any]:
+    """What only a constructed environment knows; empty cells where an extra is missing."""
+    from morl.envs import make
+    from morl.envs.core import mo_spec
+
+    columns = ("objectives", "observation", "action", "discount", "horizon", "ref_point", "finite")
+    try:
+        env = make(name)
+    except MissingExtraError as error:
+        note(str(error))
+        return dict.fromkeys(columns)
+    spec = mo_spec(env)
+    ref = None if spec.ref_point is None else list(spec.ref_point)
+    known = (", ".join(spec.names), str(env.observation_space), str(env.action_space), spec.discount, spec.horizon, ref)
+    finite = hasattr(env.unwrapped, "momdp")
+    env.close()
+    return dict(zip(columns, (*known, finite), strict=True))
 
 
 @dataclass
@@ -121,7 +146,9 @@ class EnvCheck:
         else:
             for fault in faults:
                 print(fault)
-            note(f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found")
+            note(
+                f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found"
+            )
         return int(bool(faults))
 
 

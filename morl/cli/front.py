@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
@@ -53,7 +53,7 @@ class ShowFront:
                 note(f"wrote {next(iter(fronts.values())).save(path)}")
         for name, front in fronts.items():
             columns = ["#", *(o.label for o in front.objectives)]
-            rows = [[i, *map(float, point)] for i, point in enumerate(front.points)]
+            rows: list[list[Any]] = [[i, *map(float, point)] for i, point in enumerate(front.points)]
             if front.episodes is not None:
                 columns.append("episodes")
                 for row, n in zip(rows, front.episodes, strict=True):
@@ -70,4 +70,3 @@ class ShowFront:
                 truth = try_truth(fronts, self.imports)
             note(f"wrote {save_plot(self.plot, fronts, truth)}")
         return 0
-

@@ -66,12 +66,10 @@ class RunsVerify:
 
 @dataclass
 class RunsPrune:
-    """Delete all but the newest checkpoints of finished runs; says what it would do unless --yes."""
+    """Delete runs that failed or never began and left no front; says what it would do unless --yes."""
 
     root: Positional[Path] = Path("runs")
     """Folder of runs."""
-    keep: int = 1
-    """Checkpoints to keep in each run."""
     yes: bool = False
     """Delete; without it nothing is touched."""
 
@@ -79,13 +77,12 @@ class RunsPrune:
         """Print and delete."""
         from morl.runs import RunFolder
 
-        if self.keep < 1:
-            raise RunError(f"--keep is {self.keep}; expected at least 1")
+        _folders(self.root)
         for run in RunFolder.all(self.root):
-            for checkpoint in run.checkpoints[self.keep :] if run.status["state"] == "finished" else []:
-                print(checkpoint)
+            if run.status["state"] in ("failed", "created") and not (run.path / "front.json").is_file():
+                print(run.path)
                 if self.yes:
-                    shutil.rmtree(checkpoint)
+                    shutil.rmtree(run.path)
         if not self.yes:
             note("nothing was deleted; add --yes to delete what is listed")
         return 0

@@ -137,7 +137,9 @@ def _supported(front: Front) -> list[bool | None]:
 
 def _summary(front: Front, seconds: float) -> str:
     kinds = _supported(front)
-    parts = [f"{len(front)} points ({sum(k is True for k in kinds)} supported, {sum(k is False for k in kinds)} non-convex)"]
+    parts = [
+        f"{len(front)} points ({sum(k is True for k in kinds)} supported, {sum(k is False for k in kinds)} non-convex)"
+    ]
     if front.discount is not None:
         parts.append(f"γ = {front.discount:g}")
     if front.ref_point is not None:

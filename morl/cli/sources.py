@@ -60,7 +60,9 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
         )
     discounts = {front.discount for front in fronts.values()}
     if len(discounts) != 1:
-        raise FrontError(f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the truth for")
+        raise FrontError(
+            f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the truth for"
+        )
     env = make(ids.pop())
     try:
         compute = getattr(env.unwrapped, "pareto_front", None)
@@ -79,3 +81,15 @@ def try_truth(fronts: dict[str, Front], imports: Sequence[str] = ()) -> Front | 
     except MorlError as error:
         note(f"no exact front to compare with: {error}")
         return None
+
+
+def union(fronts: dict[str, Front]) -> Front:
+    """The best of several fronts together."""
+    import numpy as np
+
+    first = next(iter(fronts.values()))
+    for name, front in fronts.items():
+        if front.names != first.names:
+            raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
+    points = np.concatenate([front.points for front in fronts.values()])
+    return type(first)(points, first.objectives, first.ref_point, first.discount, scale=first.scale).nondominated()

@@ -102,11 +102,6 @@ class RunFolder:
         """Record where the run stands."""
         write_json(self.path / "status.json", {"state": state, "updated": _now(), **facts})
 
-    def log(self, values: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl``."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(values), allow_nan=False) + "\n")
-
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short by a kill is left out."""
         file = self.path / "metrics.jsonl"
@@ -140,15 +135,14 @@ class RunFolder:
         return Front.load(file)
 
     @property
-    def checkpoints(self) -> list[Path]:
-        """Checkpoint folders, newest first."""
-        folder = self.path / "checkpoints"
-        found = [p for p in folder.glob("step-*") if p.is_dir() and p.name[5:].isdigit()]
-        return sorted(found, key=lambda p: int(p.name[5:]), reverse=True)
+    def checkpoint(self) -> Path:
+        """Where the agent is saved at clean boundaries; the save before the last is kept inside."""
+        return self.path / "checkpoints"
 
-    def checkpoint_path(self, steps: int) -> Path:
-        """Where the checkpoint of that many steps goes."""
-        return self.path / "checkpoints" / f"step-{steps}"
+    @property
+    def stopped(self) -> Path:
+        """Where the agent is saved when an interrupt or an error stops it between boundaries."""
+        return self.path / "checkpoints-stopped"
 
 
 def _now() -> str:

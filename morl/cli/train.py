@@ -1,0 +1,168 @@
+"""``morl train``: an agent learns, and a run folder is left behind."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import UseAppendAction, arg
+
+from morl.cli.console import note
+from morl.spec import AgentError
+
+if TYPE_CHECKING:
+    from morl.runs import RunFolder
+
+
+@dataclass
+class Train:
+    """Train an agent on an environment and write a run folder.
+
+    Examples:
+        morl train --algo ParetoQLearning --env morl/DeepSeaTreasureConcave-v0 -n 60000
+        morl train --algo LinearScalarization --env morl/DeepSeaTreasure-v0 -n 20000 --set learner=DQN
+        morl train --algo PCN --env minecart-deterministic-v0 -n 200000 --ref-point 0 0 -200
+    """
+
+    algo: str
+    """Algorithm; `morl algo list` shows them."""
+    env: str
+    """Environment id; `morl env list` shows them. package:id imports the package first."""
+    steps: Annotated[int, arg(aliases=["-n"])] = 100_000
+    """Environment steps to learn from."""
+    seed: int = 0
+    """Root of all random numbers."""
+    config: Path | None = None
+    """TOML file with options of the algorithm."""
+    assign: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="NAME=VALUE")] = ()
+    """Option of the algorithm, name=value; give it as often as needed. `morl algo show NAME` lists them."""
+    n_envs: int | None = None
+    """Copies of the environment stepped together."""
+    weights: tuple[float, ...] = ()
+    """One weight vector, for algorithms with an option `weights`."""
+    utility: str | None = None
+    """Utility, for algorithms with an option `utility`: worst, cvar:0.3, linear:0.7,0.3 …"""
+    discount: float | None = None
+    """γ for learning and reporting; the environment's own when not given."""
+    ref_point: tuple[float, ...] = ()
+    """Reference point that replaces the environment's."""
+    env_option: UseAppendAction[tuple[str, ...]] = ()
+    """Argument of the environment, name=value (value as JSON, or a plain word)."""
+    episodes: int = 100
+    """Episodes per policy for the final evaluation, where sampling is needed."""
+    checkpoint_every: int = 0
+    """Environment steps between checkpoints; 0 saves at the end only."""
+    out: Path = Path("runs")
+    """Folder to put the run folder in."""
+    name: str | None = None
+    """Name of the run folder."""
+    track: str | None = None
+    """Also log to: tensorboard."""
+    quiet: Annotated[bool, arg(aliases=["-q"])] = False
+    """No progress bar."""
+    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
+    """Packages to import first, so that they can register environments and algorithms."""
+
+    def run(self) -> int:
+        """Train, evaluate and say what to do next."""
+        from morl.runs import train
+
+        config = self._run_config()
+        with reporting_interrupts(self.out):
+            finished = train(config, self.out, name=self.name, progress_bar=not self.quiet)
+        report(finished, ["train", *self._words()])
+        return 0
+
+    def _run_config(self) -> Any:
+        from morl.agents import registry
+        from morl.agents.config import load_options, parse_assignments
+        from morl.envs import import_package
+        from morl.runs import RunConfig
+
+        for package in self.imports:
+            import_package(package)
+        options: dict[str, Any] = load_options(self.config) if self.config else {}
+        options.update(parse_assignments(self.assign))
+        given = {
+            "n_envs": self.n_envs,
+            "weights": list(self.weights) or None,
+            "utility": self.utility,
+            "discount": self.discount,
+        }
+        options.update({key: value for key, value in given.items() if value is not None})
+        known = registry.get(self.algo).info.name
+        return RunConfig(
+            known,
+            self.env,
+            self.steps,
+            self.seed,
+            options,
+            parse_json_assignments(self.env_option),
+            tuple(self.ref_point) or None,
+            self.checkpoint_every,
+            self.episodes,
+            tuple(self.imports),
+            self.track,
+        )
+
+    def _words(self) -> list[str]:
+        return sys.argv[2:] if sys.argv[1:2] == ["train"] else []
+
+
+def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """``("depth=7", "mode=lj")`` as values: JSON where it parses, plain words elsewhere."""
+    import json
+
+    result: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise AgentError(f"--env-option {text!r} cannot be read; expected name=value")
+        try:
+            result[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            result[name.strip()] = value
+    return result
+
+
+class reporting_interrupts:
+    """On Ctrl-C, say what was kept and how to go on before the exit code 130."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KeyboardInterrupt) and str(error):
+            from morl.runs import RunFolder
+
+            newest = list(RunFolder.all(self.out))[-1:]
+            note(str(error))
+            if newest:
+                note(f"resume with: morl resume {shlex.quote(str(newest[0].path))}")
+
+
+def report(run: RunFolder, words: list[str]) -> None:
+    """Say what a run found, where it is, and the commands that resume and reproduce it."""
+    from morl.cli.console import emit_table
+
+    front, status = run.front(), run.status
+    sampled = front.episodes is not None and bool((front.episodes > 0).any())
+    how = f"{int(front.episodes.max())} fresh episodes a policy" if sampled and front.episodes is not None else "exact"
+    emit_table(
+        ("#", *(o.label for o in front.objectives)), [(i, *map(float, point)) for i, point in enumerate(front.points)]
+    )
+    volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
+    note(
+        f"{len(front)} points{volume} ({how}); {status['steps']:,} steps in {status.get('seconds', 0.0):.2f} s, "
+        f"{status.get('eval_steps', 0):,} evaluation steps"
+    )
+    path = shlex.quote(str(run.path))
+    note(f"run folder: {path}\nresume:     morl resume {path} -n STEPS\ncompare:    morl compare {path}")
+    if words:
+        note(f"reproduce:  morl {shlex.join(words)}")
