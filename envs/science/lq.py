@@ -34,7 +34,7 @@ A = np.array([[1.0, DT], [0.0, 1.0]])
 B = np.array([-0.5 * DT * DT, -DT])
 W = np.diag([0.0, NOISE**2])
 _GAP = np.diag([1.0, 0.0])
-_SIZES = np.array([4.0, 2.0])
+_SIZES = np.array([0.5, 0.25])
 _SPEC = MOSpec(
     (
         Objective("gap", "m²", -(MAX_GAP**2), 0.0, "minus the squared gap error"),
@@ -164,7 +164,7 @@ def pareto_front(discount: float | None = None, horizon: int = HORIZON, points: 
 class LQDynamics(Dynamics):
     """State ``x`` of shape ``(n, 2)``: gap error in m and relative speed in m/s.
 
-    Observation: the state in units of 4 m and 2 m/s. Action: acceleration in m/s², ``Box(-3, 3, (1,))``.
+    Observation: the state in units of 0.5 m and 0.25 m/s. Action: acceleration in m/s², ``Box(-3, 3, (1,))``.
     """
 
     mo_spec = _SPEC
@@ -194,7 +194,7 @@ class LQDynamics(Dynamics):
         return Transition({"x": new}, rewards, np.zeros(len(x), bool))
 
     def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """Gap error / 4 m and relative speed / 2 m/s, float64."""
+        """Gap error / 0.5 m and relative speed / 0.25 m/s, float64."""
         return np.asarray(state["x"] / _SIZES)
 
 
