@@ -2,7 +2,13 @@
 
 from morl.pareto.archive import ParetoArchive
 from morl.pareto.compare import Comparison, Row, compare
-from morl.pareto.convexity import DominatingMixture, dominating_mixture, mixture_margins, supported_mask
+from morl.pareto.convexity import (
+    DominatingMixture,
+    distance_beyond_hull,
+    dominating_mixture,
+    mixture_margins,
+    supported_mask,
+)
 from morl.pareto.decision import choose_by_asf, choose_by_weights, knee_points, pseudo_weights
 from morl.pareto.front import Front
 from morl.pareto.indicators import (
@@ -37,6 +43,7 @@ __all__ = [
     "corner_weights",
     "das_dennis",
     "dirichlet_weights",
+    "distance_beyond_hull",
     "dominating_mixture",
     "excesses",
     "expected_utility",

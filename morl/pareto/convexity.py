@@ -68,6 +68,33 @@ def mixture_margins(points: ArrayLike) -> FloatArray:
     return margins
 
 
+def distance_beyond_hull(points: ArrayLike, targets: ArrayLike) -> FloatArray:
+    """How far each target lies beyond everything that mixtures of the points dominate.
+
+    The smallest d such that some mixture is at least ``target`` − d in every objective; by duality also the
+    largest loss of linear utility, max over the simplex of w·target − max over the points of w·x. That loss is
+    concave in w and linear between the corner weights of the points, so one matrix product finds it; with many
+    points and objectives, one linear program (HiGHS) per target does.
+
+    Args:
+        points: ``(n, K)``, at least one.
+        targets: ``(m, K)`` in the same unit.
+
+    Returns:
+        ``(m,)``, negative for targets in the interior.
+
+    >>> distance_beyond_hull([[0, 2], [2, 0]], [[1, 1], [2, 2], [0, 0]]).tolist()
+    [0.0, 1.0, -1.0]
+    """
+    values, goals = as_points(points), as_points(targets, what="targets")
+    values = values[moocore.is_nondominated(values, maximise=True)]
+    corners = _corners_if_cheap(values)
+    if corners is None:
+        return np.array([_shortfall(values, goal) for goal in goals])
+    beyond = corners @ goals.T - np.max(corners @ values.T, axis=1, keepdims=True)
+    return np.asarray(beyond.max(axis=0))
+
+
 def supported_mask(points: ArrayLike, tolerance: float = TOLERANCE) -> BoolArray:
     """True for points that some simplex weight makes optimal among the set, ties included; shape ``(n,)``.
 
@@ -126,19 +153,44 @@ def _found(unit: FloatArray) -> tuple[BoolArray, bool]:
     A supported point is best at a corner weight of the set, so the corners find all; where they would be too
     many, a lattice finds the easy ones.
     """
+    corners = _corners_if_cheap(unit)
+    if corners is not None:
+        scores = corners @ unit.T
+        return np.asarray((scores >= scores.max(axis=1, keepdims=True) - 1e-12).any(axis=0)), True
     found = np.zeros(len(unit), dtype=bool)
-    n, k = unit.shape
-    if n <= CORNER_LIMIT.get(k, 0):
-        try:
-            scores = corner_weights(unit) @ unit.T
-        except FrontError:  # qhull gave up on a degenerate set; linear programs do not
-            pass
-        else:
-            best = scores >= scores.max(axis=1, keepdims=True) - 1e-12
-            return np.asarray(best.any(axis=0)), True
-    scores = das_dennis(k, number=max(200, k)) @ unit.T
-    found[np.argmax(scores, axis=1)] = True
+    k = unit.shape[1]
+    found[np.argmax(das_dennis(k, number=max(200, k)) @ unit.T, axis=1)] = True
     return found, False
+
+
+def _corners_if_cheap(values: FloatArray) -> FloatArray | None:
+    """Corner weights of the points, or ``None`` where linear programs are cheaper or qhull gives up."""
+    if len(values) > CORNER_LIMIT.get(values.shape[1], 0):
+        return None
+    try:
+        return corner_weights(values)
+    except FrontError:  # a degenerate set
+        return None
+
+
+def _shortfall(values: FloatArray, goal: FloatArray) -> float:
+    """:func:`distance_beyond_hull` of one target as a linear program: minimise d with goal − mixture <= d."""
+    from scipy.optimize import linprog  # slow to import
+
+    n, k = values.shape
+    scale = float(np.ptp(np.vstack([values, goal]), axis=0).max()) or 1.0
+    result = linprog(
+        np.append(np.zeros(n), 1.0),
+        A_ub=np.hstack([(goal - values).T / scale, -np.ones((k, 1))]),
+        b_ub=np.zeros(k),
+        A_eq=np.append(np.ones(n), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(None, None)],
+        method="highs",
+    )
+    if result.status != 0:
+        raise FrontError(f"distance beyond the hull: HiGHS stopped with {result.message!r}; scale the points")
+    return float(result.fun) * scale
 
 
 def _best_mixture(unit: FloatArray, index: int, columns: IntArray) -> tuple[FloatArray, float]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto.arrays import as_points
-from morl.pareto.weights import CORNER_LIMIT, corner_weights
+from morl.pareto.convexity import distance_beyond_hull
+from morl.pareto.weights import corner_weights
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
 _SAMPLE = 4096
@@ -169,9 +170,7 @@ def additive_epsilon(points: ArrayLike, truth: ArrayLike) -> float:
 def maximum_utility_loss(points: ArrayLike, truth: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Largest loss of linear utility over all preferences, MUL: max over w of u*(w) − û(w) (Zintgraf et al., 2015).
 
-    Exact over the whole simplex where no weights are given: for each point of the truth the loss is concave
-    in w and linear between the corner weights of ``points``, so its maximum is at one of them; with many
-    points and objectives, one linear program per point of the truth instead.
+    Exact over the whole simplex where no weights are given (see :func:`morl.pareto.distance_beyond_hull`).
 
     Returns:
         The loss, in the unit of the points; infinite for no points.
@@ -182,33 +181,10 @@ def maximum_utility_loss(points: ArrayLike, truth: ArrayLike, weights: ArrayLike
     values, target = _pair(points, truth)
     if len(values) == 0:
         return math.inf
-    values, target = nondominated(values), nondominated(target)
-    k = values.shape[1]
-    if weights is None and len(values) > CORNER_LIMIT.get(k, 0):
-        return max(_distance_to_hull(values, point) for point in target)
-    grid = corner_weights(values) if weights is None else _preferences(weights, k)
+    if weights is None:
+        return float(distance_beyond_hull(values, nondominated(target)).max())
+    grid = _preferences(weights, values.shape[1])
     return float(np.max(np.max(grid @ target.T, axis=1) - np.max(grid @ values.T, axis=1)))
-
-
-def _distance_to_hull(values: FloatArray, point: FloatArray) -> float:
-    """Smallest d such that some mixture of the values reaches ``point`` − d in every objective."""
-    from scipy.optimize import linprog  # slow to import
-
-    n, k = values.shape
-    scale = float(np.ptp(np.vstack([values, point]), axis=0).max()) or 1.0
-    short = np.hstack([-(values - point).T / scale, -np.ones((k, 1))])  # point − mixture <= d
-    result = linprog(
-        np.append(np.zeros(n), 1.0),
-        A_ub=short,
-        b_ub=np.zeros(k),
-        A_eq=np.append(np.ones(n), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0, None)] * n + [(None, None)],
-        method="highs",
-    )
-    if result.status != 0:
-        raise FrontError(f"maximum utility loss: HiGHS stopped with {result.message!r}; scale the points")
-    return float(result.fun) * scale
 
 
 def _preferences(weights: ArrayLike | None, k: int) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from morl.pareto.convexity import distance_beyond_hull
 from morl.pareto.front import Front
 from morl.spec import FloatArray, FrontError
 
@@ -78,39 +79,23 @@ def excesses(front: Front, truth: Front, span: FloatArray, confidence: float = 0
     slack = half_widths(front, confidence, simultaneous=True) + 1e-6 * span
     if truth.epsilon is not None and np.isfinite(truth.epsilon):
         slack = slack + truth.epsilon
+    reach = front.points - slack
+    covered = np.all(truth.points[None] >= reach[:, None], axis=2)
+    free = np.flatnonzero(~np.any(covered, axis=1))
+    if not len(free):
+        return []
+    beyond = distance_beyond_hull(truth.points / span, reach[free] / span)
+    strict = _same_deterministic_class(front, truth)
     found: list[Excess] = []
-    for i, point in enumerate(front.points):
-        reach = point - slack[i]
-        if (truth.points >= reach).all(axis=1).any():
-            continue
-        beyond = _beyond_hull(reach, truth.points, span)
-        if beyond > 1e-9:
-            found.append(Excess(i, point, beyond, "hull"))
-        elif _same_deterministic_class(front, truth):
-            apart = float(((reach - truth.points) / span).max(axis=1).min())
-            found.append(Excess(i, point, apart, "points"))
+    for i, amount in zip(free.tolist(), beyond.tolist(), strict=True):
+        if amount > 1e-9:
+            found.append(Excess(i, front.points[i], amount, "hull"))
+        elif strict:
+            apart = float(((reach[i] - truth.points) / span).max(axis=1).min())
+            found.append(Excess(i, front.points[i], apart, "points"))
     return found
 
 
 def _same_deterministic_class(front: Front, truth: Front) -> bool:
     mine, theirs = (str(f.provenance.get("policy_class", "")) for f in (front, truth))
     return mine == theirs and "deterministic" in mine
-
-
-def _beyond_hull(reach: FloatArray, truth: FloatArray, span: FloatArray) -> float:
-    """Smallest d such that some mixture of the truth is at least ``reach`` − d·span; 0 if none is needed."""
-    from scipy.optimize import linprog  # slow to import
-
-    n, k = truth.shape
-    result = linprog(
-        np.append(np.zeros(n), 1.0),
-        A_ub=np.hstack([((reach - truth) / span).T, -np.ones((k, 1))]),
-        b_ub=np.zeros(k),
-        A_eq=np.append(np.ones(n), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0, None)] * n + [(0, None)],
-        method="highs",
-    )
-    if result.status != 0:
-        raise FrontError(f"comparison with the truth: HiGHS stopped with {result.message!r}; scale the points")
-    return float(result.fun)
