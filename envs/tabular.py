@@ -53,16 +53,21 @@ class _Finite:
         """
         return self._model.with_discount(self.mo_spec.discount if discount is None else discount)
 
-    def pareto_front(self, discount: float | None = None, policies: str = "history", **options: Any) -> Front:
+    def pareto_front(self, discount: float | None = None, policies: str | None = None, **options: Any) -> Front:
         """The exact Pareto front, computed from the model (see :func:`morl.exact.solve`).
 
         Args:
             discount: γ; the environment's own by default.
-            policies: the policy class, ``"mixture"``, ``"stationary"``, ``"markov"`` or ``"history"``.
+            policies: the policy class, ``"mixture"``, ``"stationary"``, ``"markov"`` or ``"history"``. By default
+                stationary deterministic policies where all of them can be enumerated, else history-dependent ones
+                (on deterministic models the two have the same front, up to going round in circles).
             options: passed on to the solver.
         """
         from morl.exact import solve
 
+        if policies is None:
+            few = self._model.n_policies <= 1e6 and self._model.horizon is None
+            policies = "stationary" if few else "history"
         front: Front = solve(self.momdp(discount), policies=policies, **options)
         return front.with_spec(self.mo_spec)
 

@@ -11,6 +11,9 @@ from morl.momdp import MOMDP
 from morl.pareto import Front
 from morl.spec import ModelError, UnknownNameError
 
+_PATIENCE = 30.0
+"""Seconds for a second way to an answer, before the refusal of the first is passed on."""
+
 
 def solve(
     env: Any,
@@ -57,8 +60,30 @@ def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> F
 
     if epsilon is None:
         epsilon = 1e-6 * max(float(abs(momdp.rewards).max(initial=0.0)), 1e-12) / max(1.0 - momdp.discount, 1e-2)
-    front: Front = convex_coverage_set(momdp, epsilon, time_limit=time_limit)
+    try:
+        front: Front = convex_coverage_set(momdp, epsilon, time_limit=time_limit)
+    except ModelError as reason:
+        hull = _hull_of_history(momdp, min(time_limit or _PATIENCE, _PATIENCE))
+        if hull is None:
+            raise reason from None
+        return hull
     return front
+
+
+def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
+    """The convex coverage set where totals of some policies do not exist; ``None`` where set-valued backups do not settle.
+
+    Mixtures of history-dependent deterministic policies are worth as much as any stochastic policy, so the hull of
+    their complete front is the convex coverage set.
+    """
+    try:
+        front = pareto_deterministic(momdp, "history", 0.0, None, time_limit).classified()
+    except ModelError:
+        return None
+    if not front.complete or front.supported is None:
+        return None
+    kept = front.subset(front.supported)
+    return kept.replace(provenance={**kept.provenance, "policy_class": "mixture"})
 
 
 def as_momdp(env: Any, discount: float | None = None) -> tuple[MOMDP, Any, str | None]:
@@ -79,7 +104,9 @@ def as_momdp(env: Any, discount: float | None = None) -> tuple[MOMDP, Any, str |
     name = getattr(getattr(unwrapped, "spec", None), "id", None)
     if build is None:
         what = name or type(unwrapped).__name__
-        raise ModelError(f"{what} has no exact model (no momdp() method); expected a finite env, a MOMDP or a model file")
+        raise ModelError(
+            f"{what} has no exact model (no momdp() method); expected a finite env, a MOMDP or a model file"
+        )
     model = build(discount) if callable(build) else build
     if not isinstance(model, MOMDP):
         raise ModelError(f"{type(unwrapped).__name__}.momdp() returned {type(model).__name__}; expected a MOMDP")

@@ -173,7 +173,8 @@ class Front:
 
     # ---- deriving --------------------------------------------------------------------------------------
 
-    def _take(self, keep: ArrayLike) -> Front:
+    def subset(self, keep: ArrayLike) -> Front:
+        """Some of the points, by a mask ``(n,)`` or by their numbers, with everything that belongs to them."""
         index = np.flatnonzero(keep) if np.asarray(keep).dtype == bool else np.asarray(keep, dtype=np.int64)
 
         def pick(x: Any) -> Any:
@@ -196,7 +197,7 @@ class Front:
         """Only the points that no other point dominates; of equal points the first is kept."""
         from morl.pareto.indicators import nondominated_mask
 
-        return self._take(nondominated_mask(self.points))
+        return self.subset(nondominated_mask(self.points))
 
     def classified(self) -> Front:
         """The same points with :attr:`supported` filled: which of them some linear weight finds among all."""
