@@ -59,7 +59,7 @@ def test_ends_of_every_axis_are_supported():
     assert supported_mask([[1, 0, 0], [1, 0, 0]]).tolist() == [True, True]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(point_sets(low=2, high=8, grid=False), st.integers(0, 7))
 def test_a_mixture_is_a_proof(points, index):
     index %= len(points)
@@ -76,14 +76,14 @@ def test_a_mixture_is_a_proof(points, index):
         )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(point_sets(low=2, high=9))
 def test_whatever_random_weights_find_is_supported(points):
     best = np.argmax(dirichlet_weights(points.shape[1], 200, np.random.default_rng(0)) @ points.T, axis=1)
     assert supported_mask(points)[best].all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(point_sets(low=2, high=9))
 def test_corner_weights_and_hull_agree_with_a_linear_program_over_all_points(points):
     unit, everything = _unit(points), np.arange(len(points))
@@ -91,7 +91,7 @@ def test_corner_weights_and_hull_agree_with_a_linear_program_over_all_points(poi
     assert mixture_margins(points) == pytest.approx(expected, abs=1e-8)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(point_sets(low=2, high=8), st.lists(st.sampled_from([1e-6, 1.0, 1e6]), min_size=4, max_size=4))
 def test_units_do_not_matter(points, units):
     unit = np.array(units)[: points.shape[1]]

@@ -99,7 +99,7 @@ def expected_utility(points: ArrayLike, weights: ArrayLike | None = None) -> flo
     Args:
         points: ``(n, K)``.
         weights: ``(m, K)`` preferences, equally likely; by default the whole simplex: the exact integral for
-            K = 2, the mean over 4096 evenly spread (Sobol) weights for K >= 3, good to about three digits.
+            K = 2, the mean over 4096 evenly spread weights for K >= 3, good to about three digits.
 
     >>> expected_utility([[1, 0], [0, 1]])  # the mean of max(w, 1 - w)
     0.75
@@ -118,7 +118,7 @@ def r2(points: ArrayLike, ideal: ArrayLike, weights: ArrayLike | None = None) ->
     """Mean weighted Chebyshev distance to an ideal point (Hansen & Jaszkiewicz, 1998); lower is better.
 
     Exact (the integral over all weights; Schäpermeier & Kerschke, 2025) for K = 2 where no weights are given;
-    otherwise the mean over ``weights`` ``(m, K)``, or 4096 evenly spread (Sobol) weights.
+    otherwise the mean over ``weights`` ``(m, K)``, or 4096 evenly spread weights.
 
     Raises:
         FrontError: a point exceeds the ideal, for which the distance means nothing.
@@ -204,12 +204,15 @@ def _preferences(weights: ArrayLike | None, k: int) -> FloatArray:
 
 @lru_cache(maxsize=16)
 def _spread(k: int) -> FloatArray:
-    """The same evenly spread weights every time: gaps between sorted Sobol coordinates are uniform on the simplex."""
-    from scipy.stats import qmc
+    """The same evenly spread weights every time: gaps between sorted coordinates are uniform on the simplex.
 
-    if k == 1:
-        return np.ones((1, 1))
-    cube = (qmc.Sobol(k - 1, scramble=False).random(_SAMPLE) + 0.5 / _SAMPLE) % 1.0
+    Coordinates of an additive recurrence with powers of the generalised golden ratio (Roberts, 2018).
+    """
+    ratio = 2.0
+    for _ in range(60):
+        ratio = (1.0 + ratio) ** (1.0 / k)  # the root of x^K = x + 1, for K − 1 coordinates
+    steps = ratio ** -np.arange(1.0, k)
+    cube = (0.5 + np.arange(1, _SAMPLE + 1)[:, None] * steps) % 1.0
     edges = np.hstack([np.zeros((_SAMPLE, 1)), np.sort(cube, axis=1), np.ones((_SAMPLE, 1))])
     weights = np.diff(edges, axis=1)
     weights.flags.writeable = False

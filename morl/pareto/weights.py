@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from morl.pareto.arrays import as_points
 from morl.spec import FloatArray, FrontError, SpecError
 
-CORNER_LIMIT = {1: math.inf, 2: math.inf, 3: 2000, 4: 1000, 5: 400, 6: 200}
+CORNER_LIMIT = {1: math.inf, 2: math.inf, 3: 2000, 4: 1000, 5: 300, 6: 60}
 """By number of objectives: up to this many points, corner weights are cheaper than a linear program per point."""
 
 
