@@ -25,8 +25,12 @@ from morl.exact.dense import Dense
 from morl.exact.enumeration import policy_blocks
 from morl.spec import BoolArray, FloatArray, IntArray
 
-LEAF = 2048
+LEAF = 4096
 """Nodes with at most this many policies are enumerated."""
+REFINE = 0.05
+"""A node is split once the convex set above a corner is known to this share of the corner's depth."""
+_SAME = 1e-8
+"""Points closer than this share of an objective's range are one, however coarse the ε that is asked for."""
 
 
 @dataclass
@@ -65,8 +69,7 @@ class Search:
         self, root: Dense, low: FloatArray, slack: FloatArray, unit: FloatArray, life: float, deadline: float
     ) -> None:
         self.root, self.slack, self.unit, self.life, self.deadline = root, slack, unit, life, deadline
-        self.archive = Corners(low, slack)
-        self.least = root.least_visits()
+        self.archive = Corners(low, np.minimum(slack, _SAME))
         self.nodes = 0
 
     def run(self) -> Result:
@@ -99,8 +102,9 @@ class Search:
             return []
         fresh, regrets, stale, shares = bounded
         everything = fresh + stale
-        allowed = self._fix(node, allowed, fresh, regrets, everything)
-        node = self.root.narrow(allowed)
+        fixed = self._fix(node, allowed, fresh, regrets, everything)
+        if fixed is not allowed:
+            allowed, node = fixed, self.root.narrow(fixed)
         if node.n_policies <= LEAF:
             self._enumerate(node, allowed)
             return []
@@ -109,7 +113,7 @@ class Search:
         index, margins = self._alive(everything)
         if not index.size:
             return []
-        keep = self._useful(everything, index)
+        keep = self._useful(everything)
         margin = float(margins.max())
         return [(part, keep, margin) for part in split]
 
@@ -129,15 +133,17 @@ class Search:
             index, margins = self._alive(fresh + stale)
             if not index.size:
                 return None
-            u = self.archive.corners[index[int(np.argmax(margins))]] + self.slack
+            worst = int(np.argmax(margins))
+            u = self.archive.corners[index[worst]] + self.slack
             tight = [cut.weight @ u - cut.height for cut in stale]
             if tight and max(tight) >= max((cut.weight @ u - cut.height for cut in fresh), default=-np.inf):
                 old = stale.pop(int(np.argmax(tight)))
                 w, hint = old.weight, old.rows
             else:
                 values = np.array([cut.value for cut in fresh])
-                direction, shares = separate(u, values)
-                if direction is None:
+                above = u + margins[worst]  # on the best cut: where the convex set would end if the cut were tight
+                direction, shares = separate(above, values)
+                if direction is None or direction @ above - (values @ direction).max() <= REFINE * margins[worst]:
                     return fresh, regrets, stale, shares
                 w, hint = direction, fresh[int(np.argmax(values @ direction))].rows
             cut, regret = self._solve(node, w, hint, allowed)
@@ -185,11 +191,11 @@ class Search:
         index = np.flatnonzero(margins > 0)
         return index, margins[index]
 
-    def _useful(self, cuts: list[Cut], index: IntArray) -> list[Cut]:
-        """The cuts that come closest to closing some open corner."""
+    def _useful(self, cuts: list[Cut]) -> list[Cut]:
+        """The cuts that close some corner, or come closest to it."""
         weights = np.array([cut.weight for cut in cuts])
         heights = np.array([cut.height for cut in cuts])
-        gaps = heights - (self.archive.corners[index] + self.slack) @ weights.T
+        gaps = heights - (self.archive.corners + self.slack) @ weights.T
         return [cuts[i] for i in np.unique(gaps.argmin(axis=1))]
 
     def _gap(self, cuts: list[Cut]) -> float:
@@ -206,8 +212,8 @@ class Search:
     ) -> BoolArray:
         """Remove actions that no policy above an open corner can use.
 
-        A policy that uses a row loses at least its regret at each of the state's visits, and no policy of the
-        root visits the state less than ``least``.
+        A policy that uses a row loses at least its regret at each visit of the state, and every policy of the
+        node visits the state at least ``least`` times.
         """
         index, _ = self._alive(cuts)
         if not index.size or not fresh:
@@ -215,7 +221,7 @@ class Search:
         weights = np.array([cut.weight for cut in fresh])
         heights = np.array([cut.height for cut in fresh])
         gaps = heights - (self.archive.corners[index] + self.slack) @ weights.T  # (corners, cuts)
-        losses = np.array(regrets) * self.least[self.root.owner[node.label]]  # (cuts, rows)
+        losses = np.array(regrets) * node.least_visits()[node.owner]  # (cuts, rows)
         closed = np.ones(losses.shape[1], dtype=bool)
         for row_gaps in gaps:
             closed &= (losses >= row_gaps[:, None]).any(axis=0)
