@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from morl.envs.tabular import StateRenderer, TabularEnv, TabularVectorEnv
+from morl.envs.tabular import StateRenderer, TabularEnv, TabularVectorEnv, fit_observations
 from morl.momdp import MOMDP
 from morl.spec import EnvError, MOSpec
 
@@ -80,10 +80,11 @@ def _call(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
     made = function(**options)
     if isinstance(made, MOMDP):
         spec = MOSpec(made.objectives or (), made.discount, made.horizon)
-        return FiniteProblem(made, spec, max_steps=made.horizon)
+        made = FiniteProblem(made, spec, max_steps=made.horizon)
     if not isinstance(made, FiniteProblem):
         raise EnvError(f"builder {build!r} returned {type(made).__name__}; expected a MOMDP or a FiniteProblem")
-    return made
+    table, space = fit_observations(made.momdp, made.observations, made.observation_space)
+    return replace(made, observations=table, observation_space=space)
 
 
 class FiniteEnv(TabularEnv):
@@ -120,9 +121,8 @@ class FiniteEnv(TabularEnv):
     def __setstate__(self, kept: dict[str, Any]) -> None:
         problem = problem_of(kept["build"], kept["options"])
         self._model, self._renderer = problem.momdp, problem.renderer
-        table = np.arange(problem.momdp.n_states) if problem.observations is None else problem.observations
-        self.observations = np.array(table, dtype=kept["observation_space"].dtype)
-        self.observations.flags.writeable = False
+        assert problem.observations is not None
+        self.observations = problem.observations
         super().__setstate__(kept)
 
 

@@ -7,6 +7,7 @@ so that the exact front of the model is the exact front of the environment.
 from __future__ import annotations
 
 import copy
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,9 @@ _BLOCK = 256
 """Uniform numbers drawn from the generator at once; one by one costs more than the rest of a step."""
 
 _NO_LIMIT = int(np.iinfo(np.int64).max)
+
+_REWARD_RANGE: weakref.WeakKeyDictionary[MOMDP, tuple[FloatArray, FloatArray] | None] = weakref.WeakKeyDictionary()
+"""Smallest and largest reward of models seen before; looking again at millions of rows would slow every ``make``."""
 
 
 class _Finite:
@@ -361,9 +365,12 @@ def fit_spec(model: MOMDP, spec: MOSpec, max_steps: int | None) -> MOSpec:
         raise EnvError(f"spec has {spec.k} objectives ({', '.join(spec.names)}); the model's rewards have {model.k}")
     if max_steps is not None and (isinstance(max_steps, bool) or max_steps != int(max_steps) or max_steps < 1):
         raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
-    rewards = model.rewards if model.outcome_rewards is None else model.outcome_rewards
-    if len(rewards):
-        low, high = rewards.min(axis=0), rewards.max(axis=0)
+    if model not in _REWARD_RANGE:
+        rewards = model.rewards if model.outcome_rewards is None else model.outcome_rewards
+        _REWARD_RANGE[model] = (rewards.min(axis=0), rewards.max(axis=0)) if len(rewards) else None
+    pay = _REWARD_RANGE[model]
+    if pay is not None:
+        low, high = pay
         for i, objective in enumerate(spec.objectives):
             if low[i] < objective.low or high[i] > objective.high:
                 raise EnvError(
@@ -378,7 +385,7 @@ def fit_observations(
 ) -> tuple[np.ndarray[Any, Any], spaces.Space[Any]]:
     """Observations ``(S, ...)`` as a read-only array of the space's dtype, and the space they lie in."""
     n = model.n_states
-    table = np.arange(n, dtype=np.int64) if observations is None else np.array(observations)
+    table = np.arange(n, dtype=np.int64) if observations is None else np.asarray(observations)
     if len(table) != n:
         raise EnvError(f"observations have {len(table)} entries; the model has {n} states")
     if space is None:
@@ -386,10 +393,11 @@ def fit_observations(
             space = spaces.Discrete(int(table.max()) + 1)
         else:
             space = spaces.Box(table.min(axis=0), table.max(axis=0), table.shape[1:], table.dtype.type)
-    table = np.ascontiguousarray(table, dtype=space.dtype)
+    if table.flags.writeable or table.dtype != space.dtype or not table.flags.c_contiguous:
+        table = np.array(table, dtype=space.dtype, order="C")
+        table.flags.writeable = False
     if not space.contains(table[0] if table.ndim > 1 else table[0].item()):
         raise EnvError(f"observation {table[0].tolist()} of state 0 is not in the observation space {space}")
-    table.flags.writeable = False
     return table, space
 
 

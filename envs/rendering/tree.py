@@ -9,7 +9,7 @@ from morl.spec import FloatArray
 
 _COLOURS = ("#c0504d", "#e0a030", "#8c6bb1", "#4f9d4f", "#7f7f7f", "#3f8fc5")
 _NAMES = ("protein", "carbs", "fats", "vitamins", "minerals", "water")
-_WIDTH, _LEVEL, _BARS = 900, 46, 150
+_WIDTH, _LEVEL, _BARS = 900, 46, 96
 
 
 def draw_tree(depth: int, node: int, fruits: FloatArray, mode: str) -> Any:
