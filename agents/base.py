@@ -522,11 +522,16 @@ class Agent(ABC):
         Raises:
             RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
         """
+        return cls._load(path, env)
+
+    @classmethod
+    def _load(cls, path: str | Path, env: Any, **more: Any) -> Self:
+        """As :meth:`load`, with further arguments for the constructor."""
         saved = checkpoint.load(path)
         meta = saved.meta
         if meta["algorithm"] != cls.info.name:
             raise RunError(f"checkpoint {str(path)!r} is of {meta['algorithm']}; load it with morl.agents.load")
-        agent = cls(env, meta["config"], seed=meta["seed"])
+        agent = cls(env, meta["config"], seed=meta["seed"], **more)
         names = tuple(o["name"] for o in meta["objectives"])
         if names != agent.spec.names or meta["env"] != agent.problem.id:
             raise RunError(

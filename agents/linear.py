@@ -82,8 +82,10 @@ class LinearScalarization(Agent):
         self.weights: list[FloatArray] = []
         self.values: list[FloatArray] = []
         self.solved: list[Arrays] = []
-        self._turn = 0
-        self._budget = 0
+        self._turn = 0  # weights taken up so far, counting rounds over known ones
+        self._budget = 0  # steps for each
+        self._number = 0  # the weight being learned
+        self._goal = 0  # its model's step count at which the next weight's turn comes
         self._model: BaseAlgorithm | None = None
         self._acting: dict[int, Any] = {}
         self._plan = self._given_weights()
@@ -123,31 +125,39 @@ class LinearScalarization(Agent):
 
     def _left(self) -> int:
         assert self._model is not None
-        return int(self._budget * (1 + self._turn // self.n_weights) - self._model.num_timesteps)
+        return int(self._goal - self._model.num_timesteps)
 
     def _begin_turn(self) -> None:
-        """Take up the next weight, or go on with one solved before where the round is over."""
+        """Take up the next weight, or go on with one solved before where there is none left."""
         number = self._turn % self.n_weights
-        if number == len(self.weights):
-            weight = self._next_weight()
-            if weight is None:
-                number = 0
-            else:
-                self._model = self._fresh_model(weight, number)
-                self.weights.append(weight)
-                self.solved.append({})
-                self.values.append(np.full(self.k, np.nan))
-                return
-        self._model = self._build(self.weights[number], self.config.n_envs)
-        self._load(self._model, self.solved[number])
+        weight = self._next_weight() if number >= len(self.weights) else None
+        if weight is not None:
+            self._number = len(self.weights)
+            self._model = self._fresh_model(weight, self._number)
+            self._enter(weight)
+        else:
+            self._number = self._turn % len(self.weights)
+            self._model = self._build(self.weights[self._number], self.config.n_envs)
+            self._load(self._model, self.solved[self._number])
+        self._goal = self._model.num_timesteps + self._budget
+
+    def _enter(self, weight: FloatArray) -> None:
+        self.weights.append(weight)
+        self.solved.append({})
+        self.values.append(np.full(self.k, np.nan))
 
     def _next_weight(self) -> FloatArray | None:
         if self._plan:
             return self._plan[len(self.weights)]
+        return self._support().next()
+
+    def _support(self) -> LinearSupport:
+        """What linear support knows: every weight that has been measured."""
         support = LinearSupport(self.k)
         for weight, value in zip(self.weights, self.values, strict=True):
-            support.add(weight, value)
-        return support.next()
+            if np.isfinite(value).all():
+                support.add(weight, value)
+        return support
 
     def _nearest(self, weight: FloatArray) -> int | None:
         known = [i for i, arrays in enumerate(self.solved) if arrays]
@@ -176,7 +186,7 @@ class LinearScalarization(Agent):
         from morl.agents import sb3
 
         assert self._model is not None
-        number = min(self._turn % self.n_weights, len(self.weights) - 1)
+        number = self._number
         self.solved[number] = sb3.model_arrays(self._model, "model")
         self._close()
         self._acting.pop(number, None)
@@ -212,29 +222,21 @@ class LinearScalarization(Agent):
 
     def _take_up(self, most: int) -> list[int]:
         """Numbers of the weights of the next parallel round, entering new ones."""
+        if self._turn % self.n_weights < len(self.weights):  # all are known: go round once more
+            first = self._turn % self.n_weights
+            return list(range(first, min(first + most, len(self.weights))))
         numbers: list[int] = []
-        while len(numbers) < most:
-            number = (self._turn + len(numbers)) % self.n_weights
-            if number == len(self.weights):
-                weight = self._next_weight() if self._plan or not numbers else self._further_weight()
-                if weight is None:
-                    break
-                self.weights.append(weight)
-                self.solved.append({})
-                self.values.append(np.full(self.k, np.nan))
-            elif not self.solved[number]:
+        while len(numbers) < most and len(self.weights) < self.n_weights:
+            weight = self._next_weight() if self._plan or not numbers else self._further_weight()
+            if weight is None:
                 break
-            numbers.append(number)
-            if number == self.n_weights - 1:
-                break
+            numbers.append(len(self.weights))
+            self._enter(weight)
         return numbers or [self._turn % len(self.weights)]
 
     def _further_weight(self) -> FloatArray | None:
         """The next best corner that is not being solved already."""
-        support = LinearSupport(self.k)
-        for weight, value in zip(self.weights, self.values, strict=True):
-            if np.isfinite(value).all():
-                support.add(weight, value)
+        support = self._support()
         corners, gains = support.candidates()
         for corner, gain in zip(corners, gains, strict=True):
             if gain > support.epsilon and all(np.abs(corner - w).max() > 1e-9 for w in self.weights):
@@ -285,7 +287,7 @@ class LinearScalarization(Agent):
 
     def _network(self, number: int) -> Any:
         """The SB3 model that acts for a solved weight; the one being learned where that is it."""
-        if self._model is not None and number == self._turn % self.n_weights and number == len(self.weights) - 1:
+        if self._model is not None and number == self._number:
             return self._model
         if number not in self._acting:
             model = self._build(self.weights[number], 1, acting=True)
@@ -315,7 +317,13 @@ class LinearScalarization(Agent):
             arrays.update({f"solved.{i}.{key}": value for key, value in part.items()})
         if self._model is not None:
             arrays.update(sb3.model_arrays(self._model, "current.model", replay=True))
-        return arrays, {"turn": self._turn, "budget": self._budget, "learning": self._model is not None}
+        return arrays, {
+            "turn": self._turn,
+            "budget": self._budget,
+            "number": self._number,
+            "goal": self._goal,
+            "learning": self._model is not None,
+        }
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         from morl.agents import sb3
@@ -326,9 +334,9 @@ class LinearScalarization(Agent):
             head = f"solved.{i}."
             self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
         self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
+        self._number, self._goal = int(facts["number"]), int(facts["goal"])
         if facts["learning"]:
-            number = min(self._turn % self.n_weights, len(self.weights) - 1)
-            self._model = self._build(self.weights[number], self.config.n_envs)
+            self._model = self._build(self.weights[self._number], self.config.n_envs)
             sb3.load_model(self._model, arrays, "current.model")
 
 

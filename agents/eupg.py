@@ -1,0 +1,261 @@
+"""Expected utility policy gradient: a policy on accrued rewards, improved for the utility of whole episodes.
+
+The policy sees what was earned so far, and is moved by the utility of the *whole* return, past and future
+(Roijers, Steckelmacher & Nowé 2018)::
+
+    ∇ E u(R) = E Σ_t ∇ log π(a_t | s_t, ρ_t, t) · A_t,     Σ_t [ u(ρ_{t+1}) − u(ρ_t) ] = u(R) − u(0)
+
+A_t is the λ-weighted advantage (Schulman et al. 2016) of those increments over a learned baseline V(s, ρ, t), and each
+batch is used for a few epochs under the clipped objective (Schulman et al. 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from morl.agents.base import Array
+from morl.agents.collector import Collector, Rollout
+from morl.agents.config import option
+from morl.agents.info import AlgoInfo
+from morl.agents.policies import Memory, PolicySet
+from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
+from morl.spec import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class EUPGConfig(UtilityConfig):
+    """Options of :class:`EUPG`."""
+
+    n_envs: int = option(64, "copies of the environment stepped together", low=1)
+    steps: int = option(32, "steps of every copy between updates", low=1)
+    hidden: tuple[int, ...] = option((64, 64), "width of each hidden layer")
+    learning_rate: float = option(2e-3, "Adam's step size, falling linearly to a tenth", low=0.0)
+    epochs: int = option(4, "passes over each batch", low=1)
+    minibatches: int = option(4, "parts of a batch per pass", low=1)
+    gae_lambda: float = option(0.97, "λ of the advantage", low=0.0, high=1.0)
+    clip_range: float = option(0.2, "how far the policy may move per batch", low=0.0)
+    entropy: float = option(0.02, "weight of the entropy bonus at the beginning, falling linearly to 0", low=0.0)
+    stochastic: bool = option(False, "measure and act with drawn actions instead of the most likely ones")
+
+
+class EUPG(UtilityAgent):
+    """See the module's description."""
+
+    info: ClassVar[AlgoInfo] = AlgoInfo(
+        name="EUPG",
+        summary="Policy gradient for the expected utility of single episodes, on accrued rewards; any observations.",
+        criterion=("ESR",),
+        policy_class="deterministic (most likely action), on observation, accrued reward and time",
+        actions=("discrete",),
+        observations=("discrete", "vector"),
+        paper="Roijers, Steckelmacher & Nowé 2018",
+        formula="∇ E u(R) = E Σ_t ∇ log π(a_t|s_t,ρ_t) [ u(ρ + future) − V(s_t,ρ_t) ]",
+        avoid="the utility is linear: any ordinary algorithm does it with less",
+        multi_policy=False,
+    )
+    Config = EUPGConfig
+
+    def _setup(self) -> None:
+        super()._setup()
+        import torch
+        from gymnasium import spaces
+
+        from morl.agents.networks import Trunk, seeded
+
+        assert isinstance(self.action_space, spaces.Discrete)
+        c = self.config
+        self.features = AccruedFeatures(self, typical_accrued(self))
+        self.n_actions = int(self.action_space.n)
+        with seeded(self.integer_seed("network")):
+            actor, critic = Trunk(self.features.size, c.hidden), Trunk(self.features.size, c.hidden)
+            policy_head, value_head = torch.nn.Linear(actor.size, self.n_actions), torch.nn.Linear(critic.size, 1)
+        with torch.no_grad():
+            policy_head.weight *= 0.01
+        self.actor = torch.nn.Sequential(actor, policy_head)
+        self.critic = torch.nn.Sequential(critic, value_head)
+        self._modules = torch.nn.ModuleDict({"actor": self.actor, "critic": self.critic})
+        self.optimizer = torch.optim.Adam(self._modules.parameters(), lr=c.learning_rate, eps=1e-5)
+        self._return_scale = 1.0  # size of utilities, so that the critic's targets are of order one
+
+    @property
+    def _evaluates_deterministically(self) -> bool:
+        return not self.config.stochastic
+
+    def _learn(self, until: int) -> None:
+        import torch
+
+        c, rng = self.config, self.rng("explore", self._segment)
+        collector = Collector(self.problem.training(c.n_envs), self.spec, self.discount, self.problem.id)
+        collector.reset(self.segment_seed())
+
+        def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+            rows = torch.from_numpy(self.features(observations, accrued, time))
+            with torch.no_grad():
+                logits = self.actor(rows).numpy()
+            return draw(logits, rng) + int(self.action_space.start)  # type: ignore[attr-defined]
+
+        try:
+            while self.num_timesteps < until:
+                before = collector.steps
+                batch = collector.rollout(act, c.steps)
+                self._update(batch, rng)
+                self.advance(collector.steps - before)
+        finally:
+            if not self.problem.is_vector:
+                collector.env.close()
+
+    def _update(self, batch: Rollout, rng: np.random.Generator) -> None:
+        import torch
+
+        c = self.config
+        steps, n = batch.valid.shape
+        gamma_t = self.discount ** batch.time.astype(np.float64)
+        after = batch.accrued + gamma_t[..., None] * batch.rewards
+        gain = self.utility(after) - self.utility(batch.accrued)
+        now = self._rows(batch.obs, batch.accrued, batch.time)
+        then = self._rows(batch.next_obs, after, batch.time + 1)
+        with torch.no_grad():
+            values = self.critic(torch.from_numpy(now)).numpy().reshape(steps, n) * self._return_scale
+            following = self.critic(torch.from_numpy(then)).numpy().reshape(steps, n) * self._return_scale
+        over = batch.terminated | (batch.truncated & self.limited)
+        advantage = advantages(gain, values, following, over, over | batch.truncated, batch.valid, c.gae_lambda)
+        target = advantage + values
+        rows = np.flatnonzero(batch.valid.ravel())
+        if self._return_scale == 1.0:
+            self._return_scale = float(max(np.abs(target.ravel()[rows]).max(), 1e-6))
+        actions = batch.actions.ravel() - int(self.action_space.start)  # type: ignore[attr-defined]
+        self._fit(now, actions, advantage.ravel(), target.ravel() / self._return_scale, rows, rng)
+
+    def _rows(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+        n = accrued.shape[0] * accrued.shape[1]
+        if isinstance(observations, dict):
+            flat: Any = {key: value.reshape(n, *value.shape[2:]) for key, value in observations.items()}
+        else:
+            flat = observations.reshape(n, *observations.shape[2:])
+        return self.features(flat, accrued.reshape(n, -1), time.reshape(n))
+
+    def _fit(
+        self, now: Array, actions: Array, advantage: Array, target: Array, rows: IntArray, rng: np.random.Generator
+    ) -> None:
+        import torch
+
+        c = self.config
+        inputs, chosen = torch.from_numpy(now), torch.from_numpy(actions.astype(np.int64))
+        scaled = (advantage - advantage[rows].mean()) / (advantage[rows].std() + 1e-8)
+        weight, wanted = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(target.astype(np.float32))
+        with torch.no_grad():
+            old = torch.log_softmax(self.actor(inputs), dim=1).gather(1, chosen[:, None])[:, 0]
+        left = 1.0 - self.progress
+        for group in self.optimizer.param_groups:
+            group["lr"] = c.learning_rate * max(0.1, left)
+        for _ in range(c.epochs):
+            for part in np.array_split(rng.permutation(rows), c.minibatches):
+                index = torch.from_numpy(part)
+                logs = torch.log_softmax(self.actor(inputs[index]), dim=1)
+                ratio = (logs.gather(1, chosen[index][:, None])[:, 0] - old[index]).exp()
+                a = weight[index]
+                surrogate = torch.minimum(ratio * a, ratio.clamp(1 - c.clip_range, 1 + c.clip_range) * a).mean()
+                entropy = -(logs.exp() * logs).sum(dim=1).mean()
+                error = torch.nn.functional.mse_loss(self.critic(inputs[index])[:, 0], wanted[index])
+                loss = -surrogate - c.entropy * left * entropy + 0.5 * error
+                self.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
+                self.optimizer.step()
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        return ActorPolicy(self)
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        from morl.agents.networks import module_arrays, optimizer_arrays
+
+        arrays = {**module_arrays(self._modules, "net"), **optimizer_arrays(self.optimizer, "adam")}
+        return arrays, {"return_scale": self._return_scale}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        from morl.agents.networks import load_module, load_optimizer
+
+        load_module(self._modules, arrays, "net")
+        load_optimizer(self.optimizer, arrays, "adam")
+        self._return_scale = float(facts["return_scale"])
+
+
+def draw(logits: Array, rng: np.random.Generator) -> Array:
+    """One action per row of logits ``(n, A)``, by the Gumbel trick."""
+    noise = -np.log(-np.log(np.clip(rng.random(logits.shape), 1e-12, 1 - 1e-12)))
+    return np.asarray((logits + noise).argmax(axis=1).astype(np.int64))
+
+
+def advantages(
+    gain: FloatArray,
+    values: FloatArray,
+    following: FloatArray,
+    over: Array,
+    cut: Array,
+    valid: Array,
+    lam: float,
+) -> FloatArray:
+    """λ-weighted advantages ``(T, n)`` without discount.
+
+    Args:
+        gain: what each step earned.
+        values, following: baseline before and after each step.
+        over: the episode ended, nothing follows.
+        cut: nothing after this step belongs to the same episode.
+        valid: rows that are steps at all.
+        lam: λ.
+
+    >>> one = np.ones((2, 1)); no = np.zeros((2, 1), bool); yes = ~no
+    >>> advantages(one, 0 * one, 0 * one, np.array([[False], [True]]), np.array([[False], [True]]), yes, 1.0).tolist()
+    [[2.0], [1.0]]
+    """
+    out = np.zeros_like(gain)
+    running = np.zeros(gain.shape[1])
+    for t in range(len(gain) - 1, -1, -1):
+        delta = gain[t] + np.where(over[t], 0.0, following[t]) - values[t]
+        running = delta + lam * np.where(cut[t], 0.0, running)
+        running = np.where(valid[t], running, 0.0)
+        out[t] = running
+    return out
+
+
+class ActorPolicy(PolicySet):
+    """The policy network on observation, accrued reward and time."""
+
+    needs_accrued = True
+    stochastic = True
+
+    def __init__(self, agent: EUPG) -> None:
+        self.agent = agent
+
+    def __len__(self) -> int:
+        return 1
+
+    def _logits(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+        import torch
+
+        with torch.no_grad():
+            rows = torch.from_numpy(self.agent.features(observations, accrued, time))
+            logits: torch.Tensor = self.agent.actor(rows)
+        return logits.numpy()
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """One network call for all rows."""
+        logits = self._logits(observations, accrued, time)
+        actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
+        return actions.astype(np.int64) + int(self.agent.action_space.start), memory  # type: ignore[attr-defined]

@@ -1,0 +1,150 @@
+"""What agents that optimise one utility share: the utility itself, from a text or from the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from morl.agents.base import Agent, Array
+from morl.agents.config import AgentConfig, option
+from morl.agents.observations import Encoder
+from morl.spec import AgentError, FloatArray, IntArray
+from morl.utility import parse_utility
+
+Function = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class UtilityConfig(AgentConfig):
+    """Options of agents that optimise one utility."""
+
+    utility: str = option("worst", "what is maximised, such as worst, cvar:0.3, linear:0.7,0.3 (see morl.utility)")
+    clip: bool = option(True, "keep returns within the return scale before the utility sees them")
+    finite_horizon: bool | None = option(None, "the time limit is part of the problem; None asks its model")
+
+
+class AccruedFeatures:
+    """Encoded observation, accrued reward and time as the input of a network.
+
+    Accrued rewards are scaled to [−1, 1] over the return scale, or by ``spread`` where there is none.
+
+    Args:
+        agent: whose observation space, spec and horizon count.
+        spread: ``(K,)`` typical accrued reward where the problem has no return scale.
+    """
+
+    def __init__(self, agent: Agent, spread: FloatArray | None = None) -> None:
+        self._encode = Encoder(agent.observation_space)
+        scale = agent.spec.return_scale
+        low = np.zeros(agent.k) if scale is None else np.array(scale[0])
+        high = (np.ones(agent.k) if spread is None else spread) if scale is None else np.array(scale[1])
+        self._middle, self._half = (low + high) / 2, np.maximum((high - low) / 2, 1e-12)
+        self._horizon = float(agent.problem.horizon or 1000)
+        self.size = self._encode.size + agent.k + 1
+
+    def __call__(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+        """Rows ``(n, size)`` of float32."""
+        rho = np.clip((accrued - self._middle) / self._half, -4.0, 4.0)
+        when = (time / self._horizon)[:, None]
+        return np.concatenate([self._encode(observations), rho, when], axis=1, dtype=np.float32)
+
+
+def typical_accrued(agent: Agent) -> FloatArray:
+    """A typical size of returns ``(K,)`` from the bounds of one step's rewards and the horizon."""
+    bound = np.maximum(np.abs(agent.spec.reward_low), np.abs(agent.spec.reward_high))
+    length = 1.0 / (1.0 - agent.discount) if agent.discount < 1 else float(agent.problem.horizon or 100)
+    length = min(length, float(agent.problem.horizon or length))
+    return np.where(np.isfinite(bound) & (bound > 0), bound * length, 1.0)
+
+
+class UtilityAgent(Agent):
+    """An agent with one utility and one policy.
+
+    Args:
+        env, config, seed, options: as for :class:`morl.agents.Agent`. The option ``utility`` may also be a function
+            of returns ``(..., K)``, such as any :class:`morl.utility.Utility`; it must then be given again to ``load``.
+
+    Attributes:
+        utility: the function that is maximised, returns ``(..., K)`` to ``(...)``; already clipped where asked for.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        config: AgentConfig | Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        utility: str | Function | None = None,
+        **options: Any,
+    ) -> None:
+        self._given: Function | None = None
+        if callable(utility):
+            self._given = utility
+            options["utility"] = f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"
+        elif utility is not None:
+            options["utility"] = utility
+        super().__init__(env, config, seed=seed, **options)
+
+    @property
+    def limited(self) -> bool:
+        """True where the time limit belongs to the problem, so that an episode cut by it has really ended."""
+        model = self.problem.model
+        if self.config.finite_horizon is not None:
+            return bool(self.config.finite_horizon)
+        return model is not None and model.horizon is not None
+
+    def _setup(self) -> None:
+        text = self.config.utility
+        if self._given is not None:
+            inner: Function = self._given
+        elif text.startswith("custom:"):
+            raise AgentError(f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=...")
+        else:
+            inner = parse_utility(text, self.k, self.spec.names, self.spec.return_scale)
+        scale = self.spec.return_scale
+        if self.config.clip and scale is not None and self._given is None:
+            low, high = np.array(scale[0]), np.array(scale[1])
+
+            def clipped(returns: FloatArray) -> FloatArray:
+                return np.asarray(inner(np.clip(returns, low, high)), dtype=np.float64)
+
+            self.utility: Function = clipped
+        else:
+            self.utility = inner
+
+    @classmethod
+    def load(cls, path: str | Path, env: Any, *, utility: Function | None = None) -> Self:
+        """As :meth:`morl.agents.Agent.load`; ``utility`` where a function was given when the agent was made."""
+        if utility is None:
+            return super().load(path, env)
+        return super()._load(path, env, utility=utility)
+
+    def expected_utility(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[float, float]:
+        """E u(R) of the policy and its standard error: exact (error 0) on a finite model, else from fresh episodes."""
+        result = self.evaluate(episodes=episodes, seed=seed, distributions=True)
+        if result.distributions is None:
+            result = self.evaluate(episodes=episodes, seed=seed, exact=False)
+        assert result.distributions is not None
+        values, chances = result.distributions[0]
+        utilities = self.utility(values)
+        mean = float(chances @ utilities)
+        if result.exact:
+            return mean, 0.0
+        n = len(utilities)
+        return mean, float(np.sqrt(max(chances @ (utilities - mean) ** 2, 0.0) / max(n - 1, 1)))
+
+    def return_samples(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[FloatArray, FloatArray]:
+        """The distribution of u(R): values and probabilities, exact where the environment has a model."""
+        result = self.evaluate(episodes=episodes, seed=seed, distributions=True)
+        if result.distributions is None:
+            result = self.evaluate(episodes=episodes, seed=seed, exact=False)
+        assert result.distributions is not None
+        values, chances = result.distributions[0]
+        return self.utility(values), chances
+
+    def _provenance(self) -> dict[str, Any]:
+        return {"utility": self.config.utility}
