@@ -74,9 +74,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of an id")
     parser.add_argument("--profile", action="store_true", help="where the time goes, by function")
     args = parser.parse_args()
-    print(
-        f"| environment, {args.envs} copies | per core-second | lowest to highest | bar | ratio |\n|---|---|---|---|---|"
-    )
+    print(f"| environment, {args.envs} copies | per core-second | lowest to highest | bar | ratio |")
+    print("|---|---|---|---|---|")
     for row in ROWS:
         if args.only not in row.id:
             continue
