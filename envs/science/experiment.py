@@ -154,8 +154,12 @@ class ExperimentDynamics(Dynamics):
         return mask
 
     def variance(self, covariance: FloatArray) -> FloatArray:
-        """Grid-mean posterior variance of f, ``(n,)`` for covariances ``(n, p, p)``."""
-        return np.asarray(np.einsum("nij,ij->n", covariance, self.moment))
+        """Grid-mean posterior variance of f, ``(n,)`` for covariances ``(n, p, p)``, to a multiple of 2⁻⁴⁰.
+
+        On that binary grid differences and their sums are exact, so that returns telescope to the last bit and no
+        rounding error of 1e-16 poses as a Pareto improvement.
+        """
+        return np.asarray(np.rint(np.einsum("nij,ij->n", covariance, self.moment) * 2.0**40) / 2.0**40)
 
     def _check(self, covariance: FloatArray, spread: FloatArray, state: State) -> None:
         diagonal = np.einsum("nii->ni", covariance)

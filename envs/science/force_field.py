@@ -1,8 +1,8 @@
 """A small neural force field: energy, forces and dipole of (NaCl)ₙ from one model, energy conserving by construction.
 
 Every ion describes its surroundings by Gaussian bumps of its distances to Na⁺ and to Cl⁻ (radial symmetry functions,
-Behler & Parrinello 2007); a small network per element turns them into an energy and a charge. The energy is the sum over
-ions, the forces are ``F = −∂E/∂R`` by automatic differentiation, so they have no curl and energy is conserved; the
+Behler & Parrinello 2007); a small network per element turns them into an energy and a charge. The energy is the sum
+over ions, the forces are ``F = −∂E/∂R`` by automatic differentiation, so they have no curl and energy is conserved; the
 dipole is ``μ = Σ q_i r_i`` with learned charges, shifted to sum to zero. All three turn with the cluster and do not see
 translations or the exchange of like ions.
 
