@@ -70,7 +70,7 @@ class Highway(SplitEnv):
         self.render_mode = render_mode
         self.scalar_weights = np.array([0.4, 0.1, 1.0])
 
-    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
+    def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         parts = info["rewards"]
         split = [parts["high_speed_reward"], parts["right_lane_reward"], 0.0 - parts["collision_reward"]]
         return np.array(split, dtype=np.float64) * float(parts["on_road_reward"])

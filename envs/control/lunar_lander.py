@@ -85,7 +85,7 @@ class LunarLander(SplitEnv):
         self._potential = float(self.simulator.prev_shaping)  # type: ignore[attr-defined]
         return observation, info
 
-    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
+    def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         """The potential is read off the simulator; powers follow from the action, as in Gymnasium's equations."""
         potential = float(self.simulator.prev_shaping)  # type: ignore[attr-defined]
         gain, self._potential = potential - self._potential, potential
@@ -95,7 +95,7 @@ class LunarLander(SplitEnv):
             side = sideways if sideways > 0.5 else 0.0
         else:
             main, side = float(action == 2), float(action in (1, 3))
-        return np.array([reward if terminated else 0.0, gain, 0.0 - main, 0.0 - side])  # no negative zeros
+        return np.array([float(reward) if terminated else 0.0, gain, 0.0 - main, 0.0 - side])  # no negative zeros
 
     def describe(self) -> str:
         """The scene in characters."""

@@ -61,7 +61,7 @@ def side_view(inner: Any, axes: tuple[int, int] = (0, 2), width: int = 61, heigh
         if parent > 0:
             for share in np.linspace(0.0, 1.0, 12):
                 mark((1 - share) * places[parent - 1] + share * place, "·")
-    for number, place in enumerate(places):
+    for number, place in reversed(list(enumerate(places))):  # the first body on top
         name = inner.model.body(number + 1).name
         mark(place, "x" if name.startswith("target") else "o" if number else "O")
     return joined(grid)

@@ -66,12 +66,19 @@ class MujocoTask(SplitEnv):
         if not self._forward_weight > 0:
             raise EnvError(f"forward_reward_weight is {self._forward_weight}; expected a positive number")
         self._control, self._everywhere = bool(control), bonus == "all"
+        self._worst = -float(np.square(inner.action_space.high.astype(np.float64)).sum())
         super().__init__(inner, self._spec(inner, max_steps), max_steps, recipe)
         self.render_mode = render_mode
         if not (self._everywhere and self._control):
             weights = [self._forward_weight, *[0.0] * (self.SECOND is not None), *[self._effort_weight] * control]
             self.scalar_weights = np.array(weights)
-        self._last: FloatArray | None = None
+        self._shared = [
+            key
+            for key, has in (("reward_survive", "healthy_reward"), ("reward_contact", "contact_cost"))
+            if hasattr(inner, has)
+        ]
+        self._info: Info = {}
+        inner.do_simulation = inner._step_mujoco_simulation  # the action's shape has been checked: not once more
 
     def _spec(self, inner: Any, max_steps: int | None) -> MOSpec:
         objectives = [Objective("forward", "m/s", description="speed along x, and the bonus for being upright")]
@@ -79,31 +86,32 @@ class MujocoTask(SplitEnv):
             objectives.append(self.SECOND[0])
         low = [-100.0] * len(objectives)
         if self._control:
-            worst = -float(np.square(inner.action_space.high.astype(np.float64)).sum())
-            least = -np.inf if self._everywhere and hasattr(inner, "contact_cost") else worst
+            least = -np.inf if self._everywhere and hasattr(inner, "contact_cost") else self._worst
             most = float(getattr(inner, "_healthy_reward", 0.0)) if self._everywhere else 0.0
             objectives.append(Objective("control", "torque²", least, most, "minus the sum of squared torques"))
-            low.append(MAX_STEPS * worst)
+            low.append(MAX_STEPS * self._worst)
         goals = self.GOALS if self._control else self.GOALS[:-1]
         return MOSpec(tuple(objectives), 0.99, max_steps, ref_point=tuple(low), return_scale=(tuple(low), goals))
 
-    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
-        effort = -float(action @ action)
-        shared = float(info.get("reward_survive", 0.0) + info.get("reward_contact", 0.0))
-        if not self._control:
-            shared += self._effort_weight * effort
-        rewards = [(float(info["reward_forward"]) + shared) / self._forward_weight]
+    def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
+        priced = info["reward_ctrl"]
+        shared = 0.0 if self._control else priced
+        for key in self._shared:
+            shared += info[key]
+        split = np.empty(len(self.mo_spec.objectives))
+        split[0] = (info["reward_forward"] + shared) / self._forward_weight
         if self.SECOND is not None:
-            rewards.append(self.SECOND[2] * float(info[self.SECOND[1]]) + shared)
+            split[1] = self.SECOND[2] * info[self.SECOND[1]] + shared
         if self._control:
-            rewards.append(effort + shared if self._everywhere else effort)
-        split = np.array(rewards)
-        self._last = split
-        return split.copy()
+            effort = priced / self._effort_weight if self._effort_weight else -np.square(action).sum()
+            effort = max(effort, self._worst)  # float32 torques may round below it
+            split[-1] = effort + shared if self._everywhere else effort
+        self._info = info
+        return split
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
         """Start an episode near the robot's rest position; there are no options."""
-        self._last = None
+        self._info = {}
         return super().reset(seed=seed, options=options)
 
     def render(self) -> Any:
@@ -115,9 +123,10 @@ class MujocoTask(SplitEnv):
         return gl_picture(self.simulator) if self.render_mode == "rgb_array" else super().render()
 
     def describe(self) -> str:
-        """A side view of the robot in characters, and the rewards of the last step."""
-        pairs = [] if self._last is None else zip(self.mo_spec.names, self._last, strict=True)
-        return side_view(self.simulator, self.VIEW) + "   ".join(f"{name} {value:+.3f}" for name, value in pairs) + "\n"
+        """A side view of the robot in characters, and the parts of its reward in the last step."""
+        parts = ((key, float(value)) for key, value in self._info.items() if key.startswith("reward_"))
+        facts = "   ".join(f"{key.removeprefix('reward_')} {value:+.3f}" for key, value in parts)
+        return f"{side_view(self.simulator, self.VIEW)}{facts}\n"
 
 
 class Hopper(MujocoTask):

@@ -27,9 +27,10 @@ class Reacher(SplitEnv):
 
     This is a task of its own; no weights recover Gymnasium's reacher, whose single target moves.
 
-    Differences from MO-Gymnasium's ``mo-reacher-v5``, the arm being the same: rewards are measured after the action
-    (there before it, so that an action never changes its own reward, and the last one is without effect); the elbow
-    starts at π/2 (there 3.1415/2); the targets are fixed bodies, not joints; rewards are float64 with true bounds.
+    Differences from MO-Gymnasium's ``mo-reacher-v5``, the arm being the same: rewards are measured after the action,
+    at the angles that are observed (there before it, so that an action never changes its own reward and the last one
+    is without effect; and from bodies that MuJoCo leaves half a step behind the joints); the elbow starts at π/2
+    (there 3.1415/2); the targets are fixed bodies, not joints; rewards are float64 with true bounds.
 
     Args:
         max_steps: time limit.
@@ -57,7 +58,7 @@ class Reacher(SplitEnv):
         super().__init__(inner, spec, max_steps, {"max_steps": max_steps, "render_mode": render_mode, **options})
         self.render_mode = render_mode
 
-    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
+    def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         return np.asarray(1.0 - 4.0 * info["distances"])
 
     def render(self) -> Any:

@@ -68,6 +68,7 @@ class FourTargetArm(suite.MujocoEnv):
     ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply one of nine torque pairs for 0.02 s."""
         self.do_simulation(TORQUES[action], self.frame_skip)
+        mujoco.mj_kinematics(self.model, self.data)  # a step leaves the bodies half a step behind the joints
         if self.render_mode == "human":
             self.render()  # type: ignore[no-untyped-call]
         distances = self.distances()

@@ -64,12 +64,14 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         self.metadata["render_modes"] = [*modes, "ansi"]
         self.render_mode = inner.render_mode
         self._choices = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
+        self._shape = self.action_space.shape
+        self._low, self._high = _common_bounds(self.action_space)
         self._limit = np.inf if max_steps is None else max_steps
         self._steps = -1  # negative while there is no episode
         self._why = "before reset"
 
     @abstractmethod
-    def _split(self, action: Any, reward: float, terminated: bool, info: Info) -> FloatArray:
+    def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         """The rewards ``(K,)`` float64 of the step that has just been simulated."""
 
     @abstractmethod
@@ -100,16 +102,25 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         """
         if self._steps < 0:
             raise EnvError(f"step was called {self._why}; call reset() first")
-        valid = check_integer(action, self._choices) if self._choices else check_one(action, self.action_space)[0]
+        valid = check_integer(action, self._choices) if self._choices else self._checked(action)
         observation, reward, terminated, truncated, info = self.simulator.step(valid)
-        rewards = self._split(valid, float(reward), bool(terminated), info)
+        rewards = self._split(valid, reward, terminated, info)
         info["original_reward"] = reward
         self._steps += 1
-        terminated = bool(terminated)
-        truncated = not terminated and (bool(truncated) or self._steps >= self._limit)
-        if terminated or truncated:
+        if terminated or truncated or self._steps >= self._limit:
             self._steps, self._why = -1, "after the episode ended"
-        return observation, rewards, terminated, truncated, info
+            return observation, rewards, bool(terminated), not terminated, info
+        return observation, rewards, False, False, info
+
+    def _checked(self, action: Any) -> Any:
+        """The action, if it is valid. Plain numbers are compared: on arrays this short NumPy takes longer."""
+        if type(action) is np.ndarray and action.shape == self._shape and action.dtype.kind == "f":
+            for value in action.tolist():
+                if not self._low <= value <= self._high:  # NaN is neither
+                    break
+            else:
+                return action
+        return check_one(action, self.action_space)[0]
 
     def render(self) -> Any:
         """A picture by the simulator, or a few lines of text."""
@@ -120,6 +131,15 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
     def close(self) -> None:
         """Close the simulator's window and buffers."""
         self.simulator.close()
+
+
+def _common_bounds(space: spaces.Space[Any]) -> tuple[float, float]:
+    """The bounds that all components of a flat box share, or an empty interval."""
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        low, high = float(space.low.max()), float(space.high.min())
+        if (space.low == low).all() and (space.high == high).all():
+            return low, high
+    return np.inf, -np.inf
 
 
 def inner_mode(render_mode: str | None) -> str | None:
