@@ -61,5 +61,5 @@ def point_sets(draw, low=1, high=7, k=None, grid=True):
     """Points with K = 2 … 4; on a grid, so that ties and duplicates happen, or anywhere in the unit cube."""
     n, k = draw(st.integers(low, high)), k or draw(st.integers(2, 4))
     if grid:
-        return draw(arrays(np.float64, (n, k), elements=st.integers(0, 5).map(float)))
-    return draw(arrays(np.float64, (n, k), elements=st.floats(0, 1, allow_nan=False, width=32)))
+        return draw(arrays(np.float64, (n, k), elements=st.integers(0, 5).map(float), fill=st.nothing()))
+    return draw(arrays(np.float64, (n, k), elements=st.floats(0, 1, allow_nan=False, width=32), fill=st.nothing()))

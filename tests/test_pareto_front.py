@@ -56,6 +56,15 @@ class TestBuilding:
         assert best.policies == ("high", "low")
         assert best.episodes.tolist() == [20, 10]
 
+    def test_subset_by_mask_and_by_number(self):
+        front = Front(**FULL)
+        for keep in ([True, False, True], [0, 2]):
+            some = front.subset(keep)
+            assert some.points.tolist() == [[3, 1], [1, 3]]
+            assert some.policies == ("high", "low")
+            assert some.covariance[:, 0, 0].tolist() == [2, 1]
+            assert some.ref_point.tolist() == [0, -25]
+
     def test_inputs_are_copied_and_results_are_read_only(self):
         points, ref = np.array([[1.0, 2.0], [2.0, 1.0]]), np.zeros(2)
         front = Front(points, ref_point=ref)

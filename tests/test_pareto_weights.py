@@ -93,6 +93,11 @@ class TestCorners:
         corners = corner_weights([[0, 4], [3, 3], [4, 0], [1, 1], [2, 2.5]])
         assert corners == pytest.approx(np.array([[0, 1], [0.25, 0.75], [0.75, 0.25], [1, 0]]), abs=1e-15)
 
+    def test_an_uneven_front_by_hand(self):
+        # (0, 4) and (1, 3.5) tie at 4(1 − w) = w + 3.5(1 − w): w = 1/3; then w + 3.5(1 − w) = 4w: w = 7/13
+        corners = corner_weights([[0, 4], [1, 3.5], [4, 0]])
+        assert corners[:, 0] == pytest.approx([0, 1 / 3, 7 / 13, 1], abs=1e-15)
+
     def test_three_unit_vectors_meet_in_the_middle(self):
         expected = [[0, 0, 1], [0, 0.5, 0.5], [0, 1, 0], [1 / 3] * 3, [0.5, 0, 0.5], [0.5, 0.5, 0], [1, 0, 0]]
         assert corner_weights(np.eye(3)) == pytest.approx(np.array(expected), abs=1e-14)

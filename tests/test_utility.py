@@ -43,7 +43,7 @@ EVERY = [
     Threshold((0.5, -math.inf, 0.2), weights=(1, 0, 2)),
     Threshold((0.5, -math.inf, 0.2), mode="satisfied"),
 ]
-vectors = arrays(np.float64, 3, elements=st.floats(-2, 2, width=32))
+vectors = arrays(np.float64, 3, elements=st.floats(-2, 2, width=32), fill=st.nothing())
 
 
 class TestByHand:
@@ -112,7 +112,7 @@ class TestLexicographic:
         assert Lexicographic((0, 1), slack=(4.0, 0)).best(self.POINTS) == 3
         assert Lexicographic((0, 1, 2), slack=(0.25, 1.0, 0)).best(self.POINTS) == 2
 
-    @given(arrays(np.float64, (6, 3), elements=st.integers(0, 2).map(float)))
+    @given(arrays(np.float64, (6, 3), elements=st.integers(0, 2).map(float), fill=st.nothing()))
     def test_keys_sort_as_tuples(self, points):
         order = Lexicographic((2, 0, 1))
         keys = [tuple(k) for k in order.key(points)]
