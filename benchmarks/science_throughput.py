@@ -46,6 +46,13 @@ ROWS = (
     Row("morl/MultiDrugDosing-v0", None, 20, "days", {"compiled": False}),
     Row("morl/Portfolio-v0", None),
     Row("morl/SpeakerCommand-v0", None),
+    Row("morl/MoleculeRelaxation-v0", 100_000, options={"n": 4}),
+    Row("morl/MoleculeRelaxationLJ-v0", 100_000, options={"n": 8}),
+    Row("morl/HPFolding-v0", 1_000_000),
+    Row("morl/HPFolding3D-v0", 1_000_000),
+    Row("morl/ExperimentDesign-v0", None),
+    Row("morl/SequenceLabelling-v0", None),
+    Row("morl/ActiveScan-v0", None),
 )
 
 
