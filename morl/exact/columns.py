@@ -1,0 +1,245 @@
+"""The best mixture for a utility of the expected return, under constraints: column generation.
+
+A small master program mixes the policies found so far; its dual prices are a weight, and the best policy for
+that weight either improves the mixture or proves how little could be gained (Dantzig & Wolfe 1960). The proof
+is the duality gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from morl.exact.occupancy import average_policy
+from morl.exact.oracle import best_policy
+from morl.exact.policy import Mixture
+from morl.exact.programs import Block, Bounds, Constraint, parse_constraints, utility_blocks
+from morl.momdp import MOMDP
+from morl.spec import FloatArray, ModelError
+from morl.utility import Threshold, Utility
+
+_ROUNDS = 500
+_GAP = 1e-10
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The best expected return for a utility.
+
+    Args:
+        mixture: deterministic policies and their probabilities.
+        policy: the equivalent stochastic policy, floats ``(rows,)``, or ``(T, rows)`` with a horizon.
+        value: expected return ``(K,)`` of both.
+        utility: utility of ``value``.
+        gap: no policy's utility exceeds ``utility + gap``.
+        solves: policies computed on the way.
+    """
+
+    mixture: Mixture
+    policy: FloatArray
+    value: FloatArray
+    utility: float
+    gap: float
+    solves: int
+
+
+@dataclass
+class Pool:
+    """The policies found so far, and the oracle that finds more."""
+
+    momdp: MOMDP
+    oracle: Callable[[FloatArray], tuple[Any, FloatArray]]
+    points: list[FloatArray]
+    policies: list[Any]
+    unit: FloatArray
+    solves: int = 0
+
+    def ask(self, w: FloatArray) -> FloatArray:
+        """The value ``(K,)`` of the best policy for raw weights ``w``; kept if it is new."""
+        policy, value = self.oracle(w)
+        self.solves += 1
+        if not any(np.array_equal(value, point) for point in self.points):
+            self.points.append(value)
+            self.policies.append(policy)
+        return value
+
+
+def maximise(momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] | str = ()) -> Maximum:
+    """The mixture of policies whose *expected return* has the largest utility (SER), under constraints.
+
+    Mixtures reach everything that stochastic, history-dependent policies reach, so this is the optimum over
+    all policies.
+
+    Args:
+        utility: any of :mod:`morl.utility` but a lexicographic one.
+        constraints: on the expected return, e.g. ``["cost>=-5", ("time", "<=", 20)]``.
+
+    Raises:
+        ModelError: the constraints cannot be met (which, and by how much), or γ = 1 and a total is unbounded.
+        SpecError: a utility or constraint that does not fit.
+
+    >>> from morl.utility import WorstCase
+    >>> m = MOMDP.from_arrays([[[1.0], [1.0]]], [[[1.0, 0.0], [0.0, 3.0]]], discount=0.5)
+    >>> maximise(m, WorstCase()).value.round(9).tolist()
+    [1.5, 1.5]
+    """
+    bounds = parse_constraints(constraints, momdp)
+    blocks = utility_blocks(utility, momdp.k)
+    pool = make_pool(momdp)
+    meet(pool, bounds)
+    best: tuple[FloatArray, float] | None = None
+    upper = -np.inf
+    for block in blocks:
+        shares, gap = optimise(pool, block, bounds)
+        value = shares @ np.array(pool.points[: len(shares)])
+        score = _value_of(block, value)
+        upper = max(upper, score + gap)
+        if best is None or score > best[1]:
+            best = (shares, score)
+    assert best is not None
+    return finish(pool, best[0], utility, upper)
+
+
+def make_pool(momdp: MOMDP) -> Pool:
+    """A pool that holds the best policy of each objective."""
+
+    def oracle(w: FloatArray) -> tuple[Any, FloatArray]:
+        policy, value = best_policy(momdp, w)
+        return policy, value.start
+
+    size = np.maximum(np.abs(momdp.rewards).max(axis=0, initial=0.0), 1e-300)
+    pool = Pool(momdp, oracle, [], [], size)
+    for j in range(momdp.k):
+        pool.ask(np.eye(momdp.k)[j] / size[j])
+    spread = np.abs(np.array(pool.points)).max(axis=0)
+    pool.unit = np.where(spread > 0, spread, size)
+    return pool
+
+
+def optimise(pool: Pool, block: Block, bounds: Bounds) -> tuple[FloatArray, float]:
+    """Shares of the pool's policies that maximise a block under the constraints, and the gap left.
+
+    The constraints must be feasible for the pool (see :func:`meet`).
+    """
+    size = max(float(np.abs(block.gain * pool.unit).max(initial=0.0)), 1.0)
+    for _ in range(_ROUNDS):
+        shares, prices, value = _master(pool, block, bounds)
+        points = np.array(pool.points)
+        found = pool.ask(prices)
+        gap = max(float(prices @ found - (points @ prices).max()), 0.0)
+        if gap <= _GAP * max(size, abs(value)) or len(pool.points) == len(points):
+            return shares, gap
+    return shares, gap
+
+
+def meet(pool: Pool, bounds: Bounds) -> None:
+    """Add policies until some mixture of the pool meets the constraints.
+
+    Raises:
+        ModelError: none does.
+    """
+    if not len(bounds.bound):
+        return
+    unit = np.maximum(np.abs(bounds.matrix * pool.unit).max(axis=1), 1e-300)
+    m, k = bounds.matrix.shape
+    worst = Block(np.zeros(k), np.ones(1), np.ones((m, 1)), -bounds.matrix / unit[:, None], -bounds.bound / unit)
+    capped = Block(  # max min(0, slack): stops as soon as all are met
+        worst.gain, worst.cost, np.vstack([worst.on_y, [[1.0]]]), np.vstack([worst.on_x, np.zeros((1, k))]),
+        np.append(worst.bound, 0.0),
+    )
+    free = Bounds(np.zeros((0, k)), np.zeros(0), ())
+    shares, gap = optimise(pool, capped, free)
+    value = shares @ np.array(pool.points[: len(shares)])
+    missing = bounds.bound - bounds.matrix @ value
+    if (missing > 1e-9 * unit).any():
+        raise ModelError(_infeasible(pool, bounds, missing))
+
+
+def _infeasible(pool: Pool, bounds: Bounds, missing: FloatArray) -> str:
+    """Which constraints cannot be met: alone, or only together, and by how much."""
+    for row, bound, text in zip(bounds.matrix, bounds.bound, bounds.text, strict=True):
+        best = float(row @ pool.ask(row))
+        if best < bound - 1e-9 * max(1.0, abs(bound)):
+            sign = -1.0 if row[np.argmax(np.abs(row))] < 0 else 1.0
+            return (
+                f"constraint {text!r} cannot be met: the best any policy reaches is {sign * best:.9g}, "
+                f"it misses by {bound - best:.6g}; relax it to that"
+            )
+    parts = ", ".join(
+        f"{text!r} by {gap:.6g}" for text, gap in zip(bounds.text, missing, strict=True) if gap > 0
+    )
+    return f"the constraints cannot be met together: the best compromise misses {parts}; relax them"
+
+
+def _master(pool: Pool, block: Block, bounds: Bounds) -> tuple[FloatArray, FloatArray, float]:
+    """Solve the master program: shares ``(n,)``, prices of the objectives ``(K,)`` and its value."""
+    from scipy.optimize import linprog  # slow to import
+
+    points = np.array(pool.points) / pool.unit
+    n, k = points.shape
+    y = len(block.cost)
+    on_x, gain, matrix = block.on_x * pool.unit, block.gain * pool.unit, bounds.matrix * pool.unit
+    scale = np.maximum(np.abs(matrix).max(axis=1, initial=0.0), 1e-300)
+    slack = 1e-9 * np.maximum(1.0, np.abs(bounds.bound) / scale)
+    upper = np.vstack(
+        [
+            np.hstack([np.zeros((len(block.bound), n)), on_x, block.on_y]),
+            np.hstack([np.zeros((len(scale), n)), -matrix / scale[:, None], np.zeros((len(scale), y))]),
+        ]
+    )
+    limit = np.concatenate([block.bound, -bounds.bound / scale + slack])
+    link = np.hstack([points.T, -np.eye(k), np.zeros((k, y))])
+    one = np.concatenate([np.ones(n), np.zeros(k + y)])[None]
+    result = linprog(
+        -np.concatenate([np.zeros(n), gain, block.cost]),
+        A_ub=upper if len(limit) else None,
+        b_ub=limit if len(limit) else None,
+        A_eq=np.vstack([link, one]),
+        b_eq=np.append(np.zeros(k), 1.0),
+        bounds=[(0, None)] * n + [(None, None)] * (k + y),
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if result.status != 0:
+        raise ModelError(f"master program: HiGHS stopped with {result.message!r}; scale the rewards")
+    shares = np.maximum(result.x[:n], 0.0)
+    shares /= shares.sum()
+    prices = np.asarray(result.eqlin.marginals[:k]) / pool.unit
+    return shares, prices, -float(result.fun)
+
+
+def _value_of(block: Block, x: FloatArray) -> float:
+    """The block's utility at a return: its auxiliary variables chosen best."""
+    fixed = block.gain @ x + block.constant
+    if not len(block.cost):
+        return float(fixed)
+    from scipy.optimize import linprog  # slow to import
+
+    result = linprog(
+        -block.cost, A_ub=block.on_y, b_ub=block.bound - block.on_x @ x, bounds=[(None, None)] * len(block.cost)
+    )
+    return float(fixed - result.fun)
+
+
+def finish(pool: Pool, shares: FloatArray, utility: Callable[[FloatArray], Any], upper: float) -> Maximum:
+    """The answer from shares of the pool: unused policies dropped, both forms of the policy, value and gap."""
+    used = np.flatnonzero(shares > 1e-12)
+    p = shares[used] / shares[used].sum()
+    value = p @ np.array([pool.points[i] for i in used])
+    policies = [pool.policies[i] for i in used]
+    score = float(utility(value))
+    if isinstance(utility, Threshold) and utility.mode == "satisfied":
+        short = Threshold(utility.thresholds, scale=utility.scale)
+        score = 1.0 if float(short(value)) >= -1e-9 else 0.0
+        upper = 1.0 if upper >= -1e-9 else 0.0
+    return Maximum(
+        Mixture(policies, p),
+        average_policy(pool.momdp, policies, p),
+        value,
+        score,
+        max(upper - score, 0.0),
+        pool.solves,
+    )
