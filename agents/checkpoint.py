@@ -89,6 +89,15 @@ def load(folder: str | Path) -> Checkpoint:
         return previous
 
 
+def check(folder: str | Path) -> None:
+    """Read the newest checkpoint whole, without falling back on the one before.
+
+    Raises:
+        RunError: it is missing, truncated or altered.
+    """
+    _read(Path(folder), _CURRENT)
+
+
 def _seal(body: dict[str, Any]) -> bytes:
     text = json.dumps(body, sort_keys=True, allow_nan=False)
     return json.dumps({**body, "seal": hashlib.sha256(text.encode()).hexdigest()}, indent=1, sort_keys=True).encode()

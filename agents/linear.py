@@ -46,9 +46,9 @@ class LinearConfig(AgentConfig):
     warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)
-    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')
+    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')  # noqa: RUF009
     scale_observations: bool = option(True, "scale bounded vector observations to [-1, 1]")
-    eval_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
+    support_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
 
 
 class LinearScalarization(Agent):
@@ -196,8 +196,7 @@ class LinearScalarization(Agent):
     def _value(self, number: int) -> None:
         """Measure a solved weight where linear support needs to know (counted as evaluation)."""
         if not self._plan:
-            policies = NetworkPolicies(self, [number])
-            result = self._evaluator.evaluate(policies, self.config.eval_episodes)
+            result = self._evaluator.evaluate(self._acting_for([number]), self.config.support_episodes)
             self.values[number] = result.mean[0]
 
     def _learn_parallel(self, until: int) -> None:
@@ -299,10 +298,15 @@ class LinearScalarization(Agent):
         if not self.weights:
             raise AgentError("LinearScalarization has learned nothing yet; call learn first")
         if preferences is None:
-            return NetworkPolicies(self, list(range(len(self.weights))))
+            return self._acting_for(list(range(len(self.weights))))
         known = np.array(self.weights)
         nearest = [int(np.abs(known - w).sum(axis=1).argmin()) for w in preferences]
-        return NetworkPolicies(self, nearest)
+        return self._acting_for(nearest)
+
+    def _acting_for(self, numbers: list[int]) -> PolicySet:
+        models = [self._network(i) for i in numbers]
+        preferences = np.array([self.weights[i] for i in numbers])
+        return ModelPolicies(self.observation_space, models, self.config.scale_observations, preferences)
 
     def status(self) -> dict[str, float]:
         """Weights taken up so far."""
@@ -340,22 +344,29 @@ class LinearScalarization(Agent):
             sb3.load_model(self._model, arrays, "current.model")
 
 
-class NetworkPolicies(PolicySet):
-    """The SB3 policies of some of an agent's weights."""
+class ModelPolicies(PolicySet):
+    """The policies of several SB3 models.
+
+    Args:
+        space: the environment's observation space.
+        models: SB3 models.
+        scaled: whether they see scaled observations (see :class:`morl.agents.sb3.ScalarVecEnv`).
+        preferences: ``(m, K)`` or ``None``.
+    """
 
     stochastic = True
 
-    def __init__(self, agent: LinearScalarization, numbers: list[int]) -> None:
+    def __init__(
+        self, space: spaces.Space[Any], models: list[Any], scaled: bool, preferences: FloatArray | None = None
+    ) -> None:
         from morl.agents.observations import Encoder
 
-        self.agent, self.numbers = agent, numbers
-        self.preferences = np.array([agent.weights[i] for i in numbers])
-        space = agent.observation_space
-        plain = not (agent.config.scale_observations and isinstance(space, spaces.Box) and len(space.shape) <= 1)
-        self._encode = None if plain else Encoder(space)
+        self.models, self.preferences = models, preferences
+        flat = isinstance(space, spaces.Box) and len(space.shape) <= 1
+        self._encode = Encoder(space) if scaled and flat else None
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.models)
 
     def act(
         self,
@@ -367,7 +378,7 @@ class NetworkPolicies(PolicySet):
         rng: np.random.Generator,
         deterministic: bool,
     ) -> tuple[Array, Memory]:
-        """One network call per weight."""
+        """One network call per model."""
         from morl.agents.collector import take
         from morl.agents.sb3 import isolated_randomness
 
@@ -375,7 +386,7 @@ class NetworkPolicies(PolicySet):
         out: Array | None = None
         for i in np.unique(which):
             rows = np.flatnonzero(which == i)
-            model = self.agent._network(self.numbers[int(i)])
+            model = self.models[int(i)]
             if deterministic:
                 actions, _ = model.predict(take(seen, rows), deterministic=True)
             else:

@@ -1,0 +1,379 @@
+"""The worst objective, or CVaR across objectives, of the expected return: a game between a learner and the weights.
+
+The worst normalised objective of a policy is the least weighted sum over all weights, so the best policy is one side
+of a zero-sum game. The weights are moved multiplicatively towards what is doing badly while a scalarised learner keeps
+answering them, and the *average* of its policies, drawn once per episode, is what solves the game (Freund & Schapire
+1999; Park et al. 2024; Siddique et al. 2020)::
+
+    w_i ∝ w_i exp(−η f_i(π_t)),     π_{t+1} ≈ argmax_π  w · f(π),     f_i = (J_i − low_i) / (high_i − low_i)
+
+For CVaR_α with objective weights p the adversary's weights are kept below p_i / α: α → 0 is the worst objective,
+α = 1 a plain weighted sum. No single deterministic policy reaches the average's value in general.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from morl.agents.base import Agent, Array
+from morl.agents.config import AgentConfig, option
+from morl.agents.info import AlgoInfo
+from morl.agents.observations import is_countable
+from morl.agents.policies import Mixtures, PolicySet, TablePolicies
+from morl.spec import AgentError, FloatArray
+from morl.utility import CVaRAcross, parse_utility
+from morl.utility import WorstCase as WorstUtility
+
+
+@dataclass(frozen=True)
+class WorstCaseConfig(AgentConfig):
+    """Options of :class:`WorstCase`."""
+
+    utility: str = option("worst", "worst, or cvar:α with optional p (see morl.utility)")
+    learner: str = option(
+        "auto",
+        "what answers the weights: a table, or a stable-baselines3 algorithm",
+        choices=("auto", "table", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
+    )
+    round_steps: int = option(1000, "steps of learning between moves of the weights", low=1)
+    rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
+    warm_up: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
+    average: str = option(
+        "best", "how policies are averaged: the best mixture of those measured, or equally", choices=("best", "uniform")
+    )
+    epsilon: float = option(0.3, "probability of exploring (table)", low=0.0, high=1.0)
+    power: float = option(0.7, "step size n^-power at the n-th visit (table)", low=0.0, high=1.0)
+    memory: int = option(100, "visits that count at most, so that old weights are forgotten (table)", low=1)
+    eval_episodes: int = option(20, "episodes that measure a round's policy where there is no model", low=1)
+    sb3: dict[str, Any] | None = option(None, "arguments of the stable-baselines3 class")  # noqa: RUF009
+    max_states: int = option(20_000, "rows of the table where the environment has no model", low=1)
+
+
+class Learner(Protocol):
+    """Something that keeps improving for weights that keep changing."""
+
+    def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
+        """Learn for ``weight`` (on raw rewards); returns the environment steps taken."""
+
+    def policy(self) -> dict[str, Array]:
+        """The present policy as arrays."""
+
+    def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
+        """Saved policies as a set."""
+
+    def state(self) -> dict[str, Array]:
+        """Everything needed to go on."""
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`state`."""
+
+    def close(self) -> None:
+        """Forget episodes in progress."""
+
+
+class WorstCase(Agent):
+    """See the module's description."""
+
+    info: ClassVar[AlgoInfo] = AlgoInfo(
+        name="WorstCase",
+        summary="The best worst objective (or CVaR across objectives) of the expected return, by a mixture.",
+        criterion=("SER",),
+        policy_class="mixture of stationary deterministic policies",
+        actions=("discrete", "continuous"),
+        observations=("discrete", "vector"),
+        paper="Park et al. 2024; Siddique, Weng & Zimmer 2020",
+        formula="w_i ∝ w_i exp(−η f_i(π_t)),  π_{t+1} ≈ argmax w·f(π);  the average policy is the answer",
+        avoid="every single episode must be good in all objectives: use ESRQLearning, EUPG or QuantileDQN",
+        multi_policy=False,
+    )
+    Config = WorstCaseConfig
+
+    def _setup(self) -> None:
+        c = self.config
+        if self.spec.return_scale is None:
+            raise AgentError(
+                f"{self.problem.id} has no return_scale, so its objectives cannot be compared; give its MOSpec one"
+            )
+        utility = parse_utility(c.utility, self.k, self.spec.names, self.spec.return_scale)
+        self.utility = utility
+        if isinstance(utility, WorstUtility):
+            self.cap = np.ones(self.k)
+        elif isinstance(utility, CVaRAcross):
+            self.cap = np.minimum(utility.probabilities(self.k) / utility.alpha, 1.0)
+        else:
+            raise AgentError(f"WorstCase optimises 'worst' and 'cvar:α'; given was {c.utility!r}")
+        low, high = (np.array(x) for x in self.spec.return_scale)
+        self._low, self._span = low, high - low
+        self.weight: FloatArray = np.full(self.k, 1.0 / self.k)
+        self.members: list[dict[str, Array]] = []
+        self.values: list[FloatArray] = []
+        self.rounds = 0
+        kind = c.learner
+        if kind == "auto":
+            discrete = "discrete" if hasattr(self.action_space, "n") else "continuous"
+            kind = "table" if discrete == "discrete" and is_countable(self.observation_space) else "PPO"
+        self.learner: Learner = TableLearner(self) if kind == "table" else DeepLearner(self, kind)
+
+    def _learn(self, until: int) -> None:
+        c = self.config
+        self.learner.close()
+        while self.num_timesteps < until:
+            steps = min(c.round_steps, until - self.num_timesteps)
+            steps = self.learner.learn(self.weight / self._span, steps, self._segment, self.rounds)
+            self.rounds += 1
+            if self.rounds > c.warm_up:
+                self._move()
+            self.advance(steps)
+        self.learner.close()
+
+    def _move(self) -> None:
+        """Measure the answer to the present weights, keep it, and move the weights against it."""
+        policy = self.learner.policy()
+        result = self._evaluator.evaluate(self.learner.policies([policy]), self.config.eval_episodes)
+        f = (result.mean[0] - self._low) / self._span
+        self.members.append(policy)
+        self.values.append(result.mean[0])
+        rate = self.config.rate / np.sqrt(len(self.members))
+        moved = self.weight * np.exp(-rate * (f - f.min()))
+        # A weight that has vanished could never come back: keep a trace of each.
+        moved = np.maximum(moved / moved.sum(), 1e-4)
+        self.weight = cap_simplex(moved / moved.sum(), self.cap)
+
+    def mixture(self) -> FloatArray:
+        """Probability ``(members,)`` of each policy."""
+        if not self.members:
+            raise AgentError("WorstCase has finished no round yet; learn for longer than warm_up * round_steps steps")
+        n = len(self.members)
+        if self.config.average == "uniform":
+            return np.full(n, 1.0 / n)
+        f = (np.array(self.values) - self._low) / self._span
+        return best_mixture(f, self.cap)
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        chances = self.mixture()
+        used = np.flatnonzero(chances > 1e-12)
+        inner = self.learner.policies([self.members[i] for i in used])
+        return Mixtures(inner, (chances[used] / chances[used].sum())[None])
+
+    def status(self) -> dict[str, float]:
+        """The value of the game as the mixture's own measurements have it."""
+        if not self.members:
+            return {"rounds": float(self.rounds)}
+        value = float(self.utility(self.mixture() @ np.array(self.values)))
+        return {"rounds": float(self.rounds), "utility": value}
+
+    def _provenance(self) -> dict[str, Any]:
+        return {"utility": self.config.utility}
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays = {"weight": self.weight, "values": np.array(self.values).reshape(-1, self.k)}
+        arrays.update({f"learner.{key}": value for key, value in self.learner.state().items()})
+        for i, member in enumerate(self.members):
+            arrays.update({f"member.{i}.{key}": value for key, value in member.items()})
+        return arrays, {"rounds": self.rounds}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
+        self.rounds = int(facts["rounds"])
+        self.learner.restore({k[len("learner.") :]: v for k, v in arrays.items() if k.startswith("learner.")})
+        self.members = []
+        for i in range(len(self.values)):
+            head = f"member.{i}."
+            self.members.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+
+
+def cap_simplex(weight: FloatArray, cap: FloatArray) -> FloatArray:
+    """The nearest point (in relative entropy) of the simplex with every entry at most ``cap``.
+
+    >>> cap_simplex(np.array([0.8, 0.1, 0.1]), np.array([0.5, 0.5, 0.5])).tolist()
+    [0.5, 0.25, 0.25]
+    """
+    out = np.array(weight, dtype=np.float64)
+    held = np.zeros(len(out), dtype=bool)
+    for _ in range(len(out)):
+        over = (out > cap) & ~held
+        if not over.any():
+            break
+        held |= over
+        out[held] = cap[held]
+        free = ~held
+        if not free.any():
+            break
+        out[free] *= (1.0 - cap[held].sum()) / out[free].sum()
+    return out
+
+
+def best_mixture(f: FloatArray, cap: FloatArray) -> FloatArray:
+    """Probabilities ``(n,)`` that maximise min over capped weights of ``w · Σ p_i f_i`` (a linear program).
+
+    Args:
+        f: ``(n, K)`` normalised values of the policies.
+        cap: ``(K,)`` largest weights of the adversary; ones give the worst objective.
+
+    >>> best_mixture(np.array([[1.0, 0.0], [0.0, 1.0]]), np.ones(2)).tolist()
+    [0.5, 0.5]
+    """
+    from scipy.optimize import linprog
+
+    n, k = f.shape
+    # The inner minimum over {w : Σw = 1, 0 <= w <= cap} is, by duality, max z − Σ cap_j y_j with z − y_j <= f_j.
+    cost = np.concatenate([np.zeros(n), [-1.0], cap])
+    below = np.concatenate([-f.T, np.ones((k, 1)), -np.eye(k)], axis=1)
+    total = np.concatenate([np.ones(n), np.zeros(1 + k)])[None]
+    bounds = [(0, None)] * n + [(None, None)] + [(0, None)] * k
+    result = linprog(cost, A_ub=below, b_ub=np.zeros(k), A_eq=total, b_eq=[1.0], bounds=bounds, method="highs")
+    if result.status != 0:
+        return np.full(n, 1.0 / n)
+    chances = np.maximum(result.x[:n], 0.0)
+    return np.asarray(chances / chances.sum())
+
+
+class TableLearner:
+    """Q-learning in a table of value vectors, greedy for whatever the weights are now."""
+
+    def __init__(self, agent: WorstCase) -> None:
+        from morl.agents.tabular import TabularProblem
+
+        self.agent = agent
+        self.tables = TabularProblem(agent.problem, agent.config.max_states)
+        size = (self.tables.capacity, self.tables.width)
+        self.q = np.zeros((1, *size, agent.k))
+        self.visits = np.zeros(size, dtype=np.int64)
+        self._stepper: Any = None
+        self._cursor = np.full(3, -1, dtype=np.int64)
+        self._rng = np.random.default_rng(0)
+
+    def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
+        """See :class:`Learner`."""
+        from morl.agents.multi_weight_q import run
+
+        agent, c = self.agent, self.agent.config
+        np.minimum(self.visits, c.memory, out=self.visits)
+        weights = weight[None]
+        if self._cursor[1] == -1:
+            self._rng = agent.rng("train", segment)
+            self._cursor[1] = 0
+        if self.tables.world is None or agent.problem.is_vector:
+            return self._step(weights, steps, segment)
+        run(
+            self.tables.world, self.q, self.visits, weights, self.tables.n_actions,
+            steps, c.epsilon, agent.discount, c.power, self._cursor, self._rng,
+        )  # fmt: skip
+        return steps
+
+    def _step(self, weights: FloatArray, steps: int, segment: int) -> int:
+        from morl.agents.multi_weight_q import choose, update
+        from morl.agents.tabular import Step, Stepper
+
+        agent, c = self.agent, self.agent.config
+        if self._stepper is None:
+            self._stepper = Stepper(self.tables, c.n_envs, agent.discount)
+            self._stepper.reset(agent.segment_seed())
+        n_actions = self.tables.n_actions
+
+        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+            return int(choose(self.q, self.visits, weights, n_actions, state, 0, c.epsilon, self._rng))
+
+        def learn(x: Step) -> None:
+            update(
+                self.q, self.visits, weights, n_actions,
+                x.state, x.action, x.reward, x.after, x.terminated, agent.discount, c.power,
+            )  # fmt: skip
+
+        taken = 0
+        while taken < steps:
+            taken += self._stepper.step(act, learn)
+        return taken
+
+    def policy(self) -> dict[str, Array]:
+        """The greedy actions for the present weights."""
+        weight = self.agent.weight / self.agent._span
+        illegal = np.arange(self.tables.width) >= np.maximum(self.tables.n_actions, 1)[:, None]
+        values = np.where(illegal, -np.inf, self.q[0] @ weight)
+        return {"actions": values.argmax(axis=1) + self.tables.offset}
+
+    def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
+        """See :class:`Learner`."""
+        return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]), default=self.tables.offset)
+
+    def state(self) -> dict[str, Array]:
+        """See :class:`Learner`."""
+        return {"q": self.q, "visits": self.visits, **self.tables.arrays()}
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """See :class:`Learner`."""
+        self.q, self.visits = arrays["q"].copy(), arrays["visits"].copy()
+        self.tables.restore(arrays)
+
+    def close(self) -> None:
+        """Begin anew next time."""
+        if self._stepper is not None:
+            self._stepper.close()
+            self._stepper = None
+        self._cursor[:] = -1
+
+
+class DeepLearner:
+    """A stable-baselines3 model whose scalarisation is changed under it."""
+
+    def __init__(self, agent: WorstCase, algorithm: str) -> None:
+        from morl.agents import sb3
+
+        self.agent, self.algorithm = agent, algorithm
+        self._env = sb3.ScalarVecEnv(agent.problem, agent.config.n_envs, np.full(agent.k, 1.0 / agent.k))
+        self.model = self._build(self._env)
+
+    def _build(self, env: Any, *, acting: bool = False) -> Any:
+        from morl.agents import sb3
+
+        agent = self.agent
+        options = dict(agent.config.sb3 or {})
+        if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
+            options["buffer_size"] = 1 if acting else options.get("buffer_size", 50_000)
+        return sb3.build(self.algorithm, env, agent.discount, agent.integer_seed("network"), options)
+
+    def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
+        """See :class:`Learner`."""
+        from morl.agents import sb3
+
+        self._env.weight = weight
+        before = self.model.num_timesteps
+        seed = self.agent.integer_seed("train", segment, turn)
+        sb3.train(self.model, steps, seed, lambda n: None, self.agent.target_timesteps)
+        return int(self.model.num_timesteps - before)
+
+    def policy(self) -> dict[str, Array]:
+        """The network's parameters."""
+        from morl.agents.networks import module_arrays
+
+        return module_arrays(self.model.policy, "policy")
+
+    def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
+        """See :class:`Learner`."""
+        from morl.agents.linear import ModelPolicies
+        from morl.agents.networks import load_module
+
+        models = []
+        for arrays in saved:
+            model = self._build(self._env, acting=True)
+            load_module(model.policy, arrays, "policy")
+            models.append(model)
+        return ModelPolicies(self.agent.observation_space, models, scaled=True)
+
+    def state(self) -> dict[str, Array]:
+        """See :class:`Learner`."""
+        from morl.agents import sb3
+
+        return sb3.model_arrays(self.model, "model", replay=True)
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """See :class:`Learner`."""
+        from morl.agents import sb3
+
+        sb3.load_model(self.model, arrays, "model")
+
+    def close(self) -> None:
+        """Nothing is held between calls: every call begins episodes anew."""
