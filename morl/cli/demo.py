@@ -87,11 +87,12 @@ class Demo:
         from morl.utility import WorstCase
 
         truth = fronts["exact front"]
-        worst = WorstCase(scale=truth.scale)
+        assert truth.scale is not None
+        worst = WorstCase(scale=(tuple(truth.scale[0]), tuple(truth.scale[1])))
         model = as_momdp(LAB)[0]
         with stage(f"{LAB}: worst objective by policy class"):
             mixed = maximise(model, worst)
-            episode = expected_utility(model, worst)
+            episode = expected_utility(model, worst, clip=worst.scale)
         hull = truth.points[truth.supported]
         rows: list[tuple[str, str, Any]] = [
             ("linear agent, learned", "SER", worst(fronts["linear agent"].points).max()),
@@ -99,7 +100,7 @@ class Demo:
             ("multi-policy agent, learned", "SER", worst(fronts["multi-policy agent"].points).max()),
             ("best stationary deterministic policy", "SER", worst(truth.points).max()),
             ("best stochastic policy", "SER", mixed.utility),
-            ("best policy for the worst objective of each episode", "ESR", episode.utility),
+            ("best policy for the worst objective of each episode", "ESR", episode.value),
         ]
         title = f"{LAB}: worst of the three objectives, scaled to [0, 1]"
         emit_table(("policy class", "criterion", "worst objective"), rows, title=title)
