@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from morl.exact.ccs import convex_coverage_set
     from morl.exact.deterministic import pareto_deterministic
     from morl.exact.enumeration import enumerate_policies, policy_values
-    from morl.exact.files import read_drn, read_prism, write_drn
+    from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
     from morl.exact.inner import WeightSolution, solve_weight
     from morl.exact.lexical import lexicographic
     from morl.exact.columns import Maximum, maximise
     from morl.exact.occupancy import occupancy_lp
     from morl.exact.oracle import best_policy
     from morl.exact.policy import HistoryPolicy, Mixture, Plan
-    from morl.exact.risk import cvar, expected_utility, quantile
+    from morl.exact.risk import Episodic, cvar, expected_utility, quantile, worst_cvar
     from morl.exact.dispatch import solve
 
 _WHERE = {
+    "Episodic": "risk",
     "HistoryPolicy": "policy",
     "Maximum": "columns",
     "Mixture": "policy",
@@ -37,6 +38,7 @@ _WHERE = {
     "evaluate": "bellman",
     "evaluate_batch": "bellman",
     "expected_utility": "risk",
+    "from_toy_text": "files",
     "lexicographic": "lexical",
     "maximise": "columns",
     "occupancy_lp": "occupancy",
@@ -47,10 +49,12 @@ _WHERE = {
     "read_prism": "files",
     "solve": "dispatch",
     "solve_weight": "inner",
+    "worst_cvar": "risk",
     "write_drn": "files",
 }
 
 __all__ = [
+    "Episodic",
     "HistoryPolicy",
     "Maximum",
     "Mixture",
@@ -64,6 +68,7 @@ __all__ = [
     "evaluate",
     "evaluate_batch",
     "expected_utility",
+    "from_toy_text",
     "lexicographic",
     "maximise",
     "occupancy_lp",
@@ -74,6 +79,7 @@ __all__ = [
     "read_prism",
     "solve",
     "solve_weight",
+    "worst_cvar",
     "write_drn",
 ]
 
