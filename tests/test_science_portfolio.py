@@ -150,6 +150,8 @@ def test_bad_input():
         Portfolio().reset(options={"weights": [0.5, 0.1, 0.1]})
     with pytest.raises(EnvError, match="turnover=False"):
         Portfolio().pareto_front()
+    assert not hasattr(Portfolio(), "pareto_front")
+    assert Portfolio(turnover=False).pareto_front(0.9).discount == 0.9
     with pytest.raises(EnvError, match="positive definite"):
         minimum_variance(np.ones((3, 3)))
 

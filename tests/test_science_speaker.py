@@ -149,6 +149,15 @@ def test_front_is_known_only_where_the_voice_says_nothing():
     assert len(SpeakerCommandVector(2, rho=0.5).pareto_front()) == len(pareto_front())
     with pytest.raises(EnvError, match=r"rho is 0\.95"):
         SpeakerCommand().pareto_front()
+    assert not hasattr(SpeakerCommand(), "pareto_front")
+
+
+@pytest.mark.parametrize("discount", [0.97, 0.5])
+def test_discounted_front_by_brute_force_over_thresholds(discount):
+    front = SpeakerCommand(nuisance=False).pareto_front(discount)
+    values = np.array([listener_value(c, discount) for c in np.linspace(0, 4, 81)])
+    assert (front.outer[:, :2] @ values.T <= front.outer[:, 2:] + 1e-9).all()
+    assert len(front) == (33 if discount > 0.9 else 1)  # half the reward is not worth waiting for
 
 
 # ---- the wrapper --------------------------------------------------------------------------------------------

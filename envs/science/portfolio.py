@@ -12,14 +12,14 @@ the textbook's parabola with short sales. Assumptions: the parameters above; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science._convex import half_spaces, sandwich
+from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_weights
 
@@ -184,10 +184,12 @@ def pareto_front(dynamics: PortfolioDynamics, months: int = MONTHS, discount: fl
     the returns are those of portfolios on the simplex, which softmax reaches to 1e-4.
 
     Raises:
-        EnvError: the turnover objective is on: then yesterday's portfolio matters, and no formula is known.
+        UnknownFrontError: the turnover objective is on: then yesterday's portfolio matters, and no formula is known.
     """
     if dynamics.k != 2:
-        raise EnvError("Portfolio-v0 with the turnover objective has no known front; make it with turnover=False")
+        raise UnknownFrontError(
+            "Portfolio-v0 with the turnover objective has no known front; make it with turnover=False"
+        )
     if not 0.0 <= discount <= 1.0:
         raise EnvError(f"discount is {discount}; expected a number in [0, 1]")
     mean, covariance = monthly_mean(dynamics.drift), dynamics.covariance
@@ -226,6 +228,16 @@ def _render(state: State, mode: str) -> Any:
     return render(state, mode)
 
 
+def _front(dynamics: Any, max_steps: int | None) -> Callable[..., Front]:
+    months = max_steps or MONTHS
+    pareto_front(dynamics, 1, points=3)  # raises where no front is known
+
+    def front(discount: float | None = None) -> Front:
+        return pareto_front(dynamics, months, 1.0 if discount is None else float(discount))
+
+    return front
+
+
 class Portfolio(BatchedEnv):
     """``morl/Portfolio-v0``; see :class:`PortfolioDynamics` for the options."""
 
@@ -234,10 +246,10 @@ class Portfolio(BatchedEnv):
     def __init__(self, render_mode: str | None = None, max_steps: int | None = MONTHS, **options: Any) -> None:
         super().__init__(PortfolioDynamics(**options), max_steps, render_mode, _render)
 
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """Markowitz's efficient frontier, where turnover is off; see :func:`pareto_front`."""
-        assert isinstance(self.dynamics, PortfolioDynamics)
-        return pareto_front(self.dynamics, self.max_steps or MONTHS, 1.0 if discount is None else float(discount))
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """Markowitz's efficient frontier as a function of the discount, where turnover is off."""
+        return _front(self.dynamics, self.max_steps)
 
 
 class PortfolioVector(BatchedVectorEnv):
@@ -247,10 +259,10 @@ class PortfolioVector(BatchedVectorEnv):
         vector = {k: options.pop(k) for k in ("autoreset_mode", "max_episode_steps", "render_mode") if k in options}
         super().__init__(PortfolioDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
 
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """Markowitz's efficient frontier, where turnover is off; see :func:`pareto_front`."""
-        assert isinstance(self.dynamics, PortfolioDynamics)
-        return pareto_front(self.dynamics, self.max_steps or MONTHS, 1.0 if discount is None else float(discount))
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """Markowitz's efficient frontier as a function of the discount, where turnover is off."""
+        return _front(self.dynamics, self.max_steps)
 
 
 class ConstantPortfolio:

@@ -12,14 +12,14 @@ the nuisance. Assumption: all numbers above but the accuracies, which follow fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science._convex import half_spaces, sandwich
+from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
 from morl.envs.wrappers.nuisance import DIMENSION, check_rho, draw_code, draw_speaker
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
@@ -110,11 +110,11 @@ def _content(goal: Any, rng: np.random.Generator) -> FloatArray:
     return np.asarray(sign + rng.standard_normal((len(goal), DIMENSION)))
 
 
-def listener_value(threshold: float) -> FloatArray:
+def listener_value(threshold: float, discount: float = 1.0) -> FloatArray:
     """Exact (accuracy, effort) of listening again if and only if |projected content| < threshold.
 
     For g = 1 the projection y is N(m, 1), m = 0.8416; answering at once is right if y ≥ c, and after a second sample y₂
-    if y + y₂ > 0, so accuracy = 1 − Φ(c − m) + ∫₋c^c φ(y − m)·Φ(y + m) dy.
+    if y + y₂ > 0, so accuracy = 1 − Φ(c − m) + γ·∫₋c^c φ(y − m)·Φ(y + m) dy.
 
     >>> listener_value(0.0).round(3).tolist(), listener_value(40.0).round(3).tolist()
     ([0.8, -0.0], [0.883, -0.1])
@@ -126,34 +126,50 @@ def listener_value(threshold: float) -> FloatArray:
     y = c * nodes
     inside = c * np.sum(node_weights * _normal(y - STRENGTH) * ndtr(y + STRENGTH))
     listens = ndtr(c - STRENGTH) - ndtr(-c - STRENGTH)
-    return np.array([1.0 - ndtr(c - STRENGTH) + inside, -COST * listens])
+    return np.array([1.0 - ndtr(c - STRENGTH) + discount * inside, -COST * listens])
 
 
-def listening_gain(y: Any) -> FloatArray:
-    """Expected gain in accuracy of a second sample when the first projected to ±y."""
+def listening_gain(y: Any, discount: float = 1.0) -> FloatArray:
+    """Expected gain in (discounted) accuracy of a second sample when the first projected to ±y."""
     from scipy.special import ndtr
 
     y = np.abs(np.asarray(y, float))
     right, wrong = _normal(y - STRENGTH), _normal(y + STRENGTH)
-    return np.asarray((right * ndtr(y + STRENGTH) + wrong * ndtr(STRENGTH - y) - right) / (right + wrong))
+    later = right * ndtr(y + STRENGTH) + wrong * ndtr(STRENGTH - y)
+    return np.asarray((discount * later - right) / (right + wrong))
 
 
 def _normal(x: Any) -> Any:
     return np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi)
 
 
-def pareto_front(points: int = 33) -> Front:
+def _thresholds(points: int, discount: float) -> FloatArray:
+    """From never listening to listening wherever it gains anything."""
+    if discount == 1.0:
+        return np.concatenate([[0.0], np.linspace(0.05, 3.5, points - 2), [10.0]])
+    if listening_gain(0.0, discount) <= 0.0:
+        return np.zeros(1)
+    low, high = 0.0, 10.0  # the gain falls with |y|: bisect for where it ends
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if listening_gain(middle, discount) > 0.0 else (low, middle)
+    return np.linspace(0.0, low, points)
+
+
+def pareto_front(points: int = 33, discount: float = 1.0) -> Front:
     """The exact front of an honest listener, sampled at thresholds c from never to always listening, with its ε."""
-    c = np.concatenate([[0.0], np.linspace(0.05, 3.5, points - 2), [10.0]])
-    values = np.array([listener_value(x) for x in c])
-    share = COST / (COST + np.maximum(listening_gain(c), 0.0))  # w·gain = (1 − w)·cost at the threshold
+    if not 0.0 <= discount <= 1.0:
+        raise EnvError(f"discount is {discount}; expected a number in [0, 1]")
+    c = _thresholds(points, discount)
+    values = np.array([listener_value(x, discount) for x in c])
+    share = COST / (COST + np.maximum(listening_gain(c, discount), 0.0))  # w·gain = (1 − w)·cost at the threshold
     share[-1] = 1.0
     weights = np.column_stack([share, 1.0 - share])
     return Front(
         values,
         _SPEC.objectives,
         _SPEC.ref_point,
-        1.0,
+        discount,
         policies=[Listener(x) for x in c],
         weights=weights,
         supported=np.ones(len(c), bool),
@@ -177,15 +193,17 @@ def _render(state: State, mode: str) -> Any:
     return render(state, mode)
 
 
-def _front(dynamics: Any, discount: float | None) -> Front:
+def _front(dynamics: Any) -> Callable[..., Front]:
     if dynamics.nuisance and dynamics.rho != 0.5:
-        raise EnvError(
+        raise UnknownFrontError(
             f"SpeakerCommand-v0 has a known front without the nuisance or at rho=0.5, and rho is {dynamics.rho}; "
             "make it with nuisance=False"
         )
-    if discount not in (None, 1.0):
-        raise EnvError(f"discount is {discount}; the front of SpeakerCommand-v0 is known for 1")
-    return pareto_front()
+
+    def front(discount: float | None = None) -> Front:
+        return pareto_front(discount=1.0 if discount is None else float(discount))
+
+    return front
 
 
 class SpeakerCommand(BatchedEnv):
@@ -196,9 +214,10 @@ class SpeakerCommand(BatchedEnv):
     def __init__(self, render_mode: str | None = None, max_steps: int | None = None, **options: Any) -> None:
         super().__init__(SpeakerDynamics(**options), max_steps, render_mode, _render)
 
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """The exact front, where the nuisance says nothing; see :func:`pareto_front`."""
-        return _front(self.dynamics, discount)
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """The exact front as a function of the discount, where the nuisance says nothing."""
+        return _front(self.dynamics)
 
 
 class SpeakerCommandVector(BatchedVectorEnv):
@@ -208,9 +227,10 @@ class SpeakerCommandVector(BatchedVectorEnv):
         vector = {k: options.pop(k) for k in ("autoreset_mode", "max_episode_steps", "render_mode") if k in options}
         super().__init__(SpeakerDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
 
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """The exact front, where the nuisance says nothing; see :func:`pareto_front`."""
-        return _front(self.dynamics, discount)
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """The exact front as a function of the discount, where the nuisance says nothing."""
+        return _front(self.dynamics)
 
 
 class Listener:
