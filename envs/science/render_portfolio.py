@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,19 @@ def _text(state: dict[str, np.ndarray[Any, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@lru_cache(maxsize=1)
+def _curves() -> tuple[Any, ...]:
+    """Risk and drift in % a year along the frontier with short sales and along the efficient one."""
+    means = np.linspace(0.03, 0.115, 90)
+    short = [frontier(m) for m in means]
+    held = [best_constant(s, 100 * DRIFT, COVARIANCE) for s in np.linspace(0.0, 1.0, 200)]
+
+    def plane(weights: Any) -> Any:
+        return np.array([[100 * np.sqrt(x @ COVARIANCE @ x), 100 * x @ DRIFT] for x in weights]).T
+
+    return plane(short), plane(held)
+
+
 def _picture(state: dict[str, np.ndarray[Any, Any]]) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -36,17 +50,9 @@ def _picture(state: dict[str, np.ndarray[Any, Any]]) -> Any:
     canvas = FigureCanvasAgg(figure)
     plane, bars = figure.subplots(1, 2, width_ratios=(2.4, 1))
     figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.13, wspace=0.3)
-    means = np.linspace(0.03, 0.115, 90)
-    risk = [100 * np.sqrt(x @ COVARIANCE @ x) for x in (frontier(m) for m in means)]
-    plane.plot(risk, 100 * means, ls=":", color="#9aa5b1", label="with short sales")
-    held = [best_constant(s, 100 * DRIFT, COVARIANCE) for s in np.linspace(0.0, 1.0, 200)]
-    plane.plot(
-        [100 * np.sqrt(x @ COVARIANCE @ x) for x in held],
-        [100 * x @ DRIFT for x in held],
-        color="#3f9b5f",
-        lw=2.4,
-        label="efficient frontier",
-    )
+    short, held = _curves()
+    plane.plot(*short, ls=":", color="#9aa5b1", label="with short sales")
+    plane.plot(*held, color="#3f9b5f", lw=2.4, label="efficient frontier")
     plane.scatter(100 * VOLATILITY, 100 * DRIFT, c=_COLOURS, s=46, zorder=3)
     for name, x, y in zip(_NAMES, 100 * VOLATILITY, 100 * DRIFT, strict=True):
         plane.annotate(name, (x, y), xytext=(7, -11), textcoords="offset points", fontsize=9, color=_INK)
