@@ -55,8 +55,8 @@ def storm_model(m: MOMDP) -> Any:
     return _storage._SparseMdp_Double(parts)
 
 
-def storm_front(model: Any, k: int, precision: float, sound: bool = True) -> tuple[float, int]:
-    """Seconds that Storm takes for the Pareto curve at an absolute ``precision``, and its number of points."""
+def storm_front(model: Any, k: int, precision: float, sound: bool = True) -> tuple[float, Any]:
+    """CPU seconds that Storm takes for the Pareto curve at an absolute ``precision``, and its result."""
     import stormpy
     from stormpy import developer
 
@@ -65,7 +65,7 @@ def storm_front(model: Any, k: int, precision: float, sound: bool = True) -> tup
     environment = stormpy.environments.sound() if sound else developer.EnvironmentFactory().create()
     environment.modelchecker().multi().precision = stormpy.Rational(repr(precision))
     environment.modelchecker().multi().precision_type = stormpy.environments.MultiObjectivePrecisionType.ABSOLUTE
-    begun = time.perf_counter()
+    begun = time.process_time()
     result = developer.perform_multi_objective_model_checking(environment, model, query.get_raw_formula())
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     return seconds, result

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from morl.exact.certificate import support
-from morl.exact.double_description import TOLERANCE, Cone, inner_cone, outer_cone
+from morl.exact.double_description import TOLERANCE, Cone, inner_cone, outer_cone, then
 from morl.exact.horizon import OutOfTime
 from morl.exact.inner import Solved, make_solver
 from morl.exact.prepared import Prepared, prepare
@@ -138,10 +138,12 @@ class Coverage:
                 return "time"
             weights = self.corner[best]
             starts = [self._near(int(ray)) for ray in self.ray[best]]
+            cut: IntArray | None = None
+            point: IntArray | None = None
             for x in self._solve(weights, starts, deadline):
-                cut = self._add_cut(x.weight, x.upper)
-                point = self._add_point(x)
-                self._measure(point, cut)
+                cut = then(cut, self._add_cut(x.weight, x.upper))
+                point = then(point, self._add_point(x))
+            self._measure(point, cut)
             same = (np.abs(self.corner[:, None, :] - weights[None]).max(axis=2) == 0.0).any(axis=1)
             self.stuck |= same
 

@@ -186,7 +186,16 @@ class Cone:
         """True where a constraint is a facet: its rays span a hyperplane."""
         rays = self.rays[self.on(number)]
         d = self.rays.shape[1]
-        return len(rays) >= d - 1 and int(np.linalg.matrix_rank(rays, tol=1e-9)) == d - 1
+        if len(rays) < d - 1 or d <= 3:  # two different rays always span a plane
+            return len(rays) >= d - 1
+        return int(np.linalg.matrix_rank(rays, tol=1e-9)) == d - 1
+
+
+def then(first: IntArray | None, second: IntArray | None) -> IntArray | None:
+    """What two changes of a cone, one after the other, make of its rays (see :meth:`Cone.cut`)."""
+    if first is None or second is None:
+        return second if first is None else first
+    return np.where(second >= 0, first[second], -1)
 
 
 def inner_cone(point: FloatArray) -> Cone:

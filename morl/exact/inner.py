@@ -156,7 +156,7 @@ class Inner:
         """Scalarised start values ``(batch,)`` of the table just backed up."""
         used = self.batch * self.p.k
         at_start = self.p.at_start(self.out)[:used] * padded[:used]
-        return np.asarray(at_start.reshape(self.p.k, self.batch).sum(axis=0))
+        return np.asarray(np.add.reduce(at_start.reshape(self.p.k, self.batch)))
 
     def _evaluate(
         self, j: int, weight: FloatArray, upper: float, spread: float, gap: float, error: float, last: bool
@@ -167,7 +167,7 @@ class Inner:
             p.indptr, p.indices, p.data, p.rewards, self.rows, j, p.live, *self.chain, self.chain_rewards
         )
         self.kernels.take(self.out, j, self.values)
-        fine = 2.0 * error / max(p.tail, 1e-300)
+        fine = (1.0 if p.clip else 2.0) * error / max(p.tail, 1e-300)
         if not last:
             self._run(weight, max(fine, (_COARSE if self.slow else 0.15) * spread), rough=True)
             point, off = self._bounded()
@@ -182,15 +182,18 @@ class Inner:
     def _bounded(self) -> tuple[FloatArray, float]:
         """Start values by the last sweep, shifted to the middle of their bounds, and the largest error left."""
         p = self.p
-        low, high = self.low[0, : p.k], self.high[0, : p.k]
+        low, high = self.low[0, : p.k].tolist(), self.high[0, : p.k].tolist()
         if p.clip:  # the change may be 0 for ever in some states: nothing to shift by
-            return p.at_start(self.values), p.tail * float(np.maximum(-low, high).max())
-        return p.at_start(self.values) + 0.5 * p.tail * (low + high), 0.5 * p.tail * float((high - low).max())
+            return p.at_start(self.values), p.tail * max(map(max, (-x for x in low), high))
+        shift = [0.5 * p.tail * (x + y) for x, y in zip(low, high, strict=True)]
+        return p.at_start(self.values) + shift, 0.5 * p.tail * max(y - x for x, y in zip(low, high, strict=True))
 
     def _spread(self, which: int, rough: bool) -> float:
         """Spread of the last change (0) or the one four sweeps before (1)."""
-        spread = self.high[which] - self.low[which]
-        return float(spread[-1] if rough else spread[:-1].max())
+        low, high = self.low[which].tolist(), self.high[which].tolist()
+        if rough:
+            return float(high[-1] - low[-1])
+        return float(max(y - x for x, y in zip(low[:-1], high[:-1], strict=True)))
 
     def _run(self, weight: FloatArray, target: float, rough: bool = False) -> None:
         """Evaluate the gathered policy until a sweep changes its values by no more than ``target`` apart.
@@ -200,9 +203,10 @@ class Inner:
         done, limit = 0, 10
         while not self.slow:
             done += self._sweep(weight, target, limit, rough)
-            span, before = self._spread(0, rough), self._spread(1, rough)
+            span = self._spread(0, rough)
             if span <= target or done > _TOO_SLOW:
                 return
+            before = self._spread(1, rough)
             rate = min((span / before) ** 0.25 if before > 0.0 else 0.0, 0.999999)
             ahead = math.log(target / span) / math.log(rate) if rate > 0.0 and target > 0.0 else math.inf
             self.slow = done + ahead > _SLOW

@@ -97,7 +97,9 @@ def _greedy(W: int, K: int):  # type: ignore[no-untyped-def]
 @functools.cache
 def _sweeps(K: int):  # type: ignore[no-untyped-def]
     @jit
-    def sweeps(indptr, indices, data, rewards, discount, edge, weight, table, spare, low, high, tolerance, limit, rough):  # type: ignore[no-untyped-def]
+    def sweeps(
+        indptr, indices, data, rewards, discount, edge, weight, table, spare, low, high, tolerance, limit, rough
+    ):  # type: ignore[no-untyped-def]
         """Evaluate one policy by at most ``limit`` Jacobi sweeps, ping-pong between ``table`` and ``spare`` (S, K).
 
         Stops when the spread of the change is at most ``tolerance``: in every objective, or when ``rough`` only

@@ -74,6 +74,8 @@ class Prepared:
 
     def at_start(self, values: FloatArray) -> FloatArray:
         """Expectation over the start distribution of ``values (S', …)``."""
+        if len(self.start) == 1:
+            return np.asarray(self.start[0] * values[self.start_states[0]])
         return np.asarray(self.start @ values[self.start_states])
 
     def lift(self, rows: np.ndarray) -> np.ndarray:
