@@ -138,7 +138,7 @@ class LinearScalarization(Agent):
         else:
             self._number = self._turn % len(self.weights)
             self._model = self._build(self.weights[self._number], self.config.n_envs)
-            self._load(self._model, self.solved[self._number])
+            self._put(self._model, self.solved[self._number])
         self._goal = self._model.num_timesteps + self._budget
 
     def _enter(self, weight: FloatArray) -> None:
@@ -170,7 +170,7 @@ class LinearScalarization(Agent):
         model = self._build(weight, self.config.n_envs, number)
         near = self._nearest(weight) if self.config.warm_start else None
         if near is not None:
-            self._load(model, self.solved[near])
+            self._put(model, self.solved[near])
             model.num_timesteps = 0
             model._n_updates = 0
         return model
@@ -272,7 +272,7 @@ class LinearScalarization(Agent):
         seed = self.integer_seed("network", 0 if self.config.warm_start else number)
         return sb3.build(self.algorithm, env, self.discount, seed, options)
 
-    def _load(self, model: BaseAlgorithm, arrays: Arrays) -> None:
+    def _put(self, model: BaseAlgorithm, arrays: Arrays) -> None:
         from morl.agents import sb3
 
         sb3.load_model(model, arrays, "model")
@@ -290,18 +290,20 @@ class LinearScalarization(Agent):
             return self._model
         if number not in self._acting:
             model = self._build(self.weights[number], 1, acting=True)
-            self._load(model, self.solved[number])
+            self._put(model, self.solved[number])
             self._acting[number] = model
         return self._acting[number]
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
-        if not self.weights:
+        # A weight taken up by a parallel round has no parameters until the round ends.
+        learning = self._number if self._model is not None else -1
+        numbers = [i for i, arrays in enumerate(self.solved) if arrays or i == learning]
+        if not numbers:
             raise AgentError("LinearScalarization has learned nothing yet; call learn first")
         if preferences is None:
-            return self._acting_for(list(range(len(self.weights))))
-        known = np.array(self.weights)
-        nearest = [int(np.abs(known - w).sum(axis=1).argmin()) for w in preferences]
-        return self._acting_for(nearest)
+            return self._acting_for(numbers)
+        known = np.array([self.weights[i] for i in numbers])
+        return self._acting_for([numbers[int(np.abs(known - w).sum(axis=1).argmin())] for w in preferences])
 
     def _acting_for(self, numbers: list[int]) -> PolicySet:
         models = [self._network(i) for i in numbers]

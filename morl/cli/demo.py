@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,8 +13,39 @@ from morl.cli.console import emit_table, note, stage
 
 if TYPE_CHECKING:
     from morl.pareto import Front
+    from morl.utility import Utility
 
 SEA, LAB = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
+DISCOUNT = {SEA: 0.99, LAB: 1.0}
+REF_POINT = {SEA: (0.0, -25.0), LAB: None}  # the published one for the sea; the environment's own for the laboratory
+
+EXACT: dict[str, dict[str, dict[str, Any]]] = {
+    SEA: {
+        "exact front": {"policies": "history"},
+        "exact convex hull": {"policies": "mixture"},
+    },
+    LAB: {
+        "exact front": {"policies": "stationary"},
+        "exact convex hull": {"policies": "mixture"},
+        "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 8.0},
+    },
+}
+_PPO = {"n_steps": 16, "batch_size": 256, "n_epochs": 4, "learning_rate": 3e-3, "ent_coef": 0.003, "gae_lambda": 0.9}
+LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
+    SEA: {
+        "linear agent": ("MultiWeightQLearning", 60_000, {}),
+        "multi-policy agent": ("ParetoQLearning", 60_000, {}),
+    },
+    LAB: {
+        "linear agent (PPO per weight)": (
+            "LinearScalarization",
+            150_000,
+            {"n_envs": 64, "n_weights": 10, "warm_start": False, "processes": 2, "sb3": _PPO},
+        ),
+        "linear agent (tabular)": ("MultiWeightQLearning", 200_000, {}),
+        "multi-policy agent": ("ParetoQLearning", 100_000, {}),
+    },
+}
 
 
 @dataclass
@@ -33,51 +65,31 @@ class Demo:
         """Do all of it."""
         self.out.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
-        sea = self._problem(
-            SEA,
-            0.99,
-            "history",
-            {"linear agent": ("LinearScalarization", 60_000), "multi-policy agent": ("ParetoQLearning", 60_000)},
-        )
-        lab = self._problem(
-            LAB,
-            1.0,
-            "stationary",
-            {"linear agent": ("LinearScalarization", 150_000), "multi-policy agent": ("ParetoEvolution", 1_000_000)},
-        )
+        sea = self._problem(SEA)
+        lab = self._problem(LAB)
         show(SEA, sea, self.out / "deep-sea-treasure.png")
         show(LAB, lab, self.out / "scientific-discovery.png")
         self._worst(lab)
         note(f"{time.perf_counter() - began:.0f} s in all; pictures and fronts are in {self.out}/")
         return 0
 
-    def _problem(
-        self, env: str, discount: float, policies: str, agents: dict[str, tuple[str, int]]
-    ) -> dict[str, Front]:
-        from morl.exact import solve
-
-        fronts: dict[str, Front] = {}
-        for name, kind in (("exact front", policies), ("exact convex hull", "mixture")):
-            with stage(f"{env}: {name}"):
-                began = time.perf_counter()
-                front = solve(env, policies=kind, discount=discount).classified()
-                seconds = time.perf_counter() - began
-            fronts[name] = front.replace(provenance={**front.provenance, "seconds": seconds, "steps": 0})
-        for name, (algorithm, steps) in agents.items():
-            fronts[name] = self._train(env, algorithm, steps, discount)
+    def _problem(self, env: str) -> dict[str, Front]:
+        fronts = {name: _solve(env, name, **how) for name, how in EXACT[env].items()}
+        for name, (algorithm, steps, options) in LEARNED[env].items():
+            truth = next(iter(fronts.values()))
+            fronts[name] = self._train(env, algorithm, steps, options, truth).replace(ref_point=truth.ref_point)
         for name, front in fronts.items():
             short = env.partition("/")[2].removesuffix("-v0").lower()
-            front.save(self.out / f"{short}-{name.replace(' ', '-')}.json")
+            front.save(self.out / f"{short}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json")
         return fronts
 
-    def _train(self, env: str, algorithm: str, steps: int, discount: float) -> Front:
+    def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
         from morl.agents import registry
-        from morl.agents.config import tuned_options
+        from morl.agents.callbacks import ProgressBar
 
-        agent_class = registry.get(algorithm)
-        options = {**tuned_options(algorithm, env), "discount": discount}
-        agent = agent_class(env, options, seed=self.seed)
-        agent.learn(steps, progress_bar=True)
+        agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
+        note(f"{env}: {algorithm}")
+        agent.learn(steps, callback=ProgressBar(truth))
         return agent.front().classified()
 
     def _worst(self, fronts: dict[str, Front]) -> None:
@@ -95,15 +107,32 @@ class Demo:
             episode = expected_utility(model, worst, clip=worst.scale)
         hull = truth.points[truth.supported]
         rows: list[tuple[str, str, Any]] = [
-            ("linear agent, learned", "SER", worst(fronts["linear agent"].points).max()),
+            ("linear agent (PPO per weight), learned", "SER", _best(fronts["linear agent (PPO per weight)"], worst)),
+            ("linear agent (tabular), learned", "SER", _best(fronts["linear agent (tabular)"], worst)),
             ("best point any linear weight finds", "SER", worst(hull).max()),
-            ("multi-policy agent, learned", "SER", worst(fronts["multi-policy agent"].points).max()),
-            ("best stationary deterministic policy", "SER", worst(truth.points).max()),
+            ("multi-policy agent (history-dependent), learned", "SER", _best(fronts["multi-policy agent"], worst)),
+            ("best stationary deterministic policy", "SER", _best(truth, worst)),
+            ("history-dependent deterministic, at least", "SER", _best(fronts["best known, history-dependent"], worst)),
             ("best stochastic policy", "SER", mixed.utility),
             ("best policy for the worst objective of each episode", "ESR", episode.value),
         ]
         title = f"{LAB}: worst of the three objectives, scaled to [0, 1]"
         emit_table(("policy class", "criterion", "worst objective"), rows, title=title)
+
+
+def _best(front: Front, utility: Utility) -> float:
+    return float(utility(front.points).max())
+
+
+def _solve(env: str, name: str, **how: Any) -> Front:
+    from morl.exact import solve
+
+    with stage(f"{env}: {name}"):
+        began = time.perf_counter()
+        front = solve(env, discount=DISCOUNT[env], **how).classified()
+        seconds = time.perf_counter() - began
+    front = front.replace(provenance={**front.provenance, "seconds": seconds, "steps": 0})
+    return front if REF_POINT[env] is None else front.replace(ref_point=REF_POINT[env])
 
 
 def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
@@ -143,5 +172,5 @@ def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
         "seconds",
     )
     emit_table(columns, rows, title=f"{env}, γ = {truth.discount:g}, reference point {truth.reference().tolist()}")
-    learned = {name: front for name, front in fronts.items() if name.endswith("agent")}
+    learned = {name: front for name, front in fronts.items() if name in LEARNED[env]}
     note(f"wrote {save_plot(picture, learned, truth)}")

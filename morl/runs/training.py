@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl import __version__
 from morl.runs.folder import RunFolder
-from morl.spec import FrontError, RunError, SpecError, check_vector
+from morl.spec import FrontError, MorlError, RunError, SpecError, check_vector
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -202,7 +202,7 @@ def _build(config: RunConfig) -> Agent:
 def _learn(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Callback], progress_bar: bool
 ) -> None:
-    from morl.agents.callbacks import CheckpointCallback
+    from morl.agents.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
 
     loggers: list[Logger] = [JsonlLogger(run.path / "metrics.jsonl")]
@@ -226,6 +226,18 @@ def _learn(
     front = _front(agent, config, config.episodes, None)
     run.save_front(front)
     run.set_status("finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps)
+
+
+def _quick_truth(agent: Agent) -> Front | None:
+    """The exact front for the progress bar, where it can be had at once."""
+    compute = getattr(agent.problem.env.unwrapped, "pareto_front", None)
+    if agent.problem.model is None or compute is None or agent.problem.model.n_states > 2_000:
+        return None
+    try:
+        front: Front = compute(agent.discount, time_limit=2.0)
+    except MorlError:
+        return None
+    return front if front.complete else None
 
 
 def _front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
