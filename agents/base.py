@@ -175,6 +175,11 @@ class Agent(ABC):
         if self.info.needs_model and self.problem.model is None:
             raise AgentError(f"{name} needs a finite model; {self.problem.id} has no momdp()")
 
+    @property
+    def action_start(self) -> int:
+        """The first discrete action's number (0 almost everywhere)."""
+        return int(getattr(self.action_space, "start", 0))
+
     # ---- seeds -----------------------------------------------------------------------------------------
 
     def seeds(self, purpose: str, *index: int) -> np.random.SeedSequence:

@@ -135,6 +135,8 @@ class Collector:
             after, raw, terminated, truncated, info = self.env.step(actions)
         except (BrokenPipeError, EOFError, ConnectionResetError) as error:
             raise EnvError(f"{self.name}, step {self.steps}: an environment process died ({error!r})") from None
+        except EnvError as error:
+            raise EnvError(f"{self.name}, step {self.steps}: {error}") from error
         rewards = check_rewards(raw, self.n, self.spec, self.name, self.steps)
         terminated, truncated = np.asarray(terminated, dtype=bool), np.asarray(truncated, dtype=bool)
         truncated = truncated & ~terminated

@@ -11,7 +11,7 @@ import numpy as np
 from morl.agents.collector import Transitions
 from morl.agents.observations import Encoder
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import BoolArray, FloatArray
+from morl.spec import BoolArray, FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
 
@@ -124,6 +124,24 @@ class Dataset:
     actions: Array
     remaining: FloatArray
     left: FloatArray
+    starts: IntArray
+    """First row of each episode, ``(n,)``."""
+    lengths: IntArray
+    best: IntArray
+    """Numbers of the episodes on the front."""
+
+    def draw(self, n: int, focus: float, rng: np.random.Generator) -> IntArray:
+        """``n`` rows: an episode first, a step of it second, so that long episodes do not crowd out short ones.
+
+        Args:
+            n: rows.
+            focus: share of the rows drawn from episodes on the front.
+            rng: draws.
+        """
+        episodes = rng.integers(len(self.starts), size=n)
+        some = int(round(focus * n))
+        episodes[:some] = self.best[rng.integers(len(self.best), size=some)]
+        return np.asarray(self.starts[episodes] + (rng.random(n) * self.lengths[episodes]).astype(np.int64))
 
 
 class ReturnArchive:
@@ -225,11 +243,15 @@ class ReturnArchive:
         """Every step of every episode."""
         if self._data is None:
             episodes = self.episodes
+            lengths = np.array([len(e) for e in episodes])
             self._data = Dataset(
                 np.concatenate([e.observations for e in episodes]),
                 np.concatenate([e.actions for e in episodes]),
                 np.concatenate([e.remaining for e in episodes]),
                 np.concatenate([np.arange(len(e), 0, -1, dtype=np.float64) for e in episodes]),
+                np.cumsum(lengths) - lengths,
+                lengths,
+                np.flatnonzero(nondominated_mask(self.returns)),
             )
         return self._data
 

@@ -98,7 +98,7 @@ class EUPG(UtilityAgent):
             rows = torch.from_numpy(self.features(observations, accrued, time))
             with torch.no_grad():
                 logits = self.actor(rows).numpy()
-            return draw(logits, rng) + int(self.action_space.start)  # type: ignore[attr-defined]
+            return draw(logits, rng) + self.action_start
 
         try:
             while self.num_timesteps < until:
@@ -129,7 +129,7 @@ class EUPG(UtilityAgent):
         rows = np.flatnonzero(batch.valid.ravel())
         if self._return_scale == 1.0:
             self._return_scale = float(max(np.abs(target.ravel()[rows]).max(), 1e-6))
-        actions = batch.actions.ravel() - int(self.action_space.start)  # type: ignore[attr-defined]
+        actions = batch.actions.ravel() - self.action_start
         self._fit(now, actions, advantage.ravel(), target.ravel() / self._return_scale, rows, rng)
 
     def _rows(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
@@ -165,7 +165,7 @@ class EUPG(UtilityAgent):
                 error = torch.nn.functional.mse_loss(self.critic(inputs[index])[:, 0], wanted[index])
                 loss = -surrogate - c.entropy * left * entropy + 0.5 * error
                 self.optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
                 self.optimizer.step()
 
@@ -258,4 +258,4 @@ class ActorPolicy(PolicySet):
         """One network call for all rows."""
         logits = self._logits(observations, accrued, time)
         actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
-        return actions.astype(np.int64) + int(self.agent.action_space.start), memory  # type: ignore[attr-defined]
+        return actions.astype(np.int64) + self.agent.action_start, memory

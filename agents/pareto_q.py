@@ -317,7 +317,7 @@ class ParetoQLearning(Agent):
     def claims(self) -> FloatArray:
         """The vectors ``(n, K)`` that the learned sets promise at the start; :meth:`front` measures what they are."""
         sets, _ = self._plans()
-        return sets.value[self._start, : sets.size[self._start]].copy()
+        return np.array(sets.value[self._start, : sets.size[self._start]])
 
     def _plans(self) -> tuple[Sets, Plans]:
         done = int(self.counts.visits.sum())

@@ -16,9 +16,10 @@ from gymnasium import spaces
 from torch import nn
 
 from morl.agents.base import Agent
-from morl.agents.collector import Collector, random_actions
+from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
 from morl.agents.episodes import EpisodeRecorder, ReturnArchive
+from morl.agents.exploration import Persistent
 from morl.agents.info import AlgoInfo
 from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
 from morl.agents.observations import Encoder
@@ -35,11 +36,14 @@ class PCNConfig(AgentConfig):
     lr: float = option(2e-3, "Adam's step size", low=0.0)
     batch: int = option(256, "rows per update", low=1)
     updates: int = option(30, "updates after each round of steps", low=1)
+    focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
     segment: int = option(32, "steps of every copy per round", low=1)
     warmup: int = option(20_000, "steps of random actions to begin with", low=1)
     archive: int = option(400, "episodes to learn from", low=2)
     per_cell: int = option(4, "episodes kept of (nearly) the same return", low=1)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
+    epsilon: float = option(0.02, "probability of beginning random actions after warm-up", low=0.0, high=1.0)
+    persistence: int = option(16, "longest run of one random action; 1 draws every step anew", low=1)
     boldness: float = option(1.0, "how far beyond a known return commands ask, in standard deviations", low=0.0)
     action_noise: float = option(0.1, "exploration noise of continuous actions, as a share of their range", low=0.0)
     n_envs: int = option(128, "copies of the environment stepped together", low=1)
@@ -82,10 +86,11 @@ class PCN(Agent):
         collector.reset(self.segment_seed())
         recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
         commander = _Commander(self, collector.n, rng)
+        wander = Persistent(self.action_space, collector.n, longest=c.persistence)
         while self.num_timesteps < until:
             before = collector.steps
             for _ in range(c.segment):
-                actions = self._explore(collector, commander, rng)
+                actions = self._explore(collector, commander, wander, rng)
                 out = collector.step(actions)
                 ended = out.env[out.terminated | out.truncated]
                 self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
@@ -100,24 +105,27 @@ class PCN(Agent):
         if not self.problem.is_vector:
             env.close()
 
-    def _explore(self, collector: Collector, commander: _Commander, rng: np.random.Generator) -> Array:
-        n = collector.n
+    def _explore(
+        self, collector: Collector, commander: _Commander, wander: Persistent, rng: np.random.Generator
+    ) -> Array:
         if self.num_timesteps < self.config.warmup or not len(self.archive):
-            return random_actions(self.action_space, n, rng)
+            return wander.step(None, 1.0, rng)[0]
         wanted, left = commander.remaining(collector.accrued, collector.time)
         outputs = self.outputs(self.encoder(collector.obs), wanted, left)
         if self.box is not None:
             noise = rng.normal(0.0, self.config.action_noise, outputs.shape)
-            return to_box(np.clip(np.tanh(outputs) + 2 * noise, -1, 1), self.box)
-        gumbel = rng.gumbel(size=outputs.shape)
-        return np.asarray((outputs + gumbel).argmax(axis=1) + int(self.action_space.start))  # type: ignore[attr-defined]
+            chosen = to_box(np.clip(np.tanh(outputs) + 2 * noise, -1, 1), self.box)
+        else:
+            gumbel = rng.gumbel(size=outputs.shape)
+            chosen = np.asarray((outputs + gumbel).argmax(axis=1) + int(self.action_space.start))  # type: ignore[attr-defined]
+        return wander.step(chosen, self.config.epsilon, rng)[0]
 
     def _update(self, rng: np.random.Generator) -> None:
         data = self.archive.dataset()
         if len(data.actions) == 0:
             return
-        rows = rng.integers(len(data.actions), size=(self.config.updates, self.config.batch))
-        for chosen in rows:
+        for _ in range(self.config.updates):
+            chosen = data.draw(self.config.batch, self.config.focus, rng)
             command = self._command_input(data.remaining[chosen], data.left[chosen])
             logits = self.net(torch.from_numpy(data.observations[chosen]), command)
             target = torch.from_numpy(data.actions[chosen])

@@ -135,7 +135,8 @@ class Problem:
     def training(self, n_envs: int) -> VectorEnv[Any, Any, Any]:
         """The copies to learn in: the vector environment that was given, or ``n_envs`` fresh ones."""
         if self.is_vector:
-            return self.env
+            given: VectorEnv[Any, Any, Any] = self.env
+            return given
         return self.vector(n_envs)
 
     def single(self) -> gym.Env[Any, Any]:

@@ -128,7 +128,7 @@ class QuantileDQN(UtilityAgent):
                 greedy = rng.random(collector.n) >= self._epsilon()
                 if self.num_timesteps >= c.warm_up and greedy.any():
                     rows = self.features(collector.obs, collector.accrued, collector.time)
-                    best = self.best_actions(rows, eta) + int(self.action_space.start)  # type: ignore[attr-defined]
+                    best = self.best_actions(rows, eta) + self.action_start
                     actions = np.where(greedy, best, actions)
                 out = collector.step(actions)
                 ended = self._remember(out)
@@ -159,7 +159,7 @@ class QuantileDQN(UtilityAgent):
         self.replay.add(
             now=self.features(out.obs, out.accrued, out.time),
             then=self.features(out.next_obs, after, out.time + 1),
-            action=out.actions.astype(np.int64) - int(self.action_space.start),  # type: ignore[attr-defined]
+            action=out.actions.astype(np.int64) - self.action_start,
             utility=utility.astype(np.float32),
             over=over,
             accrued=after.astype(np.float32),
@@ -230,7 +230,7 @@ class QuantileDQN(UtilityAgent):
         for group in self.optimizer.param_groups:
             group["lr"] = c.learning_rate * max(0.1, 1.0 - self.progress)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimizer.step()
         self.updates += 1
@@ -378,4 +378,4 @@ class LevelPolicies(PolicySet):
         """One network call for all rows."""
         rows = self.agent.features(observations, accrued, time)
         actions = self.agent.best_actions(rows, self.levels[which])
-        return actions.astype(np.int64) + int(self.agent.action_space.start), memory  # type: ignore[attr-defined]
+        return actions.astype(np.int64) + self.agent.action_start, memory

@@ -66,7 +66,7 @@ class ScalarVecEnv(VecEnv):
         space = problem.observation_space
         self._encoder = Encoder(space) if scaled and isinstance(space, spaces.Box) and len(space.shape) <= 1 else None
         if self._encoder is not None:
-            space = encoded_space(space)
+            space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
@@ -125,11 +125,6 @@ class ScalarVecEnv(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
 
-def encoded_space(space: spaces.Box) -> spaces.Box:
-    """The space of encoded observations."""
-    return spaces.Box(-np.inf, np.inf, (int(np.prod(space.shape)),), np.float32)
-
-
 def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapping[str, Any]) -> BaseAlgorithm:
     """A fresh SB3 model.
 
@@ -147,7 +142,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     """
     import inspect
 
-    cls = ALGORITHMS[algorithm]
+    cls: Any = ALGORITHMS[algorithm]
     given = dict(options)
     noise = float(given.pop("action_noise", 0.1))
     known = set(inspect.signature(cls.__init__).parameters) - {"self", "env", "seed", "device", "gamma"}
@@ -160,7 +155,8 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
     with isolated_randomness(seed):
         try:
-            return cls(policy, env, gamma=discount, device="cpu", **given)
+            model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
+            return model
         except (TypeError, ValueError, AssertionError) as error:
             raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
 
@@ -201,7 +197,7 @@ def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) 
     env.seed(seed)
     model._last_obs = None
     with isolated_randomness(seed):
-        model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=None)
+        model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)
 
 
 # ---- models as arrays -----------------------------------------------------------------------------------

@@ -40,9 +40,11 @@ class AccruedFeatures:
     def __init__(self, agent: Agent, spread: FloatArray | None = None) -> None:
         self._encode = Encoder(agent.observation_space)
         scale = agent.spec.return_scale
-        low = np.zeros(agent.k) if scale is None else np.array(scale[0])
-        high = (np.ones(agent.k) if spread is None else spread) if scale is None else np.array(scale[1])
-        self._middle, self._half = (low + high) / 2, np.maximum((high - low) / 2, 1e-12)
+        low: FloatArray = np.zeros(agent.k) if scale is None else np.array(scale[0])
+        default = np.ones(agent.k) if spread is None else spread
+        high = default if scale is None else np.array(scale[1])
+        self._middle: FloatArray = (low + high) / 2
+        self._half: FloatArray = np.maximum((high - low) / 2, 1e-12)
         self._horizon = float(agent.problem.horizon or 1000)
         self.size = self._encode.size + agent.k + 1
 

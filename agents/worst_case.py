@@ -143,9 +143,7 @@ class WorstCase(Agent):
         self.weight = cap_simplex(moved / moved.sum(), self.cap)
 
     def mixture(self) -> FloatArray:
-        """Probability ``(members,)`` of each policy."""
-        if not self.members:
-            raise AgentError("WorstCase has finished no round yet; learn for longer than warm_up * round_steps steps")
+        """Probability ``(members,)`` of each policy kept so far."""
         n = len(self.members)
         if self.config.average == "uniform":
             return np.full(n, 1.0 / n)
@@ -153,6 +151,8 @@ class WorstCase(Agent):
         return best_mixture(f, self.cap)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        if not self.members:  # the game has not begun: the learner's present answer is all there is
+            return Mixtures(self.learner.policies([self.learner.policy()]), np.ones((1, 1)))
         chances = self.mixture()
         used = np.flatnonzero(chances > 1e-12)
         inner = self.learner.policies([self.members[i] for i in used])

@@ -6,11 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from morl.testing.agents import ConformanceError, check_agent
     from morl.testing.envs import EnvConformance
 
-_LAZY = {"EnvConformance": "envs"}
+_LAZY = {"ConformanceError": "agents", "EnvConformance": "envs", "check_agent": "agents"}
 
-__all__ = ["EnvConformance"]
+__all__ = ["ConformanceError", "EnvConformance", "check_agent"]
 
 
 def __getattr__(name: str) -> Any:

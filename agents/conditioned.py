@@ -1,0 +1,150 @@
+"""What agents with one network for all linear preferences share: weights to train on, and greedy policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from morl.agents.base import Agent, Array
+from morl.agents.networks import (
+    PopArt,
+    VectorNet,
+    load_module,
+    load_optimizer,
+    module_arrays,
+    optimizer_arrays,
+    seeded,
+)
+from morl.agents.observations import Encoder
+from morl.agents.policies import Memory, PolicySet
+from morl.agents.preferences import sample_simplex, simplex_grid, to_raw
+from morl.spec import FloatArray, IntArray, MOSpec
+
+Values = Callable[[Array, Array], Array]
+"""``values(encoded (n, size), weights (n, K)) -> (n, A, K)``, float32."""
+
+
+def return_range(spec: MOSpec) -> FloatArray | None:
+    """Size of each objective's return ``(K,)`` where the environment states it."""
+    if spec.return_scale is None:
+        return None
+    span = np.asarray(spec.return_scale[1], dtype=np.float64) - np.asarray(spec.return_scale[0], dtype=np.float64)
+    return span if np.all(np.isfinite(span) & (span > 0)) else None
+
+
+def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
+    """Weights ``(n, K)`` over the whole simplex to train on.
+
+    Every second one is drawn for objectives in the unit of their return's range, where that is known: with rewards of
+    very different size, weights that are uniform for the raw objectives all mean nearly the same.
+    """
+    weights = sample_simplex(n, spec.k, rng, concentration)
+    span = return_range(spec)
+    if span is not None:
+        half = rng.random(n) < 0.5
+        weights[half] = to_raw(weights[half], span)
+    return weights
+
+
+def reported_weights(n: int, spec: MOSpec) -> FloatArray:
+    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
+    span = return_range(spec)
+    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
+    if span is None:
+        return grid
+    both = np.concatenate([grid, to_raw(grid, span)])
+    _, first = np.unique(both.round(9), axis=0, return_index=True)
+    return both[np.sort(first)]
+
+
+def greedy(values: Array, weights: Array) -> IntArray:
+    """``argmax_a w · Q(a)`` for values ``(n, A, K)`` and weights ``(n, K)``."""
+    return np.asarray(np.matmul(values, weights[:, :, None])[:, :, 0].argmax(axis=1))
+
+
+@torch.no_grad()
+def share_statistics(leader: PopArt, follower: PopArt) -> None:
+    """Give a target network's head the statistics of the network that it follows, its outputs staying the same.
+
+    Averaging the weights of heads that normalise differently would otherwise change what they say.
+    """
+    old_mean, old_std = follower.mean.clone(), follower.std.clone()
+    for kept, fresh in zip(follower.buffers(), leader.buffers(), strict=True):
+        kept.copy_(fresh)
+    ratio = (old_std / follower.std).to(follower.linear.weight.dtype)
+    shift = ((old_mean - follower.mean) / follower.std).to(follower.linear.bias.dtype)
+    follower.linear.weight.view(follower.outputs, follower.k, -1).mul_(ratio[None, :, None])
+    follower.linear.bias.view(follower.outputs, follower.k).mul_(ratio).add_(shift)
+
+
+class GreedyPolicies(PolicySet):
+    """``argmax_a w · Q(s, a, w)``, one policy per weight.
+
+    Args:
+        values: the conditioned action values.
+        encoder: turns observations into rows.
+        weights: ``(m, K)``.
+        offset: number of the first action.
+    """
+
+    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray, offset: int = 0) -> None:
+        self.values, self.encoder, self.offset = values, encoder, offset
+        self.preferences = np.asarray(weights, dtype=np.float64)
+        self._inputs = self.preferences.astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """One forward pass for all rows."""
+        weights = self._inputs[which]
+        return greedy(self.values(self.encoder(observations), weights), weights) + self.offset, memory
+
+
+class ConditionedQ(Agent):
+    """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
+
+    The config must have ``hidden``, ``mix``, ``layer_norm``, ``lr`` and ``front_weights``.
+    """
+
+    def _setup(self) -> None:
+        assert isinstance(self.action_space, spaces.Discrete)  # checked by the base
+        self.encoder = Encoder(self.observation_space)
+        self.n_actions, self.offset = int(self.action_space.n), int(self.action_space.start)
+        self.net = self._network(0)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.config.lr, fused=True)
+
+    def _network(self, number: int) -> VectorNet:
+        c = self.config
+        with seeded(self.integer_seed("network", number)):
+            return VectorNet(self.encoder.size, self.k, self.n_actions, c.hidden, mix=c.mix, layer_norm=c.layer_norm)
+
+    def values(self, encoded: Array, weights: Array) -> Array:
+        """Action values ``(n, A, K)`` in the unit of the returns."""
+        with torch.inference_mode():
+            out = self.net.values(torch.from_numpy(encoded), torch.from_numpy(weights))
+        return out.numpy()
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
+        return GreedyPolicies(self.values, self.encoder, weights, self.offset)
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        return {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}, {}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        load_module(self.net, arrays, "net")
+        load_optimizer(self.optimizer, arrays, "adam")

@@ -1,0 +1,185 @@
+"""On-policy vector Q(λ) for all linear preferences: many environments, no replay, no target network.
+
+Every environment follows its own weight w, ε-greedily, for one episode. After T steps of all of them the λ-returns::
+
+    G_t = r_t + γ [ (1 − λ) Q(s', a*) + λ G_{t+1} ],      a* = argmax_a w · Q(s', a, w)
+
+are regressed on, ``Q(s_t, a_t, w) → G_t``, one objective beside the other. That this is stable without replay and
+target networks, given normalised layers and many environments, is Gallici et al. (2024, "PQN"), whose λ-returns are
+those of Peng & Williams (1996); vector values conditioned on the weight are Abels et al. (2019). Exploration holds its
+random actions for a while (see :mod:`morl.agents.exploration`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from morl.agents.base import Array
+from morl.agents.collector import Collector, take
+from morl.agents.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.config import AgentConfig, option
+from morl.agents.exploration import Persistent
+from morl.agents.info import AlgoInfo
+from morl.spec import FloatArray
+
+
+@dataclass(frozen=True)
+class VectorQLambdaConfig(AgentConfig):
+    """Options of :class:`VectorQLambda`."""
+
+    hidden: tuple[int, ...] = option((128, 128), "width of each layer")
+    mix: str = option("concat", "how the weight enters the network", choices=("concat", "film"))
+    layer_norm: bool = option(True, "normalise each layer; without it learning is not stable")
+    lr: float = option(1e-3, "Adam's step size at the beginning", low=0.0)
+    lr_end: float = option(0.1, "share of it at the end", low=0.0, high=1.0)
+    steps: int = option(32, "steps of every copy per round", low=1)
+    minibatches: int = option(8, "updates per round and epoch", low=1)
+    epochs: int = option(1, "passes over each round's steps", low=1)
+    lam: float = option(0.9, "λ of the returns", low=0.0, high=1.0)
+    cut: bool = option(False, "stop λ-returns at exploratory actions (Watkins)")
+    epsilon: float = option(1.0, "probability of beginning to explore, at the beginning", low=0.0, high=1.0)
+    epsilon_end: float = option(0.02, "the same when exploration has come down", low=0.0, high=1.0)
+    exploration: float = option(0.35, "fraction of the steps over which it comes down", low=0.0, high=1.0)
+    persistence: int = option(16, "longest run of one exploratory action; 1 draws every step anew", low=1)
+    concentration: float = option(0.6, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
+    front_weights: int = option(100, "weights whose policies are reported", low=1)
+    n_envs: int = option(256, "copies of the environment stepped together", low=1)
+
+
+class VectorQLambda(ConditionedQ):
+    """Learns the convex coverage set with one network from fresh experience only."""
+
+    info = AlgoInfo(
+        name="VectorQLambda",
+        summary="one network for all linear preferences, from fresh experience of many copies; the fastest per second",
+        criterion=("SER",),
+        policy_class="stationary deterministic",
+        actions=("discrete",),
+        observations=("discrete", "vector"),
+        paper="Gallici et al. 2024 (PQN); Abels et al. 2019; Peng & Williams 1996",
+        formula="Q(s,a,w) → r + γ[(1−λ) Q(s',a*,w) + λG'],  a* = argmax_a w·Q(s',a,w)",
+        avoid="steps of the environment are dear (use Envelope), or trade-offs in dents of the front matter (use PCN)",
+    )
+    Config = VectorQLambdaConfig
+
+    def _learn(self, until: int) -> None:
+        rng = self.rng("explore", self._segment)
+        env = self.problem.training(self.config.n_envs)
+        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector.reset(self.segment_seed())
+        explorer = Persistent(self.action_space, collector.n, longest=self.config.persistence)
+        weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
+        while self.num_timesteps < until:
+            before = collector.steps
+            batch = self._collect(collector, explorer, weights, rng)
+            self._update(batch, rng)
+            self.advance(collector.steps - before)
+        if not self.problem.is_vector:
+            env.close()
+
+    def _epsilon(self) -> float:
+        c = self.config
+        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
+        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
+
+    def _collect(
+        self, collector: Collector, explorer: Persistent, weights: Array, rng: np.random.Generator
+    ) -> tuple[Array, Array, Array, Array]:
+        """One round: encoded observations, weights, actions ``(m, ...)`` and λ-returns ``(m, K)``, row by row."""
+        c, n, k = self.config, collector.n, self.k
+        epsilon, everyone = self._epsilon(), np.arange(n)
+        obs = np.zeros((c.steps, n, self.encoder.size), np.float32)
+        used = np.zeros((c.steps, n, k), np.float32)
+        actions = np.zeros((c.steps, n), np.int64)
+        rewards, after = np.zeros((c.steps, n, k)), np.zeros((c.steps, n, k))
+        begins, follows = np.zeros((c.steps + 1, n, k)), np.zeros((c.steps, n), bool)
+        valid, strays = np.zeros((c.steps, n), bool), np.zeros((c.steps, n), bool)
+        for t in range(c.steps):
+            obs[t], used[t] = self.encoder(collector.obs), weights
+            values = self.values(obs[t], weights)
+            best = greedy(values, weights)
+            begins[t] = values[everyone, best]
+            taken, _ = explorer.step(best + self.offset, epsilon, rng)
+            actions[t] = taken - self.offset
+            strays[t] = actions[t] != best
+            out = collector.step(taken)
+            rewards[t, out.env], valid[t, out.env] = out.rewards, True
+            ended = out.terminated | out.truncated
+            follows[t, out.env] = ~ended
+            if out.truncated.any():  # cut, not over: what would have followed still counts
+                rows = np.flatnonzero(out.truncated)
+                cut = self.encoder(take(out.next_obs, rows))
+                after[t, out.env[rows]] = self._greedy_values(cut, weights[out.env[rows]])
+            if ended.any():
+                rows = out.env[ended]
+                explorer.stop(rows)
+                weights[rows] = training_weights(len(rows), self.spec, rng, c.concentration)
+        begins[c.steps] = self._greedy_values(self.encoder(collector.obs), weights)
+        returns = lambda_returns(rewards, begins[1:], after, follows, self.discount, c.lam, strays if c.cut else None)
+        return obs[valid], used[valid], actions[valid], returns[valid]
+
+    def _greedy_values(self, encoded: Array, weights: Array) -> Array:
+        values = self.values(encoded, weights)
+        return np.asarray(values[np.arange(len(values)), greedy(values, weights)])
+
+    def _update(self, batch: tuple[Array, Array, Array, Array], rng: np.random.Generator) -> None:
+        c = self.config
+        obs, weights, actions = (torch.from_numpy(x) for x in batch[:3])
+        raw = torch.from_numpy(batch[3])
+        self.net.head.update(raw)
+        targets = self.net.head.normalise(raw).float()
+        for group in self.optimizer.param_groups:
+            group["lr"] = c.lr * (1.0 + (c.lr_end - 1.0) * self.progress)
+        for _ in range(c.epochs):
+            order = torch.from_numpy(rng.permutation(len(actions)))
+            for rows in order.chunk(c.minibatches):
+                out = self.net(obs[rows], weights[rows])
+                chosen = out[torch.arange(len(rows)), actions[rows]]
+                loss = torch.nn.functional.mse_loss(chosen, targets[rows])
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+                self.optimizer.step()
+
+    def status(self) -> dict[str, float]:
+        """The probability of beginning to explore."""
+        return {"epsilon": self._epsilon()}
+
+
+def lambda_returns(
+    rewards: FloatArray,
+    next_values: FloatArray,
+    cut_values: FloatArray,
+    follows: Array,
+    discount: float,
+    lam: float,
+    strays: Array | None = None,
+) -> FloatArray:
+    """λ-returns ``(T, n, K)`` (Peng & Williams 1996).
+
+    Args:
+        rewards: ``(T, n, K)``.
+        next_values: ``(T, n, K)`` greedy value of the state that follows within the same episode.
+        cut_values: ``(T, n, K)`` value of the successor where the episode was truncated, else 0.
+        follows: ``(T, n)`` true where the episode goes on after the step.
+        discount: γ.
+        lam: λ.
+        strays: ``(T, n)`` true where the action was not greedy; returns then stop before it (Watkins 1989).
+
+    >>> r, v = np.ones((2, 1, 1)), np.full((2, 1, 1), 10.0)
+    >>> lambda_returns(r, v, 0 * v, np.array([[True], [False]]), 0.5, 1.0).ravel().tolist()
+    [1.5, 1.0]
+    """
+    steps = len(rewards)
+    out = np.empty_like(rewards)
+    ahead = next_values[-1]
+    for t in range(steps - 1, -1, -1):
+        mixed = (1.0 - lam) * next_values[t] + lam * ahead
+        if strays is not None and t + 1 < steps:
+            mixed = np.where(strays[t + 1][:, None], next_values[t], mixed)
+        out[t] = rewards[t] + discount * np.where(follows[t][:, None], mixed, cut_values[t])
+        ahead = out[t]
+    return out
