@@ -128,7 +128,7 @@ def test_counting_identity_and_rewards_of_random_folds(seed: int, dim: int, lett
         free = np.flatnonzero(info["action_mask"])
         _, reward, ended, truncated, info = env.step(int(rng.choice(free)))
         assert not truncated
-    if info["trapped"]:
+    if env.state["trapped"]:
         np.testing.assert_array_equal(reward, [-1, -1, -(len(letters) ** 2 - 1) / 12 - 1])
         return
     sites = [tuple(int(v) for v in site) for site in env.state["position"]]
