@@ -21,7 +21,7 @@ from morl.envs.science.speaker import (
     listening_gain,
     pareto_front,
 )
-from morl.envs.wrappers.nuisance import NuisanceObservation, NuisanceVectorObservation, draw_code, draw_speaker
+from morl.envs.wrappers.nuisance import NuisanceObservation, VectorNuisanceObservation, draw_code, draw_speaker
 from morl.spec import EnvError
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -187,7 +187,7 @@ def test_wrapper_leaves_the_environment_as_it_was():
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_vector_wrapper_renews_the_speaker_with_the_episode(mode):
-    env = NuisanceVectorObservation(SpeakerCommandVector(400, nuisance=False, autoreset_mode=mode), rho=1.0)
+    env = VectorNuisanceObservation(SpeakerCommandVector(400, nuisance=False, autoreset_mode=mode), rho=1.0)
     obs, info = env.reset(seed=0)
     for step in range(6):
         assert np.array_equal(info["speaker"], info["goal"])
@@ -209,6 +209,7 @@ def test_wrapper_says_what_it_needs():
     class Silent(gym.Env):
         observation_space = spaces.Box(-1, 1, (2,), np.float32)
         action_space = spaces.Discrete(2)
+        reward_space = spaces.Box(0, 1, (2,), np.float64)
 
         def reset(self, *, seed=None, options=None):
             super().reset(seed=seed)

@@ -12,6 +12,7 @@ from morl.envs.wrappers.faulty import FaultyReward, VectorFaultyReward
 from morl.envs.wrappers.flatten import FlattenObservation, VectorFlattenObservation
 from morl.envs.wrappers.limits import MaxAndSkip, TimeLimit, VectorMaxAndSkip, VectorTimeLimit
 from morl.envs.wrappers.normalise import NormaliseReward, VectorNormaliseReward
+from morl.envs.wrappers.nuisance import NuisanceObservation, VectorNuisanceObservation
 from morl.envs.wrappers.preference import PreferenceObservation, VectorPreferenceObservation
 from morl.envs.wrappers.rewards import (
     ClipReward,
@@ -38,6 +39,7 @@ __all__ = [
     "MaxAndSkip",
     "NegateObjectives",
     "NormaliseReward",
+    "NuisanceObservation",
     "PreferenceObservation",
     "RecordStatistics",
     "SelectObjectives",
@@ -51,6 +53,7 @@ __all__ = [
     "VectorMaxAndSkip",
     "VectorNegateObjectives",
     "VectorNormaliseReward",
+    "VectorNuisanceObservation",
     "VectorPreferenceObservation",
     "VectorRecordStatistics",
     "VectorSelectObjectives",

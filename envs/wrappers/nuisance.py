@@ -12,9 +12,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from morl.envs.core import Info
+from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper, private_generator
 from morl.spec import EnvError, IntArray
 
 DIMENSION, STRENGTH = 8, 3.0
@@ -67,7 +69,7 @@ class _Code:
     def seed(self, seed: int | None, fallback: np.random.Generator) -> None:
         """A stream of its own, so that the environment behaves as it would without the nuisance."""
         if seed is not None:
-            self.rng = np.random.default_rng([int(seed), 0x5BEA])
+            self.rng = private_generator(int(seed), "NuisanceObservation")
         elif self.rng is None:
             self.rng = np.random.default_rng(fallback.integers(2**63))
 
@@ -92,11 +94,11 @@ class _Code:
         return np.concatenate([np.asarray(observation), code], axis=-1).astype(self.dtype)
 
 
-class NuisanceObservation(gym.Wrapper[Any, Any, Any, Any]):
+class NuisanceObservation(MOWrapper):
     """Append the code of a per-episode nuisance to the observations of an environment with a hidden binary goal.
 
     Args:
-        env: observations in a one-dimensional Box; ``info["goal"]`` in {0, 1} after reset.
+        env: vector rewards, observations in a one-dimensional Box; ``info["goal"]`` in {0, 1} after reset.
         rho: probability that the nuisance agrees with the goal (0.95 to train; 0.5 and 1 − ρ to test).
         dimension: length of the code.
         strength: distance of the code's mean from zero.
@@ -117,26 +119,26 @@ class NuisanceObservation(gym.Wrapper[Any, Any, Any, Any]):
         strength: float = STRENGTH,
         goal: str = "goal",
     ) -> None:
-        super().__init__(env)
+        super().__init__(env, rho=rho, dimension=dimension, strength=strength, goal=goal)
         self._code = _Code(env.observation_space, rho, dimension, strength, goal)
         self.observation_space = self._code.space
         self._speaker = np.zeros((), np.int64)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
         """Start an episode with a new nuisance."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._code.seed(seed, self.np_random)
         self._speaker = self._code.draw(self._code.goals(info))
         return self._code.append(observation, self._speaker), info | {"speaker": int(self._speaker)}
 
-    def step(self, action: Any) -> Any:
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, Info]:
         """One step; the code has fresh noise, the nuisance stays."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         shown = self._code.append(observation, self._speaker)
-        return shown, reward, terminated, truncated, info | {"speaker": int(self._speaker)}
+        return shown, self._read(reward), terminated, truncated, info | {"speaker": int(self._speaker)}
 
 
-class NuisanceVectorObservation(VectorWrapper):
+class VectorNuisanceObservation(MOVectorWrapper):
     """:class:`NuisanceObservation` for vector environments; ``info["goal"]`` must be an array at every reset and step.
 
     Args:
@@ -160,7 +162,7 @@ class NuisanceVectorObservation(VectorWrapper):
         self._speaker = np.zeros(env.num_envs, np.int64)
         self._ended = np.zeros(env.num_envs, bool)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
         """Start all episodes, or those of ``options["reset_mask"]``, with new nuisances."""
         which = np.ones(self.num_envs, bool)
         if options and "reset_mask" in options:
@@ -171,11 +173,11 @@ class NuisanceVectorObservation(VectorWrapper):
         self._ended = np.zeros(self.num_envs, bool)
         return self._code.append(observation, self._speaker), info | {"speaker": self._speaker.copy()}
 
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """One step of all; episodes that begin in it get new nuisances."""
         observation, reward, terminated, truncated, info = self.env.step(actions)
         ended = np.asarray(terminated) | np.asarray(truncated)
-        mode = self.env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        mode = self.autoreset_mode
         if mode is AutoresetMode.SAME_STEP and ended.any() and "final_obs" in info:
             final = info["final_obs"]
             for i in np.flatnonzero(ended):
@@ -183,7 +185,7 @@ class NuisanceVectorObservation(VectorWrapper):
         self._renew(info, ended if mode is AutoresetMode.SAME_STEP else self._ended)
         self._ended = ended
         shown = self._code.append(observation, self._speaker)
-        return shown, reward, terminated, truncated, info | {"speaker": self._speaker.copy()}
+        return shown, self._read(reward), terminated, truncated, info | {"speaker": self._speaker.copy()}
 
     def _renew(self, info: Any, which: Any) -> None:
         if which.any():
