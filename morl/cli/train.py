@@ -88,7 +88,7 @@ class Train:
         options.update(parse_assignments(self.assign))
         given = {
             "n_envs": self.n_envs,
-            "weights": list(self.weights) or None,
+            "weights": [list(self.weights)] if self.weights else None,
             "utility": self.utility,
             "discount": self.discount,
         }

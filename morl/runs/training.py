@@ -213,8 +213,9 @@ def _learn(
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
     run.set_status("running", steps=agent.num_timesteps)
+    bar = [ProgressBar(_quick_truth(agent))] if progress_bar else []
     try:
-        agent.learn(steps, callback=[saving, *callbacks], log_interval=max(1, steps // 100), progress_bar=progress_bar)
+        agent.learn(steps, callback=[saving, *callbacks, *bar], log_interval=max(1, steps // 100))
         agent.save(run.checkpoint)
     except KeyboardInterrupt as stop:
         agent.save(run.stopped)
