@@ -104,7 +104,11 @@ def register(
         if check:
             from morl.envs.quick_check import quick_check
 
-            quick_check(cls(**kwargs), id)
+            try:
+                made = cls(**kwargs)
+            except TypeError as error:
+                raise EnvError(f"{id!r}: {cls.__name__} cannot be made with {kwargs} ({error})") from error
+            quick_check(made, id)
         doc = (cls.__doc__ or "").strip().splitlines()
         text = summary or (doc[0] if doc else "")
         add(EnvEntry(id, _pointer(cls), None, max_steps, kwargs, "custom", text), time_limit_wrapper=True)
