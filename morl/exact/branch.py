@@ -71,6 +71,8 @@ class Search:
         self.root, self.slack, self.unit, self.life, self.deadline = root, slack, unit, life, deadline
         self.archive = Corners(low, np.minimum(slack, _SAME))
         self.nodes = 0
+        self.ceiling: FloatArray | None = None
+        """Points ``(m, K)`` of which every policy's value is dominated by one, where such are known."""
 
     def run(self) -> Result:
         """Search until nothing is open or time is up."""
@@ -189,6 +191,9 @@ class Search:
         heights = np.array([cut.height for cut in cuts])
         margins = (heights - (self.archive.corners + self.slack) @ weights.T).min(axis=1)
         index = np.flatnonzero(margins > 0)
+        if self.ceiling is not None and index.size:
+            corners = self.archive.corners[index] + self.slack
+            index = index[(self.ceiling[None] > corners[:, None]).all(axis=2).any(axis=1)]
         return index, margins[index]
 
     def _useful(self, cuts: list[Cut]) -> list[Cut]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from morl.exact.condensed import Condensed, condense, eliminate
+from morl.exact.graph import reachable_states
 from morl.exact.tolerant import tolerance, tolerant_front
 from morl.momdp import MOMDP
 from morl.pareto import Front
@@ -33,6 +34,8 @@ def enumerate_policies(momdp: MOMDP, *, limit: float = LIMIT) -> Front:
             infinity or has no limit, or no policy's total is finite.
     """
     began = time.perf_counter()
+    if momdp.horizon is not None:
+        return _enumerate_with_horizon(momdp, min(limit, 1e6))
     model = condense(momdp)
     _check_size(model, limit)
     points, codes, total, excluded = _sweep(model)
@@ -170,3 +173,50 @@ def _merge(
     all_codes = np.concatenate([codes, *[c for _, c in waiting]])
     keep = nondominated_mask(all_points)
     return all_points[keep], all_codes[keep]
+
+
+def _enumerate_with_horizon(momdp: MOMDP, limit: float) -> Front:
+    """Stationary policies of a model with a horizon: backward recursion for batches of policies."""
+    began = time.perf_counter()
+    states = np.flatnonzero(reachable_states(momdp) & ~momdp.terminal)
+    counts = momdp.n_actions[states]
+    total = float(np.prod(counts.astype(np.float64)))
+    work = total * (momdp.horizon or 0) * len(states) ** 2 * momdp.k
+    if total > limit or work > 1e12:
+        raise ModelError(
+            f"{total:.3g} stationary deterministic policies over {momdp.horizon} decisions, about {work * 2e-9:.2g} s; "
+            f"more than {limit:.3g} policies or 2000 s are refused (ask for policies='markov' or 'history')"
+        )
+    dense = momdp.discount * momdp.transitions[:, states].toarray()
+    step = max(1, _BLOCK // max(1, len(states) * (len(states) + momdp.k)))
+    strides = np.concatenate([[1], np.cumprod(counts)[:-1]]).astype(np.int64)
+    points, codes = np.zeros((0, momdp.k)), np.zeros(0, dtype=np.int64)
+    for first in range(0, int(total), step):
+        numbers = np.arange(first, min(first + step, int(total)))
+        rows = momdp.row_ptr[states] + (numbers[:, None] // strides) % counts
+        values = np.zeros((len(numbers), len(states), momdp.k))
+        for _ in range(momdp.horizon or 0):
+            values = momdp.rewards[rows] + dense[rows] @ values
+        block = np.einsum("s,bsk->bk", momdp.start[states], values)
+        best = _candidates(block)
+        points, codes = _merge(points, codes, [(block[best], numbers[best])])
+    slack = tolerance(points, momdp.rewards)
+    keep = tolerant_front(points, slack)
+    policies = np.zeros((len(keep), momdp.n_states), dtype=np.int64)
+    policies[:, states] = (codes[keep][:, None] // strides) % counts
+    return Front(
+        points[keep],
+        momdp.objectives,
+        discount=momdp.discount,
+        policies=list(policies),
+        epsilon=float(slack.max(initial=0.0)),
+        complete=True,
+        provenance={
+            "algorithm": "enumeration",
+            "policy_class": "stationary deterministic",
+            "criterion": "SER",
+            "policies": int(total),
+            "horizon": momdp.horizon,
+            "seconds": time.perf_counter() - began,
+        },
+    )

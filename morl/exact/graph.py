@@ -231,3 +231,13 @@ def _largest_mean(momdp: MOMDP, rows: IntArray, rewards: FloatArray) -> float:
     if result.status != 0:
         raise ModelError(f"mean reward of an end component: HiGHS stopped with {result.message!r}")
     return -float(result.fun)
+
+
+def certain_rows(momdp: MOMDP) -> BoolArray:
+    """Rows with a single successor, mask ``(rows,)``; successors that are listed twice count once."""
+    merged = sparse.csr_array(momdp.transitions, copy=True)  # merging in place would break outcome_rewards
+    merged.sum_duplicates()
+    sure = np.zeros(momdp.n_rows, dtype=bool)
+    row = np.repeat(np.arange(momdp.n_rows), np.diff(merged.indptr))
+    sure[row[merged.data >= 1.0 - 1e-12]] = True
+    return sure

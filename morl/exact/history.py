@@ -29,7 +29,7 @@ from morl.pareto import Front
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 LARGEST_BACKUP = 3e7
-"""Sums of sets with more pairs than this are refused: about a second and a half of work each."""
+"""Sums of sets with more pairs than this are refused: several seconds of work each."""
 _LARGEST_SET = 200_000
 _THIN = 64
 
@@ -56,6 +56,11 @@ class Sets:
     values: list[FloatArray] = field(default_factory=list)
     nodes: list[IntArray] = field(default_factory=list)
     bound: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    def check(self) -> None:
+        """Raise :class:`Timeout` once time is up."""
+        if time.perf_counter() > self.deadline:
+            raise Timeout
 
     def successors(self, row: int) -> tuple[IntArray, FloatArray]:
         """Distinct successors of a row and their probabilities, zero probabilities left out."""
@@ -151,9 +156,7 @@ def _row_sums(
                 f"{len(values[target])} values has {pairs:.2g} pairs, and later ones more; give epsilon "
                 "(sets then have about (range / epsilon)^(K-1) values), a shorter horizon or a time_limit"
             )
-        if time.perf_counter() > sets.deadline:
-            raise Timeout
-        total, i, j = sum_sets(total, momdp.discount * p * values[target], slack)
+        total, i, j = sum_sets(total, momdp.discount * p * values[target], slack, check=sets.check)
         picks = [pick[i] for pick in picks] + [j]
     return total, picks
 
@@ -278,8 +281,7 @@ def _without_horizon(sets: Sets, epsilon: float) -> tuple[float, bool]:
         while True:
             touched: set[int] = set()
             for s in order:
-                if time.perf_counter() > sets.deadline:
-                    raise Timeout
+                sets.check()
                 if (changed | touched).intersection(targets[s]) or s in changed:
                     if _grow(sets, s):
                         touched.add(s)

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from morl.exact.graph import certain_rows
 from morl.exact.history import pareto_history
 from morl.exact.stationary import pareto_stationary
 from morl.exact.unroll import unroll
@@ -26,8 +27,7 @@ def pareto_markov(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None =
     began = time.perf_counter()
     if momdp.horizon is None:
         raise ModelError("policies='markov' (time-dependent) needs a horizon; give horizon=T, or use 'stationary'")
-    certain = bool((momdp.transitions.max(axis=1).toarray() >= 1.0).all()) if momdp.n_rows else True
-    if certain and int((momdp.start > 0).sum()) == 1:
+    if certain_rows(momdp).all() and int((momdp.start > 0).sum()) == 1:
         front = pareto_history(momdp, epsilon, time_limit)
         tables = [policy.markov(momdp) for policy in front.policies or ()]
     else:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from morl.exact.tolerant import tolerant_front
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray
+
+
+_GREEDY = 1000
 
 
 def cover(points: FloatArray, slack: FloatArray) -> IntArray:
@@ -26,6 +32,13 @@ def cover(points: FloatArray, slack: FloatArray) -> IntArray:
     values = points[index]
     if points.shape[1] == 2:
         return np.asarray(index[_cover_two(values, slack)])
+    if (slack <= 1e-9 * np.abs(values).max(axis=0)).all():
+        return np.asarray(index[tolerant_front(values, slack)])  # only equals up to rounding are to be merged
+    if len(values) > _GREEDY:  # a grid spends its slack less well, but in linear time
+        thin = _one_per_cell(values, np.maximum(slack, 1e-300) * 0.75)
+        index, values, slack = index[thin], values[thin], slack / 4
+        if len(values) > _GREEDY:
+            return np.asarray(np.sort(index))
     spread = np.maximum(np.ptp(values, axis=0), 1e-300)
     order = np.argsort(-(values / spread).sum(axis=1), kind="stable")
     kept = []
@@ -52,7 +65,7 @@ def _cover_two(values: FloatArray, slack: FloatArray) -> IntArray:
 
 
 def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntArray:
-    """Indices of points that no known point covers up to ``slack``."""
+    """Indices of points that no known point covers up to ``slack``; some that other points dominate may be left out."""
     if not len(known) or not len(points):
         return np.arange(len(points))
     if points.shape[1] == 2:
@@ -61,20 +74,16 @@ def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntA
         count = np.searchsorted(-x, -(points[:, 0] - slack[0]), side="right")
         height = np.where(count > 0, best[np.maximum(count - 1, 0)], -np.inf)
         return np.flatnonzero(height < points[:, 1] - slack[1])
-    fresh = np.ones(len(points), dtype=bool)
-    step = max(1, 2_000_000 // len(points))
-    for first in range(0, len(known), step):
-        part = known[first : first + step]
-        fresh &= ~(points[:, None] <= part[None] + slack).all(axis=2).any(axis=1)
-    return np.flatnonzero(fresh)
+    # a point that only another point dominates is covered by that one, or by what covers it
+    return np.flatnonzero(nondominated_mask(np.concatenate([known + slack, points]))[len(known) :])
 
 
 def sum_sets(
-    left: FloatArray, right: FloatArray, slack: FloatArray, chunk: int = 300_000
+    left: FloatArray, right: FloatArray, slack: FloatArray, chunk: int = 300_000, check: Callable[[], None] | None = None
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """The covered sums of two sets ``(m, K)``, ``(n, K)``: values, and the index of each summand.
 
-    Works in chunks, so that the memory stays bounded whatever m · n is. Half of the slack is spent on a grid
+    Works in chunks, so that the memory stays bounded whatever m · n is; ``check`` is called before each. Half of the slack is spent on a grid
     with one sum per cell, which thins a chunk in linear time.
     """
     step = max(1, chunk // max(1, len(right)))
@@ -82,6 +91,8 @@ def sum_sets(
     i_all = j_all = np.zeros(0, dtype=np.int64)
     coarse = bool((slack > 1e-9 * (np.abs(left).max(axis=0, initial=0) + np.abs(right).max(axis=0, initial=0))).all())
     for first in range(0, len(left), step):
+        if check is not None:
+            check()
         part = left[first : first + step]
         block = (part[:, None] + right[None]).reshape(-1, left.shape[1])
         if coarse:

@@ -10,7 +10,8 @@ from morl.exact.branch import Result, Search
 from morl.exact.condensed import Condensed, condense
 from morl.exact.dense import Dense, from_condensed
 from morl.exact.enumeration import LIMIT, enumerate_policies
-from morl.exact.graph import longest_mean_life, reachable_states
+from morl.exact.graph import certain_rows, longest_mean_life, reachable_states
+from morl.exact.history import pareto_history
 from morl.exact.tolerant import tolerant_front
 from morl.momdp import MOMDP
 from morl.pareto import Front
@@ -19,6 +20,7 @@ from morl.spec import FloatArray, IntArray, ModelError
 ENUMERATE = {1: 2.0**16, 2: 2.0**17}
 """Up to this many policies enumeration is quicker than a search; 1e6 for three objectives and more."""
 _FLOOR = 1e-10
+_TRY = 20.0
 
 
 def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None = None) -> Front:
@@ -28,9 +30,14 @@ def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | No
         ModelError: γ = 1, some policy never ends, and there are too many policies to enumerate.
     """
     began = time.perf_counter()
+    if momdp.horizon is not None:
+        return enumerate_policies(momdp)
     model = condense(momdp)
     if model.n_policies <= ENUMERATE.get(momdp.k, 1e6):
         return enumerate_policies(momdp)
+    memory = _with_memory(momdp, model, epsilon, time_limit)
+    if memory is not None and all(policy.stationary(momdp) is not None for policy in memory.policies or ()):
+        return _without_memory(momdp, memory, time.perf_counter() - began)
     if model.endless:
         if model.n_policies <= LIMIT:
             return enumerate_policies(momdp)
@@ -52,8 +59,33 @@ def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | No
         root = Dense(
             raw.move, raw.reward[:, varies] / unit, raw.owner, raw.first, raw.label, raw.start, raw.offset[varies]
         )
-        result = Search(root, low[varies] / unit - 1.0, slack, unit, life, deadline).run()
+        search = Search(root, low[varies] / unit - 1.0, slack, unit, life, deadline)
+        if memory is not None:
+            search.ceiling = (memory.points + (memory.epsilon or 0.0))[:, varies] / unit
+        result = search.run()
     return _front(momdp, model, raw, result, time.perf_counter() - began)
+
+
+def _with_memory(momdp: MOMDP, model: Condensed, epsilon: float, time_limit: float | None) -> Front | None:
+    """The complete front of policies with memory, where it is likely to be had quickly; else ``None``.
+
+    It bounds the stationary front, and where no point of it needs memory it is the stationary front.
+    """
+    if not model.endless and certain_rows(momdp).mean() < 0.5:
+        return None
+    limit = _TRY if time_limit is None else min(_TRY, time_limit / 2)
+    try:
+        front = pareto_history(momdp, epsilon, limit)
+    except ModelError:
+        return None
+    return front if front.complete else None
+
+
+def _without_memory(momdp: MOMDP, front: Front, seconds: float) -> Front:
+    """The same points as stationary policies."""
+    tables = tuple(policy.stationary(momdp) for policy in front.policies or ())
+    facts = {**front.provenance, "policy_class": "stationary deterministic", "seconds": seconds}
+    return front.replace(policies=tables, provenance=facts)
 
 
 def value_range(model: Dense) -> tuple[FloatArray, FloatArray]:
