@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from morl.envs.actions import check_batch, check_one
+from morl.envs.actions import OneAction, check_batch
 from morl.envs.core import Info, MOEnv, check_options, reward_space
 from morl.envs.native import NativeVectorEnv
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
@@ -103,6 +103,7 @@ class BatchedEnv(MOEnv[Any, Any]):
         self.reward_space = reward_space(dynamics.mo_spec)
         self.observation_space = dynamics.observation_space
         self.action_space = dynamics.action_space
+        self._checked = OneAction(dynamics.action_space)
         self.max_steps = max_steps
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._renderer = renderer
@@ -139,7 +140,7 @@ class BatchedEnv(MOEnv[Any, Any]):
         if self._state is None or self._ended:
             when = "before reset" if self._state is None else "after the episode ended"
             raise EnvError(f"step was called {when}; call reset() first")
-        actions = check_one(action, self.action_space)
+        actions = self._checked(action)
         moved = self.dynamics.step(self._state, actions, self.np_random)
         self._state = moved.state
         self._steps += 1

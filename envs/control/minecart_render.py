@@ -12,8 +12,8 @@ from morl.envs.control.minecart_kernels import BASE_RADIUS, MINE_RADIUS
 if TYPE_CHECKING:
     from morl.envs.control.minecart import MinecartDynamics
 
-_GROUND: drawing.Colour = (233, 221, 197)
-_WALL: drawing.Colour = (160, 134, 98)
+_GROUND: drawing.Colour = "#e9ddc5"
+_WALL: drawing.Colour = "#a08662"
 _ARROWS = "→↘↓↙←↖↑↗"  # by heading: 0° is along x, and y points down as on a screen
 
 
@@ -24,19 +24,19 @@ def draw_minecart(dynamics: MinecartDynamics, state: State, mode: str) -> Any:
 
 def _picture(dynamics: MinecartDynamics, state: State) -> Any:
     x, y, speed, heading, first, second, _ = (float(v) for v in state["cart"])
-    canvas = drawing.Canvas(520, 580, (-0.08, 1.21, 1.08, -0.08), drawing.PAPER)
-    canvas.rectangle((-0.06, -0.06), (1.06, 1.06), _WALL)
-    canvas.rectangle((-0.03, -0.03), (1.03, 1.03), _GROUND)
+    scene = drawing.Scene(520, 580, (-0.08, 1.21, 1.08, -0.08), drawing.PAPER)
+    scene.rectangle((-0.06, -0.06), (1.06, 1.06), _WALL)
+    scene.rectangle((-0.03, -0.03), (1.03, 1.03), _GROUND)
     wedge = [(BASE_RADIUS * math.cos(a * math.pi / 40), BASE_RADIUS * math.sin(a * math.pi / 40)) for a in range(21)]
-    canvas.polygon([(-0.03, -0.03), (BASE_RADIUS, -0.03), *wedge, (-0.03, BASE_RADIUS)], (223, 150, 138))
-    canvas.text((-0.02, -0.02), "base", 13, drawing.INK)
+    scene.polygon([(-0.03, -0.03), (BASE_RADIUS, -0.03), *wedge, (-0.03, BASE_RADIUS)], "#df968a")
+    scene.text((-0.02, -0.02), "base", 13, drawing.INK)
     for mine in dynamics.mines:
-        _mine(canvas, mine)
-    canvas.polygon(
+        _mine(scene, mine)
+    scene.polygon(
         drawing.turned(
             [(-0.042, -0.028), (0.042, -0.028), (0.042, 0.028), (-0.042, 0.028)], math.radians(heading), (x, y)
         ),
-        (84, 88, 98),
+        "#545862",
         drawing.INK,
     )
     for load, colour, side in ((first, drawing.BLUE, -1), (second, drawing.VIOLET, 1)):
@@ -48,9 +48,9 @@ def _picture(dynamics: MinecartDynamics, state: State) -> Any:
             (-0.032, side * 0.021),
         ]
         if length > 0:
-            canvas.polygon(drawing.turned(inner, math.radians(heading), (x, y)), colour)
+            scene.polygon(drawing.turned(inner, math.radians(heading), (x, y)), colour)
     nose = drawing.turned([(0.046, -0.02), (0.07, 0.0), (0.046, 0.02)], math.radians(heading), (x, y))
-    canvas.polygon(nose, drawing.RED)
+    scene.polygon(nose, drawing.RED)
     for i, (label, value, top, colour) in enumerate(
         (
             (f"ore 1  {first:.2f}", first, dynamics.capacity, drawing.BLUE),
@@ -59,18 +59,18 @@ def _picture(dynamics: MinecartDynamics, state: State) -> Any:
         )
     ):
         left = -0.04 + 0.37 * i
-        canvas.bar((left, 1.175), (left + 0.33, 1.14), value / top, colour, label)
-    return canvas.array()
+        scene.bar((left, 1.175), (left + 0.33, 1.14), value / top, colour, label)
+    return scene.array()
 
 
-def _mine(canvas: drawing.Canvas, mine: Any) -> None:
+def _mine(scene: drawing.Scene, mine: Any) -> None:
     x, y, first, second = float(mine[0]), float(mine[1]), float(mine[2]), float(mine[4])
-    canvas.disc((x, y), MINE_RADIUS, (212, 196, 166), (186, 168, 134))
-    canvas.disc((x, y), 0.05, (92, 82, 70), drawing.INK)
+    scene.disc((x, y), MINE_RADIUS, "#d4c4a6", "#baa886")
+    scene.disc((x, y), 0.05, "#5c5246", drawing.INK)
     for amount, colour, dx in ((first, drawing.BLUE, -0.022), (second, drawing.VIOLET, 0.022)):
         if amount > 0:
-            canvas.disc((x + dx, y), 0.0205 * math.sqrt(min(amount, 0.4) / 0.2), colour)
-    canvas.text((x, y + 0.09), f"{first:g} | {second:g}", 11, drawing.INK, "mm")
+            scene.disc((x + dx, y), 0.0205 * math.sqrt(min(amount, 0.4) / 0.2), colour)
+    scene.text((x, y + 0.09), f"{first:g} | {second:g}", 11, drawing.INK, "mm")
 
 
 def _text(dynamics: MinecartDynamics, state: State) -> str:

@@ -11,9 +11,9 @@ from morl.envs.batched import State
 from morl.envs.control import drawing
 
 _LEFT, _RIGHT = -1.2, 0.6
-_SKY: drawing.Colour = (222, 235, 246)
-_GRASS: drawing.Colour = (121, 158, 99)
-_EARTH: drawing.Colour = (150, 124, 96)
+_SKY: drawing.Colour = "#deebf6"
+_GRASS: drawing.Colour = "#799e63"
+_EARTH: drawing.Colour = "#967c60"
 _HILL = 0.27  # height of the hills in the units of the track, for a pleasant picture
 
 
@@ -29,36 +29,36 @@ def draw_mountain_car(goal: float, state: State, mode: str) -> Any:
 
 
 def _picture(position: float, velocity: float, goal: float) -> Any:
-    canvas = drawing.Canvas(640, 400, (_LEFT - 0.08, -0.5, _RIGHT + 0.08, 0.725), _SKY)
+    scene = drawing.Scene(640, 400, (_LEFT - 0.08, -0.5, _RIGHT + 0.08, 0.725), _SKY)
     track = [(float(x), _height(float(x))) for x in np.linspace(_LEFT - 0.1, _RIGHT + 0.1, 120)]
-    canvas.polygon([*track, (_RIGHT + 0.1, -0.55), (_LEFT - 0.1, -0.55)], _EARTH)
-    canvas.line(track, _GRASS, 7)
+    scene.polygon([*track, (_RIGHT + 0.1, -0.55), (_LEFT - 0.1, -0.55)], _EARTH)
+    scene.line(track, _GRASS, 7)
     wall = _height(_LEFT)
-    canvas.rectangle((_LEFT - 0.1, wall), (_LEFT - 0.045, wall + 0.16), drawing.GREY, drawing.INK)
+    scene.rectangle((_LEFT - 0.1, wall), (_LEFT - 0.045, wall + 0.16), drawing.GREY, drawing.INK)
     foot = _height(goal)
-    canvas.line([(goal, foot), (goal, foot + 0.2)], drawing.INK, 2)
-    canvas.polygon([(goal, foot + 0.2), (goal + 0.08, foot + 0.17), (goal, foot + 0.14)], drawing.RED)
+    scene.line([(goal, foot), (goal, foot + 0.2)], drawing.INK, 2)
+    scene.polygon([(goal, foot + 0.2), (goal + 0.08, foot + 0.17), (goal, foot + 0.14)], drawing.RED)
     slope = math.atan(3 * _HILL * math.cos(3 * position))
     up = 0.024  # from the track to the axles
     middle = (position - up * math.sin(slope), _height(position) + up * math.cos(slope))
     body = [(-0.055, 0.0), (0.055, 0.0), (0.055, 0.03), (0.03, 0.034), (0.018, 0.06), (-0.03, 0.06), (-0.045, 0.033)]
-    canvas.polygon(drawing.turned(body, slope, middle), drawing.BLUE, drawing.INK)
+    scene.polygon(drawing.turned(body, slope, middle), drawing.BLUE, drawing.INK)
     for wheel in drawing.turned([(-0.033, 0.0), (0.033, 0.0)], slope, middle):
-        canvas.disc(wheel, 0.019, drawing.INK)
-        canvas.disc(wheel, 0.009, drawing.GREY)
+        scene.disc(wheel, 0.019, drawing.INK)
+        scene.disc(wheel, 0.009, drawing.GREY)
     reach = 4.0 * velocity
     if abs(reach) > 0.02:
-        _arrow(canvas, (middle[0], middle[1] + 0.13), reach)
-    canvas.text((_LEFT - 0.02, 0.68), f"position {position:+.3f}    velocity {velocity:+.4f}", 15)
-    return canvas.array()
+        _arrow(scene, (middle[0], middle[1] + 0.13), reach)
+    scene.text((_LEFT - 0.02, 0.68), f"position {position:+.3f}    velocity {velocity:+.4f}", 15)
+    return scene.array()
 
 
-def _arrow(canvas: drawing.Canvas, middle: drawing.Point, reach: float) -> None:
+def _arrow(scene: drawing.Scene, middle: drawing.Point, reach: float) -> None:
     x, y = middle
     side = math.copysign(0.03, reach)
-    canvas.line([(x - reach / 2, y), (x + reach / 2, y)], drawing.RED, 3)
+    scene.line([(x - reach / 2, y), (x + reach / 2, y)], drawing.RED, 3)
     tip = x + reach / 2 + side
-    canvas.polygon([(tip, y), (tip - side, y + 0.018), (tip - side, y - 0.018)], drawing.RED)
+    scene.polygon([(tip, y), (tip - side, y + 0.018), (tip - side, y - 0.018)], drawing.RED)
 
 
 def _text(position: float, velocity: float, goal: float) -> str:

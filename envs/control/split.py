@@ -13,7 +13,7 @@ from gymnasium import spaces
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.utils import EzPickle
 
-from morl.envs.actions import check_integer, check_one
+from morl.envs.actions import OneAction, check_integer, check_one
 from morl.envs.batched import check_render_mode
 from morl.envs.core import Info, MOEnv, check_options, reward_space
 from morl.spec import EnvError, FloatArray, MissingExtraError, MOSpec
@@ -64,8 +64,7 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         self.metadata["render_modes"] = [*modes, "ansi"]
         self.render_mode = inner.render_mode
         self._choices = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
-        self._shape = self.action_space.shape
-        self._low, self._high = _common_bounds(self.action_space)
+        self._checked = OneAction(self.action_space)
         self._limit = np.inf if max_steps is None else max_steps
         self._steps = -1  # negative while there is no episode
         self._why = "before reset"
@@ -102,7 +101,10 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         """
         if self._steps < 0:
             raise EnvError(f"step was called {self._why}; call reset() first")
-        valid = check_integer(action, self._choices) if self._choices else self._checked(action)
+        if self._choices:
+            valid = check_integer(action, self._choices)
+        else:
+            valid = action if self._checked.fits(action) else check_one(action, self.action_space)[0]
         observation, reward, terminated, truncated, info = self.simulator.step(valid)
         rewards = self._split(valid, reward, terminated, info)
         info["original_reward"] = reward
@@ -111,16 +113,6 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
             self._steps, self._why = -1, "after the episode ended"
             return observation, rewards, bool(terminated), not terminated, info
         return observation, rewards, False, False, info
-
-    def _checked(self, action: Any) -> Any:
-        """The action, if it is valid. Plain numbers are compared: on arrays this short NumPy takes longer."""
-        if type(action) is np.ndarray and action.shape == self._shape and action.dtype.kind == "f":
-            for value in action.tolist():
-                if not self._low <= value <= self._high:  # NaN is neither
-                    break
-            else:
-                return action
-        return check_one(action, self.action_space)[0]
 
     def render(self) -> Any:
         """A picture by the simulator, or a few lines of text."""
@@ -131,15 +123,6 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
     def close(self) -> None:
         """Close the simulator's window and buffers."""
         self.simulator.close()
-
-
-def _common_bounds(space: spaces.Space[Any]) -> tuple[float, float]:
-    """The bounds that all components of a flat box share, or an empty interval."""
-    if isinstance(space, spaces.Box) and len(space.shape) == 1:
-        low, high = float(space.low.max()), float(space.high.min())
-        if (space.low == low).all() and (space.high == high).all():
-            return low, high
-    return np.inf, -np.inf
 
 
 def inner_mode(render_mode: str | None) -> str | None:

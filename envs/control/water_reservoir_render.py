@@ -9,10 +9,10 @@ from morl.envs.batched import State
 from morl.envs.control import drawing
 
 _FLOOD, _SPILL, _DOWNSTREAM, _DEMAND = 50.0, 100.0, 30.0, 50.0
-_WATER: drawing.Colour = (86, 150, 205)
-_SKY: drawing.Colour = (226, 238, 247)
-_ROCK: drawing.Colour = (150, 138, 122)
-_CONCRETE: drawing.Colour = (188, 188, 184)
+_WATER: drawing.Colour = "#5696cd"
+_SKY: drawing.Colour = "#e2eef7"
+_ROCK: drawing.Colour = "#968a7a"
+_CONCRETE: drawing.Colour = "#bcbcb8"
 
 
 def draw_water_reservoir(state: State, mode: str) -> Any:
@@ -22,43 +22,43 @@ def draw_water_reservoir(state: State, mode: str) -> Any:
 
 
 def _picture(level: float, release: float, inflow: float) -> Any:
-    canvas = drawing.Canvas(640, 400, (0.0, -28.0, 320.0, 172.0), _SKY)
-    canvas.rectangle((0, -28), (320, 0), _ROCK)
-    canvas.polygon([(0, 0), (18, 0), (0, 172)], _ROCK)
+    scene = drawing.Scene(640, 400, (0.0, -28.0, 320.0, 172.0), _SKY)
+    scene.rectangle((0, -28), (320, 0), _ROCK)
+    scene.polygon([(0, 0), (18, 0), (0, 172)], _ROCK)
     shore = 18 * (1 - min(level, 172.0) / 172)
-    canvas.polygon([(18, 0), (200, 0), (200, level), (shore, level)], _WATER)
-    canvas.polygon([(200, 0), (238, 0), (214, _SPILL), (200, _SPILL)], _CONCRETE, drawing.INK)
+    scene.polygon([(18, 0), (200, 0), (200, level), (shore, level)], _WATER)
+    scene.polygon([(200, 0), (238, 0), (214, _SPILL), (200, _SPILL)], _CONCRETE, drawing.INK)
     flow = 0.0 if math.isnan(release) else release
     if flow > 0:
         depth = 2 + 0.16 * flow
         slope = 24 / _SPILL  # of the dam's outer face
-        canvas.polygon([(238, 0), (320, 0), (320, depth), (238 - slope * depth, depth)], _WATER)
+        scene.polygon([(238, 0), (320, 0), (320, depth), (238 - slope * depth, depth)], _WATER)
         face = 238 - slope * 30
-        canvas.line([(face, 30), (face + 8, 24), (face + 13, 14), (face + 15, depth)], _WATER, 2 + 0.08 * flow)
+        scene.line([(face, 30), (face + 8, 24), (face + 13, 14), (face + 15, depth)], _WATER, 2 + 0.08 * flow)
     for height, name in ((_FLOOD, "flood threshold 50"), (_SPILL, "spill 100")):
         colour = drawing.RED if level > height else drawing.INK
-        canvas.line([(2, height), (200, height)], colour, 1.5)
-        canvas.text((196, height + 2), name, 12, colour, "rs")
-    canvas.text((104, level + 4), f"level {level:.1f}", 14, drawing.INK, "ms")
+        scene.line([(2, height), (200, height)], colour, 1.5)
+        scene.text((196, height + 2), name, 12, colour, "rs")
+    scene.text((104, level + 4), f"level {level:.1f}", 14, drawing.INK, "ms")
     if not math.isnan(release):
-        canvas.text((8, 160), f"inflow {inflow:.1f}", 14, drawing.BLUE)
-        canvas.line([(10, 148), (42, 148)], drawing.BLUE, 1 + 0.08 * max(inflow, 0.0))
-        _gauge(canvas, release)
-    return canvas.array()
+        scene.text((8, 160), f"inflow {inflow:.1f}", 14, drawing.BLUE)
+        scene.line([(10, 148), (42, 148)], drawing.BLUE, 1 + 0.08 * max(inflow, 0.0))
+        _gauge(scene, release)
+    return scene.array()
 
 
-def _gauge(canvas: drawing.Canvas, release: float) -> None:
+def _gauge(scene: drawing.Scene, release: float) -> None:
     """The release against demand and the downstream flood limit."""
     left, right, low, high, most = 222.0, 312.0, 128.0, 136.0, 150.0
     supplied = release >= _DEMAND
     flooding = release > _DOWNSTREAM
-    canvas.bar((left, low), (right, high), release / most, drawing.BLUE, f"release {release:.1f}", 14)
+    scene.bar((left, low), (right, high), release / most, drawing.BLUE, f"release {release:.1f}", 14)
     for value, colour in ((_DOWNSTREAM, drawing.RED), (_DEMAND, drawing.GREEN)):
         x = left + (right - left) * value / most
-        canvas.line([(x, low - 5), (x, high)], colour, 2)
+        scene.line([(x, low - 5), (x, high)], colour, 2)
     good, bad = drawing.GREEN, drawing.RED
-    canvas.text((left, 116), "demand of 50 met" if supplied else "demand of 50 not met", 12, good if supplied else bad)
-    canvas.text((left, 104), "above 30: flood below" if flooding else "no flood below", 12, bad if flooding else good)
+    scene.text((left, 116), "demand of 50 met" if supplied else "demand of 50 not met", 12, good if supplied else bad)
+    scene.text((left, 104), "above 30: flood below" if flooding else "no flood below", 12, bad if flooding else good)
 
 
 def _text(level: float, release: float, inflow: float) -> str:
