@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,9 @@ class Tables:
         target: ``(outcomes + A,)`` next state.
         rewards: ``(outcomes + A, K)``.
         cumulative: ``(outcomes + A,)`` probability of this outcome or an earlier one of its row; the last one is 2.
+        forks: ``(rows + A,)`` whether a row has more than one outcome; random numbers are drawn for these only.
         terminal: ``(S,)``.
+        counts: ``(S,)`` actions of each state.
         start_states, start_cumulative: the start distribution.
     """
 
@@ -47,23 +50,29 @@ class Tables:
     target: IntArray
     rewards: FloatArray
     cumulative: FloatArray
+    forks: BoolArray
     terminal: BoolArray
     counts: IntArray
     start_states: IntArray
     start_cumulative: FloatArray
     thresholds: FloatArray | None
 
-    def choose(self, rows: IntArray, uniform: FloatArray) -> IntArray:
-        """The outcome of each row for uniform numbers in [0, 1); both arguments have shape ``(n,)``."""
-        if self.thresholds is not None:
-            thresholds = self.thresholds
-            if thresholds.shape[1] == 1:
-                return np.asarray(self.first[rows] + (uniform >= thresholds[:, 0][rows]))
-            return np.asarray(self.first[rows] + (uniform[:, None] >= thresholds[rows]).sum(axis=1))
-        # Many outcomes: the ranges of all rows, one after the other, form one increasing sequence.
-        increasing = self._increasing()
-        found = np.searchsorted(increasing, rows + uniform, side="right")
-        return np.clip(found, self.first[rows], self.first[rows + 1] - 1)
+    def choose(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
+        """The outcome of each row, ``(n,)``, drawing one number for every row that has several."""
+        outcomes = self.first[rows]
+        forks = self.forks[rows].nonzero()[0]
+        if len(forks) == 0:
+            return outcomes
+        at = rows[forks]
+        uniform = rng.random(len(forks))
+        if self.thresholds is None:  # the ranges of all rows, one after the other, form one increasing sequence
+            found = np.searchsorted(self._increasing(), at + uniform, side="right")
+            outcomes[forks] = np.clip(found, self.first[at], self.first[at + 1] - 1)
+        elif self.thresholds.shape[1] == 1:
+            outcomes[forks] += uniform >= self.thresholds[at, 0]
+        else:
+            outcomes[forks] += (uniform[:, None] >= self.thresholds[at]).sum(axis=1)
+        return outcomes
 
     def _increasing(self) -> FloatArray:
         cached = self.__dict__.get("_ranges")
@@ -78,14 +87,16 @@ class Tables:
 class Lists:
     """The tables again for one environment at a time, where indexing numpy arrays would cost most of a step.
 
-    ``code`` is the next state, or −2 − state where that state is terminal.
+    ``only`` is a row's outcome where it has one, and −1 where it has several; ``code`` is the next state of an
+    outcome, or −2 − state where that state is terminal.
     """
 
-    row_ptr: array[int]
-    first: array[int]
-    code: array[int]
-    cumulative: array[float]
-    rewards: Any
+    row_ptr: Sequence[int]
+    first: Sequence[int]
+    only: Sequence[int]
+    code: Sequence[int]
+    cumulative: Sequence[float]
+    rewards: Sequence[FloatArray]
 
 
 _TABLES: weakref.WeakKeyDictionary[MOMDP, Tables] = weakref.WeakKeyDictionary()
@@ -105,13 +116,30 @@ def lists_of(tables: Tables) -> Lists:
         target = tables.target
         code = np.where(tables.terminal[target], -2 - target, target)
         _LISTS[tables] = Lists(
-            array("q", tables.row_ptr.tobytes()),
-            array("q", tables.first.tobytes()),
-            array("q", code.astype(np.int64).tobytes()),
-            array("d", tables.cumulative.tobytes()),
-            entries(tables.rewards),
+            numbers(tables.row_ptr, "q"),
+            numbers(tables.first, "q"),
+            numbers(np.where(tables.forks, -1, tables.first[:-1]), "q"),
+            numbers(code.astype(np.int64), "q"),
+            numbers(tables.cumulative, "d"),
+            _shared_rows(tables.rewards),
         )
     return _LISTS[tables]
+
+
+def _shared_rows(rewards: FloatArray) -> Sequence[FloatArray]:
+    """The rows of a reward table, equal ones being one and the same array: few arrays stay in the cache."""
+    mixed = rewards @ np.random.default_rng(0).standard_normal(rewards.shape[1])
+    _, first, number = np.unique(mixed, return_index=True, return_inverse=True)
+    different = rewards[first]
+    if len(different) > _AS_LIST or not np.array_equal(different[number], rewards):
+        return entries(rewards)  # type: ignore[no-any-return]
+    templates = list(different)
+    return [templates[i] for i in number.tolist()]
+
+
+def numbers(table: np.ndarray[Any, Any], kind: str) -> Sequence[Any]:
+    """A sequence of Python numbers: a list where that is small, an array of a fifth of the size otherwise."""
+    return table.tolist() if len(table) <= _AS_LIST else array(kind, table.tobytes())
 
 
 def entries(table: np.ndarray[Any, Any]) -> Any:
@@ -149,6 +177,7 @@ def _build(model: MOMDP) -> Tables:
         target=np.append(matrix.indices.astype(np.int64), np.zeros(pad, dtype=np.int64)),
         rewards=np.concatenate([rewards, np.zeros((pad, model.k))]),
         cumulative=np.append(cumulative, np.full(pad, 2.0)),
+        forks=np.append(per_row > 1, np.zeros(pad, dtype=bool)),
         terminal=model.terminal,
         counts=counts,
         start_states=start_states,

@@ -84,7 +84,7 @@ class _Finite:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy with its own episode; the model and its tables, which never change, are shared."""
-        for name in ("_model", "observations", "_tables", "_lists", "_entries"):
+        for name in ("_model", "observations", "_tables", "_lists", "_entries", "_hot", "_chances"):
             if name in self.__dict__:
                 memo[id(self.__dict__[name])] = self.__dict__[name]
         twin = type(self).__new__(type(self))
@@ -156,21 +156,19 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         self._random = tables.random
         self._scalar = self.observations.ndim == 1
         self._entries = self.observations.tolist() if self._scalar else entries(self.observations)
-        self._row_ptr, self._first, self._code = lists.row_ptr, lists.first, lists.code
-        self._cumulative, self._rewards = lists.cumulative, lists.rewards
+        # One tuple to unpack costs a step less than a dozen attributes to look up.
+        kinds = (self._ragged, self._random, self._scalar)
+        paid = (lists.row_ptr, lists.only, lists.code, lists.rewards)
+        self._hot = (*paid, self._entries, self._width, self._limit, *kinds)
+        self._chances = (lists.first, lists.cumulative)
 
     def __getstate__(self) -> dict[str, Any]:
-        tables = ("_tables", "_lists", "_entries", "_row_ptr", "_first", "_code", "_cumulative", "_rewards")
+        tables = ("_tables", "_lists", "_entries", "_hot", "_chances")
         return {key: value for key, value in self.__dict__.items() if key not in tables}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
         self._bind()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        for shared in (self._row_ptr, self._first, self._code, self._cumulative, self._rewards):
-            memo[id(shared)] = shared
-        return super().__deepcopy__(memo)
 
     @property
     def np_random(self) -> np.random.Generator:
@@ -224,36 +222,41 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         if state < 0:
             when = "before reset" if state == -1 else "after the episode ended"
             raise EnvError(f"step was called {when}; call reset() first")
+        row_ptr, only, codes, rewards, shown, width, limit, ragged, random, scalar = self._hot
         try:
             number = as_index(action)
         except TypeError:
             number = -1
-        if not 0 <= number < self._width:
-            check_integer(action, self._width)
-        row = self._row_ptr[state] + number
-        if self._ragged and row >= self._row_ptr[state + 1]:
+        if not 0 <= number < width:
+            check_integer(action, width)
+        row = row_ptr[state] + number
+        if ragged and row >= row_ptr[state + 1]:
             _refuse(self._model, state, number)
-        if self._random:
-            first = self._first
-            row = bisect_right(self._cumulative, self._uniform(), first[row], first[row + 1] - 1)
-        code = self._code[row]
+        if random:
+            row = only[row]
+            if row < 0:  # several outcomes
+                first, cumulative = self._chances
+                row = row_ptr[state] + number
+                row = bisect_right(cumulative, self._uniform(), first[row], first[row + 1] - 1)
+        code = codes[row]
         self._steps = steps = self._steps + 1
         if code < 0:
             terminated, truncated, target = True, False, -2 - code
         else:
-            terminated, truncated, target = False, steps >= self._limit, code
+            terminated, truncated, target = False, steps >= limit, code
             if truncated:
                 code = -2 - code
         self._state = code
-        seen = self._entries[target]
-        info = self._mask(target) if self._ragged else {}
-        return seen if self._scalar else seen.copy(), self._rewards[row].copy(), terminated, truncated, info
+        seen = shown[target] if scalar else shown[target].copy()
+        return seen, rewards[row].copy(), terminated, truncated, (self._mask(target) if ragged else {})
 
     def _uniform(self) -> float:
         """The next number of the generator's uniform stream."""
-        if not self._uniforms:
-            self._uniforms = self.np_random.random(_BLOCK)[::-1].tolist()
-        return self._uniforms.pop()
+        return (self._uniforms or self._refill()).pop()
+
+    def _refill(self) -> list[float]:
+        self._uniforms = self.np_random.random(_BLOCK)[::-1].tolist()
+        return self._uniforms
 
     def _mask(self, state: int) -> Info:
         return {"action_mask": (np.arange(self._width) < self._tables.counts[state]).astype(np.int8)}
@@ -329,7 +332,7 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         if tables.ragged:
             self._check_ragged(rows)
         if tables.random:
-            rows = tables.choose(rows, self.np_random.random(self.num_envs))
+            rows = tables.choose(rows, self.np_random)
         self._state = state = tables.target[rows]
         info = {"action_mask": self._masks(state)} if tables.ragged else {}
         return tables.rewards.take(rows, axis=0), tables.terminal[state], info
