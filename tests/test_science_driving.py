@@ -179,13 +179,14 @@ def test_rewards_stay_in_the_reward_space_under_wild_driving():
 # ---- policies and dominance ---------------------------------------------------------------------------------
 
 
-def test_braking_gently_to_a_stop_dominates_crashing():
-    """In every objective on perfect sensors, discounted or not; default sensors add their noise to comfort alone."""
+@pytest.mark.parametrize("options", [{"noise": 0.0, "faults": False}, {}], ids=["perfect sensors", "as shipped"])
+def test_braking_gently_to_a_stop_dominates_crashing(options):
+    """In every objective, discounted or not: whatever ends the episode early, ending it early is no Pareto point."""
     driver = Driver(Driving())
 
-    def gentle_stop(obs):  # 0.25 m/s², more only where the Intelligent Driver Model would brake
+    def gentle_stop(obs):  # 0.5 m/s², more only where the Intelligent Driver Model would brake
         action = driver(obs)
-        action[:, 0] = np.minimum(action[:, 0], -0.05)
+        action[:, 0] = np.minimum(action[:, 0], -0.1)
         return action
 
     def ram(obs):
@@ -193,17 +194,13 @@ def test_braking_gently_to_a_stop_dominates_crashing():
         action[:, 0] = 1.0
         return action
 
-    for quiet in (True, False):
-        options = {"noise": 0.0, "faults": False} if quiet else {}
-        stop = episode_returns(gentle_stop, **options)
-        assert (stop[2] == 1).mean() < 0.1
-        for crash in (ram, constant(0.0, 1.0), constant(1.0, 1.0), constant(1.0, -1.0)):
-            crashed = episode_returns(crash, **options)
-            assert (crashed[2] > 0).all()
-            for which in (0, 1):
-                better = stop[which].mean(0) - crashed[which].mean(0)
-                assert (better[[0, 1, 3]] > 0).all()
-                assert better[2] > 0 or not quiet
+    stop = episode_returns(gentle_stop, **options)
+    ways = (ram, constant(0.0, 0.0), constant(0.0, 1.0), constant(1.0, 1.0), constant(1.0, -1.0), constant(-0.05, 0.1))
+    for crash in ways:
+        crashed = episode_returns(crash, **options)
+        assert (crashed[2] > 0).mean() > 0.9
+        for which in (0, 1):
+            assert (stop[which].mean(0) > crashed[which].mean(0)).all()
 
 
 @pytest.mark.parametrize("discrete", [False, True])
@@ -333,6 +330,7 @@ def test_curvature_runs_linearly_between_knots_eight_seconds_apart():
         ({"max_curvature": 0.3}, "no road bends tighter"),
         ({"max_curvature": float("nan")}, "curvature"),
         ({"noise": -1.0}, "noise"),
+        ({"noise": "loud"}, "noise is 'loud'"),
         ({"fault_onset": 1.5}, "probability"),
         ({"fault_recovery": -0.1}, "probability"),
     ],

@@ -143,6 +143,7 @@ def test_bad_input():
         ({"volatility": (0.1, 0.0, 0.1)}, "above 0"),
         ({"drift": (0.1, float("nan"), 0.1)}, "drift"),
         ({"drift": (0.1, 0.2)}, "three"),
+        ({"drift": "up"}, "drift is 'up'"),
     ):
         with pytest.raises(EnvError, match=words):
             Portfolio(**options)

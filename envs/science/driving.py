@@ -88,12 +88,12 @@ class DrivingDynamics(Dynamics):
         max_curvature: float = ROAD_CURVATURE,
         compiled: bool = True,
     ) -> None:
+        noise, max_curvature = _number("noise", noise), _check_curvature(_number("max_curvature", max_curvature))
         if not 0.0 <= noise < np.inf:
             raise EnvError(f"noise is {noise}; expected a factor of at least 0 (0 for perfect sensors)")
-        for name, p in (("fault_onset", fault_onset), ("fault_recovery", fault_recovery)):
-            if not 0.0 <= p <= 1.0:
-                raise EnvError(f"{name} is {p}; expected a probability in [0, 1]")
-        _check_curvature(max_curvature)
+        for name, value in (("fault_onset", fault_onset), ("fault_recovery", fault_recovery)):
+            if not 0.0 <= _number(name, value) <= 1.0:
+                raise EnvError(f"{name} is {value}; expected a probability in [0, 1]")
         self.k = 4 if energy else 3
         k = self.k
         self.mo_spec = MOSpec(_OBJECTIVES[:k], 0.99, HORIZON, _REF[:k], (_LOW[:k], _HIGH[:k]))
@@ -129,10 +129,7 @@ class DrivingDynamics(Dynamics):
 
     def _apply(self, x: FloatArray, options: Mapping[str, Any]) -> None:
         for key, value in options.items():
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                raise EnvError(f"reset option {key!r} is {value!r}; expected a number") from None
+            number = _number(f"reset option {key!r}", value)
             if key == "curvature":
                 x[:, physics.FROM] = x[:, physics.TO] = _check_curvature(number)
                 continue
@@ -169,6 +166,13 @@ class DrivingDynamics(Dynamics):
 
 
 _PEDALS = np.array([[pedal, wheel] for pedal in (-0.4, 0.0, 0.5) for wheel in (-0.1, 0.0, 0.1)])
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise EnvError(f"{name} is {value!r}; expected a number") from None
 
 
 def _check_curvature(value: float) -> float:

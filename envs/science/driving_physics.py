@@ -37,6 +37,8 @@ KNOT_SECONDS = 8.0
 LEAD_SPEEDS = np.array([0.0, 8.0, 15.0, 22.0, 28.0])
 IDM_V0, IDM_T, IDM_A, IDM_B, IDM_S0, IDM_EXPONENT = 30.0, 1.5, 0.73, 1.67, 2.0, 4.0
 COLLISION, LANE_EXIT = -50.0, -20.0
+CRASH_COMFORT = -100.0
+"""Either end also costs comfort, or else drifting off the road, which is smooth and short, would be a Pareto point."""
 SIGMA = np.array([0.05, 0.01, 1e-4, 0.5, 0.25, 0.1, 0.1, 0.002])
 """Standard deviation of each reading. All are assumptions of this project."""
 
@@ -151,7 +153,8 @@ def rewards(x: Any, out: Any, accel: Any, reward: Any) -> Any:
     reward[1] = penalty - select(closing > 0.0, danger * danger, 0.0) - 0.5 * off * off * off * off
     jerk = (out[A] - x[A]) / DT / 2.5
     lateral = v * v * np.sin(slip(out[DELTA])) / AXLE / 2.0
-    reward[2] = -np.minimum(10.0, 0.5 * (jerk * jerk + lateral * lateral))
+    rough = select(crash | left, CRASH_COMFORT, 0.0)
+    reward[2] = rough - np.minimum(10.0, 0.5 * (jerk * jerk + lateral * lateral))
     mean_v = 0.5 * (x[V] + v)
     reward[3] = -power(mean_v, out[A]) * DT / 1000.0
     return select(crash, 1, 0) + select(left, 2, 0)

@@ -107,6 +107,16 @@ def best_constant(weight: float, mean: FloatArray, covariance: FloatArray) -> Fl
     return best
 
 
+def _three(name: str, value: Any) -> FloatArray:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(0)
+    if array.shape != (3,) or not np.isfinite(array).all() or (np.abs(array) > 2.0).any():
+        raise EnvError(f"{name} is {value!r}; expected three yearly numbers of at most 2 in size")
+    return array
+
+
 class PortfolioDynamics(Dynamics):
     """State: ``weights`` ``(n, 3)`` after the market moved, last month's ``returns`` ``(n, 3)``, ``month`` ``(n,)``.
 
@@ -124,10 +134,7 @@ class PortfolioDynamics(Dynamics):
         self, *, turnover: bool = True, drift: Any = tuple(DRIFT), volatility: Any = tuple(VOLATILITY)
     ) -> None:
         self.k = 3 if turnover else 2
-        self.drift, self.volatility = np.array(drift, float), np.array(volatility, float)
-        for name, value in (("drift", self.drift), ("volatility", self.volatility)):
-            if value.shape != (3,) or not np.isfinite(value).all() or (np.abs(value) > 2.0).any():
-                raise EnvError(f"{name} is {value.tolist()}; expected three yearly numbers of at most 2 in size")
+        self.drift, self.volatility = _three("drift", drift), _three("volatility", volatility)
         if not (self.volatility > 0.0).all():
             raise EnvError(f"volatility is {self.volatility.tolist()}; expected three numbers above 0")
         self.covariance = np.outer(self.volatility, self.volatility) * CORRELATION / 12.0
