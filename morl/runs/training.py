@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,7 @@ def train(
     root: str | Path = "runs",
     *,
     name: str | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
 ) -> RunFolder:
     """Train an agent and leave a run folder behind.
@@ -98,7 +98,11 @@ def train(
 
 
 def resume(
-    run: RunFolder, more: int | None = None, *, callbacks: Sequence[Callback] = (), progress_bar: bool = False
+    run: RunFolder,
+    more: int | None = None,
+    *,
+    callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
+    progress_bar: bool = False,
 ) -> RunFolder:
     """Go on from the newest valid checkpoint.
 
@@ -200,7 +204,7 @@ def _build(config: RunConfig) -> Agent:
 
 
 def _learn(
-    run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Callback], progress_bar: bool
+    run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
 ) -> None:
     from morl.agents.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
