@@ -127,7 +127,7 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
         check: build it once, so that faults surface here.
         options: arguments for ``build``, which ``make(id, **options)`` can replace.
     """
-    from morl.envs.finite import FiniteEnv, FiniteVectorEnv, problem_of
+    from morl.envs.finite import FiniteEnv, problem_of
     from morl.envs.quick_check import quick_check
     from morl.momdp import MOMDP
 
@@ -143,7 +143,8 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
     doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
     kwargs = {"build": point, **options}
     text = summary or (doc[0] if doc else "")
-    add(EnvEntry(id, FiniteEnv, FiniteVectorEnv, None, kwargs, "custom", text))
+    classes = "morl.envs.finite:FiniteEnv", "morl.envs.finite:FiniteVectorEnv"
+    add(EnvEntry(id, *classes, None, kwargs, "custom", text))
 
 
 def _pointer(thing: Any) -> Any:
