@@ -38,9 +38,7 @@ _BOUND = np.array([3.0, 10.0, 60.0, _RANGE / 50.0, 10.0, 3.0, 3.0, 3.0])
 _OBJECTIVES = (
     Objective("progress", "30 m/s steps", 0.0, 1.2, "speed along the lane, in units of 30 m/s"),
     Objective("safety", "penalty", -72.0, 0.0, "time to collision below 3 s, distance from the lane centre, crashes"),
-    Objective(
-        "comfort", "penalty", -10.0, 0.0, "half the squares of jerk / 2.5 m/s³ and lateral acceleration / 2 m/s²"
-    ),
+    Objective("comfort", "penalty", -110.0, 0.0, "jerk / 2.5 m/s³ and lateral acceleration / 2 m/s², squared; crashes"),
     Objective("energy", "kJ", -15.0, 0.0, "work at the wheels"),
 )
 _REF, _LOW, _HIGH = (0.0, -300.0, -3000.0, -7200.0), (0.0, -75.0, -300.0, -700.0), (100.0, 0.0, 0.0, 0.0)
