@@ -50,7 +50,7 @@ def save(folder: str | Path, meta: Mapping[str, Any], arrays: Mapping[str, np.nd
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         payload = to_bytes(plain)
         digest = hashlib.sha256(payload).hexdigest()
         name = f"arrays-{digest[:16]}.safetensors"

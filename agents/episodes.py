@@ -139,7 +139,7 @@ class Dataset:
             rng: draws.
         """
         episodes = rng.integers(len(self.starts), size=n)
-        some = int(round(focus * n))
+        some = round(focus * n)
         episodes[:some] = self.best[rng.integers(len(self.best), size=some)]
         return np.asarray(self.starts[episodes] + (rng.random(n) * self.lengths[episodes]).astype(np.int64))
 
@@ -261,6 +261,9 @@ class ReturnArchive:
             return {}
         data = self.dataset()
         return {
+            f"{prefix}.cells": np.array([np.frombuffer(key, np.int64) for key in self._counts]).reshape(-1, self.k),
+            f"{prefix}.counts": np.array(list(self._counts.values()), dtype=np.int64),
+            f"{prefix}.grid": np.stack([self._low, self._span]),
             f"{prefix}.observations": data.observations,
             f"{prefix}.actions": data.actions,
             f"{prefix}.remaining": data.remaining,
@@ -278,3 +281,6 @@ class ReturnArchive:
         self.episodes = [Episode(o, a, r, int(b)) for o, a, r, b in zip(*parts, born, strict=True)]
         self._best = self._data = None
         self._measure(self.returns)
+        self._low, self._span = arrays[f"{prefix}.grid"].copy()
+        counts = zip(arrays[f"{prefix}.cells"], arrays[f"{prefix}.counts"].tolist(), strict=True)
+        self._counts = {np.ascontiguousarray(cell).tobytes(): count for cell, count in counts}

@@ -69,7 +69,7 @@ class PCN(Agent):
         c = self.config
         self.encoder = Encoder(self.observation_space)
         self.box = self.action_space if isinstance(self.action_space, spaces.Box) else None
-        outputs = int(np.prod(self.action_space.shape)) if self.box is not None else int(self.action_space.n)  # type: ignore[attr-defined]
+        outputs = int(np.prod(self.box.shape)) if self.box is not None else int(self.action_space.n)  # type: ignore[attr-defined]
         with seeded(self.integer_seed("network")):
             trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix)
             self.net = CommandedNet(trunk, outputs)
@@ -134,7 +134,7 @@ class PCN(Agent):
             else:
                 loss = nn.functional.cross_entropy(logits, target - int(self.action_space.start))  # type: ignore[attr-defined]
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
 
     # ---- the network -----------------------------------------------------------------------------------

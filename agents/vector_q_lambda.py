@@ -140,7 +140,7 @@ class VectorQLambda(ConditionedQ):
                 chosen = out[torch.arange(len(rows)), actions[rows]]
                 loss = torch.nn.functional.mse_loss(chosen, targets[rows])
                 self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
                 self.optimizer.step()
 

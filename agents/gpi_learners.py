@@ -1,0 +1,319 @@
+"""The two learners inside GPI-LS: conditioned twin critics for discrete actions, and a conditioned TD3 for boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from morl.agents.base import Array
+from morl.agents.conditioned import greedy, share_statistics
+from morl.agents.exploration import Persistent
+from morl.agents.networks import (
+    Trunk,
+    VectorNet,
+    load_module,
+    load_optimizer,
+    module_arrays,
+    optimizer_arrays,
+    polyak,
+    seeded,
+)
+from morl.agents.observations import Encoder
+from morl.agents.policies import Memory, PolicySet
+from morl.spec import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from morl.agents.base import Agent
+
+
+def smaller(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """Of two value vectors ``(..., K)`` the one that weights ``(..., K)`` value less (clipped double Q)."""
+    less = (weights * first).sum(dim=-1, keepdim=True) <= (weights * second).sum(dim=-1, keepdim=True)
+    return torch.where(less, first, second)
+
+
+class Twins:
+    """Two vector-valued networks with targets, one optimizer, and the update they share."""
+
+    def __init__(self, agent: Agent, inputs: int, outputs: int) -> None:
+        c = agent.config
+        self.discount, self.tau = agent.discount, c.tau
+        nets = []
+        for number in range(2):
+            with seeded(agent.integer_seed("network", number)):
+                nets.append(VectorNet(inputs, agent.k, outputs, c.hidden, mix=c.mix, layer_norm=c.layer_norm))
+        self.nets = nn.ModuleList(nets)
+        self.targets = nn.ModuleList(
+            VectorNet(inputs, agent.k, outputs, c.hidden, mix=c.mix, layer_norm=c.layer_norm) for _ in nets
+        )
+        self.targets.load_state_dict(self.nets.state_dict())
+        self.optimizer = torch.optim.Adam(self.nets.parameters(), lr=c.lr, fused=True)
+
+    def fit(self, inputs: Tensor, actions: Tensor | None, weights: Tensor, goal: Tensor) -> None:
+        """One step towards ``goal`` ``(n, K)`` in both networks, each in its own normalised units."""
+        loss = torch.zeros(())
+        for net, target in zip(self.nets, self.targets, strict=True):
+            net.head.update(goal)  # type: ignore[union-attr, operator]
+            share_statistics(net.head, target.head)  # type: ignore[arg-type]
+            out = net(inputs, weights)
+            chosen = out[:, 0] if actions is None else out[torch.arange(len(out)), actions]
+            loss = loss + nn.functional.mse_loss(chosen, net.head.normalise(goal).float())  # type: ignore[union-attr, operator]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.nets.parameters(), 10.0)
+        self.optimizer.step()
+
+    def follow(self) -> None:
+        """Let the targets follow."""
+        polyak(self.targets, self.nets, self.tau)
+
+    def arrays(self) -> dict[str, Array]:
+        """State for a checkpoint."""
+        return {
+            **module_arrays(self.nets, "critics"),
+            **module_arrays(self.targets, "critic_targets"),
+            **optimizer_arrays(self.optimizer, "critics_adam"),
+        }
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        load_module(self.nets, arrays, "critics")
+        load_module(self.targets, arrays, "critic_targets")
+        load_optimizer(self.optimizer, arrays, "critics_adam")
+
+
+class DiscreteLearner:
+    """Twin critics ``Q(s, a, w)`` for discrete actions.
+
+    Args:
+        agent: owner of the config, seeds and spaces.
+    """
+
+    def __init__(self, agent: Any) -> None:
+        assert isinstance(agent.action_space, spaces.Discrete)
+        self.agent, self.encoder = agent, agent.encoder
+        self.offset = int(agent.action_space.start)
+        self.n_actions = int(agent.action_space.n)
+        self.twins = Twins(agent, agent.encoder.size, self.n_actions)
+
+    def explorer(self, n: int) -> Persistent:
+        """Exploration of n copies."""
+        return Persistent(self.agent.action_space, n, longest=self.agent.config.persistence)
+
+    def explore(
+        self, noise: Persistent, encoded: Array, weights: Array, wild: bool, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Actions for the environment, and the same as they are remembered."""
+        best = None if wild else greedy(self.values(encoded, weights), weights) + self.offset
+        actions, _ = noise.step(best, self.agent.epsilon(), rng)
+        return actions, actions - self.offset
+
+    def values(self, encoded: Array, weights: Array) -> Array:
+        """Values of the first critic, ``(n, A, K)``."""
+        with torch.inference_mode():
+            out: Tensor = self.twins.nets[0].values(torch.from_numpy(encoded), torch.from_numpy(weights))  # type: ignore[operator]
+        return out.numpy()
+
+    def update(self, rows: dict[str, Array], drawn: Array, rng: np.random.Generator) -> None:
+        """One update from replayed rows, for weights ``(n, K)``."""
+        batch = {name: torch.from_numpy(value) for name, value in rows.items()}
+        weights = torch.from_numpy(drawn)
+        with torch.no_grad():
+            first, second = (net.values(batch["after"], weights) for net in self.twins.targets)  # type: ignore[operator]
+            least = smaller(first, second, weights[:, None])
+            best = torch.einsum("nak,nk->na", least, weights).argmax(dim=1)
+            ahead = least[torch.arange(len(best)), best]
+            goal = batch["reward"] + self.twins.discount * batch["going"][:, None] * ahead
+        self.twins.fit(batch["obs"], batch["action"], weights, goal)
+        self.twins.follow()
+
+    def policies(self, preferences: FloatArray, practised: FloatArray) -> PolicySet:
+        """GPI policies."""
+        return GPIPolicies(self, self.encoder, preferences, practised)
+
+    def gpi(self, encoded: Array, weights: Array, practised: Array) -> Array:
+        """``argmax_a max_{w'} w · Q(s, a, w')`` for rows ``(n, size)`` and their weights ``(n, K)``."""
+        n, m = len(encoded), len(practised)
+        # The row's own weight is one of the candidates: the network is conditioned and may know it already.
+        candidates = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
+        flat = self.values(np.repeat(encoded, m + 1, axis=0), np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
+        scores = np.einsum("nmak,nk->nma", flat.reshape(n, m + 1, self.n_actions, -1), weights)
+        return np.asarray(scores.max(axis=1).argmax(axis=1) + self.offset)
+
+    def arrays(self) -> dict[str, Array]:
+        """State for a checkpoint."""
+        return self.twins.arrays()
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        self.twins.restore(arrays)
+
+
+class BoxLearner:
+    """Conditioned TD3: an actor ``π(s, w)`` and twin critics ``Q(s, a, w)`` (Fujimoto et al. 2018).
+
+    Args:
+        agent: owner of the config, seeds and spaces.
+    """
+
+    POLICY_NOISE, NOISE_LIMIT, DELAY = 0.2, 0.5, 2
+
+    def __init__(self, agent: Any) -> None:
+        assert isinstance(agent.action_space, spaces.Box)
+        c = agent.config
+        self.agent, self.encoder, self.box = agent, agent.encoder, agent.action_space
+        self.size = int(np.prod(self.box.shape))
+        self.twins = Twins(agent, agent.encoder.size + self.size, 1)
+        with seeded(agent.integer_seed("network", 2)):
+            self.actor = Actor(agent.encoder.size, agent.k, self.size, c.hidden, c.mix)
+            self.actor_target = Actor(agent.encoder.size, agent.k, self.size, c.hidden, c.mix)
+        self.actor_target.load_state_dict(self.actor.state_dict())
+        self.optimizer = torch.optim.Adam(self.actor.parameters(), lr=c.lr, fused=True)
+        self.count = 0
+
+    def explorer(self, n: int) -> Persistent:
+        """Exploration of n copies: uniform in the beginning, normal noise on the actor's actions afterwards."""
+        return Persistent(spaces.Box(-1.0, 1.0, (self.size,), np.float32), n, longest=1)
+
+    def explore(
+        self, noise: Persistent, encoded: Array, weights: Array, wild: bool, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Actions for the environment, and the same in ``[-1, 1]`` as they are remembered."""
+        if wild:
+            unit = noise.step(None, 1.0, rng)[0]
+        else:
+            shaken = self.act(encoded, weights) + rng.normal(
+                0, self.agent.config.action_noise, (len(encoded), self.size)
+            )
+            unit = np.clip(shaken, -1.0, 1.0).astype(np.float32)
+        return unit_to_box(unit, self.box), unit
+
+    def act(self, encoded: Array, weights: Array) -> Array:
+        """Actions in ``[-1, 1]``."""
+        with torch.inference_mode():
+            out: Tensor = self.actor(torch.from_numpy(encoded), torch.from_numpy(weights))
+        return out.numpy()
+
+    def update(self, rows: dict[str, Array], drawn: Array, rng: np.random.Generator) -> None:
+        """One update of the critics, and every second time of the actor."""
+        batch = {name: torch.from_numpy(value) for name, value in rows.items()}
+        weights = torch.from_numpy(drawn)
+        shake = torch.from_numpy(rng.standard_normal((len(weights), self.size)).astype(np.float32))
+        with torch.no_grad():
+            shake = (shake * self.POLICY_NOISE).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
+            action = (self.actor_target(batch["after"], weights) + shake).clamp(-1, 1)
+            inputs = torch.cat([batch["after"], action], dim=1)
+            first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.targets)  # type: ignore[operator]
+            ahead = smaller(first, second, weights)
+            goal = batch["reward"] + self.twins.discount * batch["going"][:, None] * ahead
+        self.twins.fit(torch.cat([batch["obs"], batch["action"]], dim=1), None, weights, goal)
+        self.count += 1
+        if self.count % self.DELAY == 0:
+            self._improve(batch["obs"], weights)
+            self.twins.follow()
+            polyak(self.actor_target, self.actor, self.agent.config.tau)
+
+    def _improve(self, obs: Tensor, weights: Tensor) -> None:
+        critic: VectorNet = self.twins.nets[0]  # type: ignore[assignment]
+        actions = self.actor(obs, weights)
+        value = (critic.values(torch.cat([obs, actions], dim=1), weights)[:, 0] * weights).sum(dim=1)
+        # A loss of order one whatever the unit of the objectives.
+        unit = (weights * critic.head.std.float()).norm(dim=1).clamp(min=1e-8)
+        loss = -(value / unit).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+    def policies(self, preferences: FloatArray, practised: FloatArray) -> PolicySet:
+        """GPI policies."""
+        return GPIPolicies(self, self.encoder, preferences, practised)
+
+    def gpi(self, encoded: Array, weights: Array, practised: Array) -> Array:
+        """The practised actor's action that the critic likes best for each row's weight, as box actions."""
+        n, m = len(encoded), len(practised)
+        candidates = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
+        flat_obs = np.repeat(encoded, m + 1, axis=0)
+        actions = self.act(flat_obs, np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
+        asked = np.repeat(weights, m + 1, axis=0)
+        with torch.inference_mode():
+            inputs = torch.from_numpy(np.concatenate([flat_obs, actions], axis=1))
+            values = self.twins.nets[0].values(inputs, torch.from_numpy(asked))[:, 0].numpy()  # type: ignore[operator]
+        best = (values * asked).sum(axis=1).reshape(n, m + 1).argmax(axis=1)
+        return unit_to_box(actions.reshape(n, m + 1, -1)[np.arange(n), best], self.box)
+
+    def arrays(self) -> dict[str, Array]:
+        """State for a checkpoint."""
+        return {
+            **self.twins.arrays(),
+            **module_arrays(self.actor, "actor"),
+            **module_arrays(self.actor_target, "actor_target"),
+            **optimizer_arrays(self.optimizer, "actor_adam"),
+            "count": np.array([self.count]),
+        }
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        self.twins.restore(arrays)
+        load_module(self.actor, arrays, "actor")
+        load_module(self.actor_target, arrays, "actor_target")
+        load_optimizer(self.optimizer, arrays, "actor_adam")
+        self.count = int(arrays["count"][0])
+
+
+class Actor(nn.Module):
+    """A conditioned deterministic actor with actions in ``[-1, 1]``."""
+
+    def __init__(self, inputs: int, k: int, outputs: int, hidden: tuple[int, ...], mix: str) -> None:
+        super().__init__()
+        self.trunk = Trunk(inputs, hidden, preference=k, mix=mix)
+        self.head = nn.Linear(self.trunk.size, outputs)
+
+    def forward(self, observations: Tensor, weights: Tensor) -> Tensor:
+        """Actions ``(n, outputs)``."""
+        return torch.tanh(self.head(self.trunk(observations, weights)))
+
+
+class GPIPolicies(PolicySet):
+    """Generalised policy improvement over practised weights, one policy per preference.
+
+    Args:
+        learner: has ``gpi(encoded, weights, practised) -> actions``.
+        encoder: turns observations into rows.
+        weights: ``(m, K)``.
+        practised: ``(p, K)``; copied, so that later learning adds none.
+    """
+
+    def __init__(
+        self, learner: DiscreteLearner | BoxLearner, encoder: Encoder, weights: FloatArray, practised: FloatArray
+    ) -> None:
+        self.learner, self.encoder = learner, encoder
+        self.preferences = np.asarray(weights, dtype=np.float64)
+        self._inputs = self.preferences.astype(np.float32)
+        self._practised = np.array(practised, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """One forward pass for all rows and practised weights."""
+        return self.learner.gpi(self.encoder(observations), self._inputs[which], self._practised), memory
+
+
+def unit_to_box(unit: Array, box: spaces.Box) -> Array:
+    """Actions in ``[-1, 1]`` as actions of a box (sides that are not bounded count as ±1000)."""
+    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
+    scaled = (low + high) / 2 + (high - low) / 2 * unit.reshape(-1, *box.shape)
+    return np.asarray(scaled.astype(box.dtype))
