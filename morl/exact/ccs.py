@@ -24,6 +24,7 @@ from morl.momdp import MOMDP
 from morl.pareto.front import Front
 from morl.spec import FloatArray, IntArray, ModelError
 
+_SHARE = 0.05  # of ε that the bounds of a single solve may leave open
 _WARM_BYTES = 512 * 2**20  # value tables kept to start later weights from
 
 
@@ -149,7 +150,7 @@ class Coverage:
 
     def _solve(self, weights: FloatArray, starts: Sequence[Sequence[FloatArray]], deadline: float) -> list[Solved]:
         self.solves += len(weights)
-        return self.solver.solve(weights, starts, 0.02 * self.epsilon, 1e-4 * self.epsilon, deadline)  # type: ignore[no-any-return]
+        return self.solver.solve(weights, starts, _SHARE * self.epsilon, 1e-4 * self.epsilon, deadline)  # type: ignore[no-any-return]
 
     def _near(self, ray: int) -> list[FloatArray]:
         """Value tables of the points that meet at a corner; without any, those of the latest point."""

@@ -86,5 +86,5 @@ class Backward:
         return full
 
 
-class OutOfTime(Exception):  # noqa: N818 - a signal, not an error
+class OutOfTime(Exception):
     """The deadline passed before there was anything to report."""

@@ -25,6 +25,8 @@ from morl.spec import FloatArray, ModelError, SpecError, check_vector
 _SLOW = 60  # predicted sweeps beyond which a linear solver is cheaper
 _BACKUPS = 6  # optimal backups between evaluations by linear solves
 _COARSE = 0.2  # share of its last change to which a policy is evaluated before the next backup
+_FAST = 12  # optimal backups between evaluations by sweeps, divided by the actions per state
+_FAST_COARSE = 0.07  # the same where sweeps do the evaluation
 _TOO_SLOW = 4000  # sweeps after which an evaluation settles for a wider bound
 
 
@@ -87,6 +89,7 @@ class Inner:
         self.linear: Any = None
         self.sweeps_done = 0
         self.backups_done = 0
+        self.backups = max(1, round(_FAST * prepared.n / max(1, len(prepared.rewards))))
 
     @property
     def model(self) -> tuple[Any, ...]:
@@ -128,8 +131,10 @@ class Inner:
         found: list[Solved | None] = [None] * m
         low, high = np.zeros(self.batch), np.zeros(self.batch)
         while True:
-            for repeat in range(_BACKUPS if self.slow else 1):  # cheap beside an evaluation by linear solves
+            for repeat in range(_BACKUPS if self.slow else self.backups):
                 if repeat:
+                    if all(p.tail * (high[j] - low[j]) <= gap for j in range(m) if found[j] is None):
+                        break
                     self.table, self.out = self.out, self.table
                 self.kernels.greedy(*self.model, padded, self.table, self.out, self.rows, low, high)
                 self.backups_done += 1
@@ -169,7 +174,7 @@ class Inner:
         self.kernels.take(self.out, j, self.values)
         fine = (1.0 if p.clip else 2.0) * error / max(p.tail, 1e-300)
         if not last:
-            self._run(weight, max(fine, (_COARSE if self.slow else 0.15) * spread), rough=True)
+            self._run(weight, max(fine, (_COARSE if self.slow else _FAST_COARSE) * spread), rough=True)
             point, off = self._bounded()
             last = upper - (float(weight @ point) - off) <= gap
         if not last:
