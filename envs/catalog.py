@@ -116,6 +116,7 @@ SCIENCE = (
     _batched("ExperimentDesign-v0", "science.experiment", "ExperimentDesign", "ExperimentDesignVec", "science", "Choose experiments for a polynomial model: certainty, money and simplicity"),
     _batched("MoleculeRelaxation-v0", "science.molecule", "MoleculeRelaxation", "MoleculeRelaxationVec", "science", "Relax (NaCl)n by equivariant moves: energy, force, dipole and time"),
     _batched("MoleculeRelaxationLJ-v0", "science.molecule", "MoleculeRelaxation", "MoleculeRelaxationVec", "science", "Relax a Lennard-Jones cluster by equivariant moves: energy, force and time", kind="lj", n=7),
+    _batched("MoleculeRelaxationDeterministic-v0", "science.molecule", "MoleculeRelaxation", "MoleculeRelaxationVec", "science", "Relax (NaCl)2 from one fixed start; best known front with witnesses", start_seed=0),
     _batched("HPFolding-v0", "science.folding", "HPFolding", "HPFoldingVec", "science", "Fold an HP chain on the square lattice: contacts, exposure, compactness; exact front"),
     _batched("HPFolding3D-v0", "science.folding", "HPFolding", "HPFoldingVec", "science", "Fold an HP chain on the cubic lattice; exact front to 16 residues", dim=3, sequence="HPHPPHHPHPPHPH"),
     _batched("SequenceLabelling-v0", "science.labelling", "SequenceLabelling", "SequenceLabellingVec", "science", "Tag a sentence and its entities under a price on context; exact Bayes ceilings"),

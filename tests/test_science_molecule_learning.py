@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+import morl
 from morl.envs.science.cluster_potential import cluster, pair_terms
 from morl.envs.science.force_field import Fit, fit, make_samples, verlet
-from morl.envs.science.molecule import MoleculeDynamics, MoleculeRelaxation
-from morl.envs.science.molecule_search import cross_entropy, evolve_front, policy_features, rollouts
+from morl.envs.science.molecule import MoleculeDynamics, MoleculeRelaxation, MoleculeRelaxationVec
+from morl.envs.science.molecule_search import best_known_front, cross_entropy, evolve_front, policy_features, rollouts
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import EnvError
 
@@ -67,6 +68,41 @@ def test_the_worst_case_ends_where_no_linear_utility_does() -> None:
         dipole, value = ends(lambda r, w=weight: normalised(r) @ [1 - w, w])
         assert dipole < 4 or dipole > 20
         assert value < worst_value - 0.1
+
+
+def test_the_best_known_front_is_replayed_action_by_action() -> None:
+    """Every witness, played in the environment itself, earns its point; nothing in the set dominates anything else."""
+    env = morl.make("morl/MoleculeRelaxationDeterministic-v0")
+    front = env.unwrapped.pareto_front()
+    assert "best known" in front.provenance["algorithm"]
+    assert not front.complete
+    assert len(front) >= 200
+    assert nondominated_mask(front.points).all()
+    assert front.hypervolume() > 818.0
+    for i in range(0, len(front), 40):
+        env.reset(seed=i)  # the start does not depend on the seed
+        total = np.zeros(4)
+        for action in front.policies[i]:
+            _, reward, ended, truncated, _ = env.step(action)
+            total += reward
+            if ended or truncated:
+                break
+        np.testing.assert_allclose(total, front.points[i], atol=1e-9)
+    assert front.points[:, 0].max() > 9.4  # (NaCl)2 to its rhombus: −3.508 eV down to −12.939 eV
+    halved = env.unwrapped.pareto_front(0.9)
+    assert halved.discount == 0.9
+    assert not hasattr(morl.make("morl/MoleculeRelaxation-v0").unwrapped, "pareto_front")
+
+
+def test_fixed_starts() -> None:
+    first, second = (MoleculeRelaxation("lj", 3, start_seed=7) for _ in range(2))
+    np.testing.assert_array_equal(first.reset(seed=0)[0], second.reset(seed=1)[0])
+    vector = MoleculeRelaxationVec(3, "lj", 3, start_seed=7)
+    np.testing.assert_array_equal(vector.reset(seed=2)[0], np.repeat(first.reset()[0][None], 3, axis=0))
+    with pytest.raises(EnvError, match="start_seed"):
+        MoleculeRelaxation(start_seed=-1)
+    with pytest.raises(EnvError, match="no best known front"):
+        best_known_front(MoleculeDynamics("nacl", 3, start_seed=0))
 
 
 def test_rollouts_do_not_depend_on_their_neighbours() -> None:

@@ -77,6 +77,7 @@ class MoleculeDynamics(Dynamics):
         kind: ``"nacl"`` (K = 4, four coefficients) or ``"lj"`` (K = 3, three coefficients).
         n: ion pairs (1–4) or atoms (2–13).
         target_dipole: μ* in debye, 0 to 55; ``nacl`` only.
+        start_seed: begin every episode with the random cluster of this seed, so that nothing is random.
         compiled: use the compiled pair sum; false takes the equal numpy path.
 
     Raises:
@@ -86,9 +87,18 @@ class MoleculeDynamics(Dynamics):
     reset_options = ("positions",)
 
     def __init__(
-        self, kind: str = "nacl", n: int = 2, *, target_dipole: float | None = None, compiled: bool = True
+        self,
+        kind: str = "nacl",
+        n: int = 2,
+        *,
+        target_dipole: float | None = None,
+        start_seed: int | None = None,
+        compiled: bool = True,
     ) -> None:
         self.cluster = cluster(kind, n)
+        if start_seed is not None and (not isinstance(start_seed, int | np.integer) or start_seed < 0):
+            raise EnvError(f"start_seed is {start_seed!r}; expected None or an integer >= 0")
+        self.start_seed = start_seed
         if target_dipole is not None and kind == "lj":
             raise EnvError(f"target_dipole is {target_dipole}; Lennard-Jones atoms carry no charge, expected None")
         self.target = 23.0 if target_dipole is None else float(target_dipole)
@@ -111,7 +121,12 @@ class MoleculeDynamics(Dynamics):
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
         """Normal coordinates (sd 2) with no two atoms closer than 1.5, or ``options={"positions": (N, 3)}``."""
         given = (options or {}).get("positions")
-        positions = self._scatter(n, rng) if given is None else np.repeat(self._given(given)[None], n, axis=0)
+        if given is not None:
+            positions = np.repeat(self._given(given)[None], n, axis=0)
+        elif self.start_seed is not None:
+            positions = np.repeat(self._scatter(1, np.random.default_rng(self.start_seed)), n, axis=0)
+        else:
+            positions = self._scatter(n, rng)
         state, _ = self._measure(positions, np.zeros_like(positions), np.zeros(n, np.int64))
         return state
 
@@ -227,6 +242,7 @@ class MoleculeRelaxation(BatchedEnv):
         kind: ``"nacl"`` or ``"lj"``.
         n: ion pairs (1–4) or atoms (2–13).
         target_dipole: μ* in debye; ``nacl`` only, 23 D by default.
+        start_seed: begin every episode with the random cluster of this seed.
         render_mode: ``"rgb_array"`` or ``"ansi"``.
     """
 
@@ -236,10 +252,21 @@ class MoleculeRelaxation(BatchedEnv):
         n: int = 2,
         *,
         target_dipole: float | None = None,
+        start_seed: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole)
+        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole, start_seed=start_seed)
         super().__init__(dynamics, HORIZON, render_mode, MoleculeRenderer(dynamics.cluster))
+
+    def __getattr__(self, name: str) -> Any:
+        """``pareto_front`` exists where there are witnesses: (NaCl)₂ from the start of seed 0 towards 23 D."""
+        if name == "pareto_front" and "dynamics" in self.__dict__:
+            from morl.envs.science.molecule_search import best_known_front, has_witnesses
+
+            dynamics = self.__dict__["dynamics"]
+            if has_witnesses(dynamics):
+                return lambda discount=None: best_known_front(dynamics, 1.0 if discount is None else float(discount))
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
 
 class MoleculeRelaxationVec(BatchedVectorEnv):
@@ -252,11 +279,12 @@ class MoleculeRelaxationVec(BatchedVectorEnv):
         n: int = 2,
         *,
         target_dipole: float | None = None,
+        start_seed: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole)
+        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole, start_seed=start_seed)
         renderer = MoleculeRenderer(dynamics.cluster)
         super().__init__(dynamics, num_envs, HORIZON, autoreset_mode, max_episode_steps, render_mode, renderer)
 
