@@ -25,6 +25,7 @@ from morl.agents.config import AgentConfig, option
 from morl.agents.info import AlgoInfo
 from morl.agents.pareto_sets import (
     ENDED,
+    TOLERANCE,
     Counts,
     Plans,
     Sets,
@@ -50,7 +51,7 @@ class ParetoQConfig(AgentConfig):
     epsilon_end: float = option(0.3, "the same when exploration has come down", low=0.0, high=1.0)
     exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     max_episode: int = option(200, "steps after which an exploring episode is broken off", low=1)
-    branches: int = option(16, "successors a (state, action) may have", low=1)
+    branches: int = option(16, "successors a (state, action) may have", low=2)
     precision: float = option(2e-3, "backups stop when no vector moves by this fraction of the scale", low=0.0)
     max_sweeps: int = option(400, "backups of all states at most", low=1)
     chunk: int = option(2000, "steps between callbacks", low=1)
@@ -133,7 +134,7 @@ def back_up_path(counts, sets, plans, changed, backed, path, length, gamma, scal
     for t in range(length - 1, -1, -1):
         s = path[t, 0]
         if path[t, 1] == 1 or news:
-            news, _ = backup(counts, sets, plans, s, gamma, scale, 0.0)
+            news, _ = backup(counts, sets, plans, s, gamma, scale, TOLERANCE)
             changed[-1] += 1
             backed[s] = changed[-1]
             if news:

@@ -21,6 +21,9 @@ from morl.spec import AgentError, FloatArray, IntArray
 ENDED = -2
 """Successor number of "the episode ended"."""
 
+TOLERANCE = 1e-9
+"""Vectors closer than this fraction of the scale differ by rounding only."""
+
 
 class Counts(NamedTuple):
     """What has been seen. ``successor (S, A, B)`` (−1 is empty), ``seen (S, A, B)``, ``reward (S, A, K)`` summed,
@@ -106,8 +109,8 @@ def count(counts, s, a, r, s2):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def nondominated(values, n, tolerance):  # type: ignore[no-untyped-def]
-    """Rows (of the first n) that no other exceeds by more than ``tolerance``; of equal rows one is kept.
+def nondominated(values, n, slack):  # type: ignore[no-untyped-def]
+    """Rows (of the first n) that no other reaches up to ``slack (K,)``; of equal rows one is kept.
 
     Rows are visited by falling sum: a row cannot be dominated by one whose sum is smaller (Kung et al. 1975).
     """
@@ -127,7 +130,7 @@ def nondominated(values, n, tolerance):  # type: ignore[no-untyped-def]
             other = kept[q]
             beaten = True
             for j in range(k):
-                if values[other, j] < values[i, j] - tolerance:
+                if values[other, j] < values[i, j] - slack[j]:
                     beaten = False
                     break
             if beaten:
@@ -201,7 +204,7 @@ def action_set(counts, sets, s, a, gamma, scale, tolerance):  # type: ignore[no-
         if n == 1:
             values, picks = summed, chosen
         else:
-            rows = spread(summed, nondominated(summed, n * m, tolerance), limit, scale)
+            rows = spread(summed, nondominated(summed, n * m, tolerance * scale), limit, scale)
             values, picks = summed[rows], chosen[rows]
     return values, picks
 
@@ -227,7 +230,7 @@ def backup(counts, sets, plans, s, gamma, scale, tolerance):  # type: ignore[no-
         sizes[a + 1] = total
     if total == 0:
         return False, 0.0
-    rows = spread(pool, nondominated(pool, total, tolerance), limit, scale)
+    rows = spread(pool, nondominated(pool, total, tolerance * scale), limit, scale)
     if len(plans.state) > 0 and plans.length[0] + len(rows) > len(plans.state):
         return False, -1.0
     return _store(counts, sets, plans, s, pool, picks, rows, sizes, scale)
@@ -295,7 +298,7 @@ def solve(
     scale: FloatArray,
     *,
     start: int,
-    tolerance: float = 0.0,
+    tolerance: float = TOLERANCE,
     precision: float = 1e-3,
     max_sweeps: int = 500,
 ) -> tuple[Sets, Plans]:
@@ -307,7 +310,7 @@ def solve(
         gamma: discount.
         scale: ``(K,)`` typical range of each objective, for distances.
         start: the pseudo-state whose only action leads to the start states, without discount.
-        tolerance: vectors that others reach within this are dropped.
+        tolerance: vectors that others reach within this fraction of the scale are dropped.
         precision: stop when no vector moves by more than this fraction of the scale.
         max_sweeps: stop anyway.
 

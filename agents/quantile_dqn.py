@@ -251,7 +251,9 @@ class QuantileDQN(UtilityAgent):
             return self.eta
         promised = self._promise(levels)
         chosen = np.sort(np.argsort(-promised, kind="stable")[: c.candidates])
-        result = self._evaluator.evaluate(LevelPolicies(self, levels[chosen]), c.search_episodes, distributions=True)
+        policies = LevelPolicies(self, levels[chosen])
+        seed = self.integer_seed("sample", 1)  # the same after loading, so that the same level is found again
+        result = self._evaluator.evaluate(policies, c.search_episodes, seed=seed, distributions=True)
         assert result.distributions is not None
         measured = [self.risk_of(self.utility(values), chances) for values, chances in result.distributions]
         self.eta, self._found = float(levels[chosen[int(np.argmax(measured))]]), self.num_timesteps
@@ -305,7 +307,7 @@ class QuantileDQN(UtilityAgent):
             **self.replay.state(),
             "range": self.range,
         }
-        return arrays, {"updates": self.updates, "eta": self.eta, "found": self._found}
+        return arrays, {"updates": self.updates}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.networks import load_module, load_optimizer
@@ -315,7 +317,7 @@ class QuantileDQN(UtilityAgent):
         load_optimizer(self.optimizer, arrays, "adam")
         self.replay.restore(arrays)
         self.range = arrays["range"].copy()
-        self.updates, self.eta, self._found = int(facts["updates"]), float(facts["eta"]), int(facts["found"])
+        self.updates, self._found = int(facts["updates"]), -1
 
 
 def quantile_huber(given: torch.Tensor, wanted: torch.Tensor, kappa: float = 0.05) -> torch.Tensor:

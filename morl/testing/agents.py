@@ -45,6 +45,7 @@ class Case:
         optimum_steps: environment steps within which the optimum of a tiny problem is to be found.
         optimum_options: options for those, over ``options``.
         tolerance: how far from the optimum is near enough, as a fraction of the return scale.
+        actions: ``"discrete"`` or ``"continuous"`` problems; discrete ones by default, where the agent can.
     """
 
     agent: type[Agent]
@@ -53,6 +54,7 @@ class Case:
     optimum_steps: int = 20_000
     optimum_options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 0.03
+    actions: str | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class Case:
     @property
     def discrete(self) -> bool:
         """Whether the tiny problems have discrete actions."""
-        return "discrete" in self.agent.info.actions
+        return (self.actions or self.agent.info.actions[0]) == "discrete"
 
     def problem(self) -> Any:
         """The problem for checks of mechanics."""
@@ -526,7 +528,8 @@ def check_agent(
         options: options for every instance, for example smaller networks.
         only: names of checks to run; all of :data:`CHECKS` by default.
         skip: names of checks to leave out.
-        case: further fields of :class:`Case`: ``steps``, ``optimum_steps``, ``optimum_options``, ``tolerance``.
+        case: further fields of :class:`Case`: ``steps``, ``optimum_steps``, ``optimum_options``, ``tolerance``,
+            ``actions``.
 
     Returns:
         By check: ``"passed"``, or why it does not apply.
