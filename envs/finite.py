@@ -87,8 +87,24 @@ def _call(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
     return replace(made, observations=table, observation_space=space)
 
 
-class FiniteEnv(TabularEnv):
-    """The single environment of a builder. Pickled as the builder's name and the episode, not as tables.
+class _Rebuilt:
+    """Pickled as the builder's name and the episode: tables and drawings are made again on the other side."""
+
+    build: str | Build
+    options: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {key: value for key, value in kept.items() if key not in ("_model", "observations", "_renderer")}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        problem = problem_of(kept["build"], kept["options"])
+        shared = {"_model": problem.momdp, "_renderer": problem.renderer, "observations": problem.observations}
+        super().__setstate__(kept | shared)  # type: ignore[misc]
+
+
+class FiniteEnv(_Rebuilt, TabularEnv):
+    """The single environment of a builder.
 
     Args:
         build: the builder, or ``"module:function"``.
@@ -112,21 +128,8 @@ class FiniteEnv(TabularEnv):
             renderer=problem.renderer,
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        kept = super().__getstate__()
-        for name in ("_model", "observations", "_renderer"):
-            kept.pop(name)
-        return kept
 
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        problem = problem_of(kept["build"], kept["options"])
-        self._model, self._renderer = problem.momdp, problem.renderer
-        assert problem.observations is not None
-        self.observations = problem.observations
-        super().__setstate__(kept)
-
-
-class FiniteVectorEnv(TabularVectorEnv):
+class FiniteVectorEnv(_Rebuilt, TabularVectorEnv):
     """The vector environment of a builder; arguments as for :class:`FiniteEnv` and :class:`TabularVectorEnv`."""
 
     def __init__(
@@ -140,6 +143,7 @@ class FiniteVectorEnv(TabularVectorEnv):
         **options: Any,
     ) -> None:
         problem = problem_of(build, options)
+        self.build, self.options = build, dict(options)
         limit = max_steps if max_steps is not None else max_episode_steps
         super().__init__(
             problem.momdp,

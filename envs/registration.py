@@ -111,7 +111,10 @@ def register(
             quick_check(made, id)
         doc = (cls.__doc__ or "").strip().splitlines()
         text = summary or (doc[0] if doc else "")
-        add(EnvEntry(id, _pointer(cls), None, max_steps, kwargs, "custom", text), time_limit_wrapper=True)
+        caller = sys._getframe(1)
+        at_top = caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") == cls.__module__
+        point = _pointer(cls, soon=at_top)
+        add(EnvEntry(id, point, None, max_steps, kwargs, "custom", text), time_limit_wrapper=True)
         return cls
 
     return decorate
@@ -147,14 +150,18 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
     add(EnvEntry(id, *classes, None, kwargs, "custom", text))
 
 
-def _pointer(thing: Any) -> Any:
-    """``"module:name"`` where that finds the thing again (so specs can be written as JSON), else the thing itself."""
+def _pointer(thing: Any, soon: bool = False) -> Any:
+    """``"module:name"`` where that finds the thing again (so specs can be written as JSON), else the thing itself.
+
+    Args:
+        thing: a class or function.
+        soon: the module is just being executed and will bind the name: true of a decorator at its top level.
+    """
     module, name = getattr(thing, "__module__", "__main__"), getattr(thing, "__qualname__", "<locals>")
-    reachable = "<" not in name and "." not in name and module != "__main__" and module in sys.modules
-    if not reachable:
+    if "<" in name or "." in name or module == "__main__" or module not in sys.modules:
         return thing
-    known = getattr(sys.modules[module], name, thing)  # absent while its own decorator runs
-    return f"{module}:{name}" if known is thing else thing
+    found = getattr(sys.modules[module], name, None)
+    return f"{module}:{name}" if found is thing or (soon and found is None) else thing
 
 
 def _check_id(id: str) -> None:
@@ -264,7 +271,7 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
         MissingExtraError: the environment needs an extra that is not installed.
         EnvError: its reward is not a vector, or it does not take these arguments.
     """
-    spec, entry = find(id) if isinstance(id, str) else (id, _ENTRIES.get(id.id))
+    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
     kwargs.setdefault("disable_env_checker", True)
     env = _guard(lambda: gym.make(spec, **kwargs), spec.id, entry)
     try:
@@ -291,7 +298,7 @@ def make_vec(
     Raises:
         EnvError: there is no native form, or any error of :func:`make`.
     """
-    spec, entry = find(id) if isinstance(id, str) else (id, _ENTRIES.get(id.id))
+    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
     mode = vectorization_mode or ("native" if spec.vector_entry_point is not None else "sync")
     if mode in ("native", "vector_entry_point"):
         if spec.vector_entry_point is None:

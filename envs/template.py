@@ -25,7 +25,7 @@ def create_project(name: str, out: str | Path = ".") -> Path:
         EnvError: a name that makes no package, or a folder that exists already.
     """
     package = re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
-    if not package.isidentifier() or keyword.iskeyword(package):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or keyword.iskeyword(package):
         raise EnvError(f"project name is {name!r}; expected letters, digits and dashes, beginning with a letter")
     folder = Path(out) / name
     if folder.exists():

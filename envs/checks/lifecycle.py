@@ -12,6 +12,7 @@ from gymnasium import spaces
 from morl.envs.checks.case import Case, Chooser, Finding, difference, short
 
 _SHORT = 30
+_FRAMES = 10
 
 
 def invalid_actions(case: Case) -> Iterator[Finding]:
@@ -96,7 +97,7 @@ def rendering(case: Case) -> Iterator[Finding]:
     """Every render mode gives what it promises, and drawing changes nothing."""
     plain = case.make()
     modes = plain.metadata.get("render_modes") or []
-    expected = case.rollout(plain, steps=_SHORT)
+    expected = case.rollout(plain, steps=_FRAMES)
     plain.close()
     for mode in modes:
         if mode not in ("rgb_array", "ansi"):
@@ -112,7 +113,7 @@ def rendering(case: Case) -> Iterator[Finding]:
             yield f"made with render_mode={mode!r} its render_mode is {env.render_mode!r}", "store it on the instance"
         frames: list[Any] = []
         try:
-            drawn = case.rollout(env, steps=_SHORT, between=lambda _, env=env, frames=frames: frames.append(env.render()))
+            drawn = case.rollout(env, steps=_FRAMES, between=lambda _, env=env, frames=frames: frames.append(env.render()))
         except Exception as error:
             yield f"render in mode {mode!r} raises {type(error).__name__}: {error}", "see the message"
             env.close()
