@@ -120,7 +120,7 @@ def nondominated(values, n, slack):  # type: ignore[no-untyped-def]
         total[i] = 0.0
         for j in range(k):
             total[i] -= values[i, j]
-    order = np.argsort(total, kind="mergesort")
+    order = np.argsort(total)
     kept = np.empty(n, dtype=np.int64)
     m = 0
     for position in range(n):
@@ -148,7 +148,7 @@ def spread(values, rows, limit, scale):  # type: ignore[no-untyped-def]
     if n <= limit:
         return rows
     gap = np.full(n, np.inf)
-    chosen = np.empty(limit, dtype=np.int64)
+    chosen = np.zeros(n, dtype=np.bool_)
     for m in range(limit):
         pick = 0
         if m < k:
@@ -159,13 +159,31 @@ def spread(values, rows, limit, scale):  # type: ignore[no-untyped-def]
             for i in range(1, n):
                 if gap[i] > gap[pick]:
                     pick = i
-        chosen[m] = rows[pick]
+        chosen[pick] = True
         for i in range(n):
             distance = 0.0
             for j in range(k):
                 distance += ((values[rows[i], j] - values[rows[pick], j]) / scale[j]) ** 2
             gap[i] = min(gap[i], distance)
-    return np.unique(chosen)
+    kept = np.empty(limit, dtype=np.int64)
+    m = 0
+    for i in range(n):
+        if chosen[i]:
+            kept[m] = rows[i]
+            m += 1
+    return kept[:m]
+
+
+@njit(cache=True)
+def gather(values, picks, rows):  # type: ignore[no-untyped-def]
+    """The given rows of both tables (a loop: fancy indexing takes seconds to compile)."""
+    some, chosen = np.empty((len(rows), values.shape[1])), np.empty((len(rows), picks.shape[1]), dtype=np.int64)
+    for i in range(len(rows)):
+        for j in range(values.shape[1]):
+            some[i, j] = values[rows[i], j]
+        for j in range(picks.shape[1]):
+            chosen[i, j] = picks[rows[i], j]
+    return some, chosen
 
 
 @njit(cache=True)
@@ -205,7 +223,7 @@ def action_set(counts, sets, s, a, gamma, scale, tolerance):  # type: ignore[no-
             values, picks = summed, chosen
         else:
             rows = spread(summed, nondominated(summed, n * m, tolerance * scale), limit, scale)
-            values, picks = summed[rows], chosen[rows]
+            values, picks = gather(summed, chosen, rows)
     return values, picks
 
 
@@ -224,9 +242,12 @@ def backup(counts, sets, plans, s, gamma, scale, tolerance):  # type: ignore[no-
     total = 0
     for a in range(actions):
         values, chosen = action_set(counts, sets, s, a, gamma, scale, tolerance)
-        pool[total : total + len(values)] = values
-        picks[total : total + len(values)] = chosen
-        total += len(values)
+        for i in range(len(values)):
+            for j in range(k):
+                pool[total, j] = values[i, j]
+            for j in range(branches):
+                picks[total, j] = chosen[i, j]
+            total += 1
         sizes[a + 1] = total
     if total == 0:
         return False, 0.0
@@ -272,7 +293,8 @@ def _store(counts, sets, plans, s, pool, picks, rows, sizes, scale):  # type: ig
             plans.child[node, j] = -1 if pick < 0 else sets.node[counts.successor[s, a, j], pick]
         fresh_node[m] = node
     for m in range(len(rows)):
-        sets.value[s, m] = pool[rows[m]]
+        for j in range(k):
+            sets.value[s, m, j] = pool[rows[m], j]
         sets.node[s, m] = fresh_node[m]
     sets.size[s] = len(rows)
     return changed, moved
