@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from morl.spec import MOSpec, Objective
 
 if TYPE_CHECKING:
-    from morl import agents, envs, exact, testing
+    import morl.testing as testing
+    from morl import agents, envs, exact
     from morl.envs import check_env, make, make_vec, register, register_momdp
     from morl.exact import solve
     from morl.momdp import MOMDP

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "stable_baselines3", "matplotlib.pyplot", "pymoo", "numba")
 SOURCES = {"morl": ROOT / "morl", "morl.envs": ROOT / "envs", "morl.agents": ROOT / "agents"}
 
 
@@ -70,10 +71,7 @@ def test_wheel_installs_and_imports_everywhere(tmp_path: Path) -> None:
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     modules = sorted(m for m in modules_on_disk() if not m.endswith("__main__"))
     code = (
-        "import importlib, morl\n"
-        f"for name in {modules!r}:\n"
-        "    importlib.import_module(name)\n"
-        "print(morl.__file__)\n"
+        f"import importlib, morl\nfor name in {modules!r}:\n    importlib.import_module(name)\nprint(morl.__file__)\n"
     )
     done = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -85,7 +83,7 @@ def test_light_imports_stay_light(statement: str) -> None:
     code = (
         "import sys\n"
         f"try:\n    {statement.replace('; ', chr(10) + '    ')}\nexcept SystemExit:\n    pass\n"
-        "heavy = [m for m in ('torch', 'stable_baselines3', 'matplotlib.pyplot', 'pymoo', 'numba') if m in sys.modules]\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "print('HEAVY', heavy)\n"
     )
     done = run(code)
