@@ -14,20 +14,28 @@ from morl.agents.config import AgentConfig, option
 from morl.agents.info import AlgoInfo
 
 if TYPE_CHECKING:
+    from morl.agents.esr_q import ESRQLearning
+    from morl.agents.eupg import EUPG
     from morl.agents.linear import LinearScalarization
     from morl.agents.multi_weight_q import MultiWeightQLearning
     from morl.agents.pareto_q import ParetoQLearning
     from morl.agents.planner import ExactPlanner
+    from morl.agents.quantile_dqn import QuantileDQN
+    from morl.agents.worst_case import WorstCase
 
 __all__ = [
+    "EUPG",
     "Agent",
     "AgentConfig",
     "AlgoInfo",
+    "ESRQLearning",
     "ExactPlanner",
     "LearningInterrupted",
     "LinearScalarization",
     "MultiWeightQLearning",
     "ParetoQLearning",
+    "QuantileDQN",
+    "WorstCase",
     "load",
     "option",
     "registry",

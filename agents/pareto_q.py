@@ -215,9 +215,9 @@ class ParetoQLearning(Agent):
     def scale(self) -> FloatArray:
         """Typical range of each objective ``(K,)``: the return scale, or else the spread of what was found."""
         if self.spec.return_scale is not None:
-            return np.array(self.spec.return_scale[1]) - np.array(self.spec.return_scale[0])
+            return np.asarray(np.subtract(self.spec.return_scale[1], self.spec.return_scale[0]), dtype=np.float64)
         total = np.abs(self.counts.reward).sum(axis=(0, 1)) / max(1, int(self.counts.visits[: self._start].sum()))
-        return np.where(total > 0, total, 1.0)
+        return np.asarray(np.where(total > 0, total, 1.0), dtype=np.float64)
 
     def _epsilon(self) -> float:
         c = self.config
@@ -318,7 +318,7 @@ class ParetoQLearning(Agent):
     def claims(self) -> FloatArray:
         """The vectors ``(n, K)`` that the learned sets promise at the start; :meth:`front` measures what they are."""
         sets, _ = self._plans()
-        return np.array(sets.value[self._start, : sets.size[self._start]])
+        return np.array(sets.value[self._start, : sets.size[self._start]], dtype=np.float64)
 
     def _plans(self) -> tuple[Sets, Plans]:
         done = int(self.counts.visits.sum())

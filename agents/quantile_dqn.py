@@ -230,7 +230,7 @@ class QuantileDQN(UtilityAgent):
         for group in self.optimizer.param_groups:
             group["lr"] = c.learning_rate * max(0.1, 1.0 - self.progress)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimizer.step()
         self.updates += 1

@@ -136,8 +136,8 @@ class UtilityAgent(Agent):
         mean = float(chances @ utilities)
         if result.exact:
             return mean, 0.0
-        n = len(utilities)
-        return mean, float(np.sqrt(max(chances @ (utilities - mean) ** 2, 0.0) / max(n - 1, 1)))
+        variance = float(chances @ (utilities - mean) ** 2)
+        return mean, float(np.sqrt(variance / max(len(utilities) - 1, 1)))
 
     def return_samples(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[FloatArray, FloatArray]:
         """The distribution of u(R): values and probabilities, exact where the environment has a model."""

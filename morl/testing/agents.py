@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,8 @@ def check_preferences(case: Case) -> str | None:
         ([np.nan, 1.0], "NaN"),
         ([0.2, 0.3, 0.5], "three weights"),
     ):
-        case.refuses(SpecError, lambda bad=bad: agent.predict(observations[0], preference=bad, accrued=[0, 0]), what)
+        ask = partial(agent.predict, observations[0], preference=bad, accrued=[0, 0])
+        case.refuses(SpecError, ask, what)
     return None
 
 
@@ -248,9 +250,9 @@ def check_same_seed(case: Case) -> str | None:
     """The same seed gives the same parameters bit for bit; another seed is accepted."""
     case.require(digest(case.trained()) == digest(case.trained()), "the same seed gave different parameters")
     case.trained(seed=1)
-    state = np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr]  # noqa: NPY002
+    state = np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002
     case.trained()
-    after = np.random.get_state()[1].tobytes()  # type: ignore[index, union-attr]  # noqa: NPY002
+    after = np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002
     case.require(state == after, "numpy's global generator was changed")
     return None
 
