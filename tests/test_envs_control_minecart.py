@@ -227,6 +227,15 @@ def test_best_known_front_is_as_good_as_claimed() -> None:
     assert front.discount == 0.98
 
 
+def test_tools_find_the_front_by_its_usual_name_where_there_is_one() -> None:
+    assert hasattr(Minecart(stochastic=False), "pareto_front")
+    np.testing.assert_array_equal(
+        Minecart(stochastic=False).pareto_front(1.0).points, Minecart(stochastic=False).best_known_front(1.0).points
+    )
+    assert not hasattr(Minecart(), "pareto_front")
+    assert not hasattr(Minecart(stochastic=False, capacity=2.0), "pareto_front")
+
+
 def test_two_mine_trips_are_on_the_front() -> None:
     """A trip that stops twice to mine, with driving between: what a front of single-mine trips misses."""
 

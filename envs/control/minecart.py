@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -174,6 +174,17 @@ class Minecart(BatchedEnv):
     ) -> None:
         dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
         super().__init__(dynamics, max_steps, render_mode, partial(draw_minecart, dynamics))
+
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """:meth:`best_known_front`, under the name by which tools look for a truth; it is not complete, and says so.
+
+        Raises:
+            AttributeError: where no best known front exists.
+        """
+        if self.dynamics.random or not self.dynamics.published:
+            raise AttributeError("pareto_front exists for the published deterministic minecart only")
+        return self.best_known_front
 
     def best_known_front(self, discount: float | None = None) -> Front:
         """The best returns known, with the action sequence behind each in ``front.policies``.
