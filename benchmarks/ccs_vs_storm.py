@@ -84,7 +84,8 @@ def compare(name: str, m: MOMDP, p: float, sound: bool) -> float:
         theirs, _ = storm_front(model, m.k, p, sound)
     ratio = theirs / mine
     print(
-        f"{name:16} p={p:<7.3g} {mine:9.4f} s {theirs:9.2f} s {ratio:9.1f}x  {points:4} points, ε {certified:.3g} of {epsilon:.3g}",
+        f"{name:16} p={p:<7.3g} {mine:9.4f} s {theirs:9.2f} s {ratio:9.1f}x  "
+        f"{points:4} points, ε {certified:.3g} of {epsilon:.3g}",
         flush=True,
     )
     return ratio

@@ -75,6 +75,13 @@ class Coverage:
         self.outer: Cone | None = None
         self.origin = self.span = np.zeros(prepared.k)
         self.solves = 0
+        self.measured = False
+        none = np.zeros(0, dtype=np.int64)
+        self.corner = np.zeros((0, prepared.k))  # corner weights, and for each:
+        self.ray, self.at, self.stuck = none, none, none.astype(bool)  # its ray, its outer vertex, given up
+        self.below, self.above = np.zeros(0), np.zeros(0)  # best value found, bound on all
+        self.vertices, self.vertex_ray_of = np.zeros((0, prepared.k)), none
+        self.inner_rays = self.vertex_rays = 0
 
     # ---- the search ------------------------------------------------------------------------------------
 
@@ -198,7 +205,7 @@ class Coverage:
         """
         assert self.inner is not None
         assert self.outer is not None
-        fresh = not hasattr(self, "corner")
+        fresh, self.measured = not self.measured, True
         if fresh or cut is not None:
             vertices = self.outer.rays[:, -1] > TOLERANCE * np.abs(self.outer.rays).max(axis=1)
             self.vertices = self._vertices(vertices)
@@ -245,7 +252,7 @@ class Coverage:
         assert self.inner is not None
         assert self.outer is not None
         k, m = self.p.k, self.p.momdp
-        del self.__dict__["corner"]  # measured afresh: an interrupt may have come between two updates
+        self.measured = False  # measured afresh: an interrupt may have come between two updates
         self._measure(None, None)
         keep = [i for i in range(len(self.points)) if self.inner.irredundant(k + i)]
         if k == 1 or not keep:

@@ -15,9 +15,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
-
-F = TypeVar("F", bound=Callable[..., Any])
+from typing import Any
 
 
 @functools.cache
@@ -78,7 +76,7 @@ def _numba_cache(directory: Path) -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-def jit(function: F, *, reassociate: bool = False) -> F:
+def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
     """Compile a function, with its machine code cached on disk where possible; as it is where numba is off.
 
     Args:
@@ -94,5 +92,5 @@ def jit(function: F, *, reassociate: bool = False) -> F:
     directory = cache_directory()
     if directory is not None:
         with contextlib.suppress(OSError, RuntimeError), _numba_cache(directory):  # the folder may have vanished
-            return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    return numba.njit(**options)(function)  # type: ignore[no-any-return]
+            return numba.njit(cache=True, **options)(function)
+    return numba.njit(**options)(function)

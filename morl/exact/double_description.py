@@ -53,7 +53,7 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
         return False
     for i in range(count):
         r = members[i]
-        if r == p or r == q:
+        if r in (p, q):
             continue
         inside = True
         for b in range(words):
@@ -180,15 +180,15 @@ class Cone:
     def tight_on(self, ray: int) -> list[int]:
         """Constraints that are tight on a ray."""
         bits = self.tight[ray].view(np.uint8)
-        return np.flatnonzero(np.unpackbits(bits, bitorder="little")).tolist()  # type: ignore[no-any-return]
+        return np.flatnonzero(np.unpackbits(bits, bitorder="little")).tolist()
 
     def irredundant(self, number: int) -> bool:
         """True where a constraint is a facet: its rays span a hyperplane."""
         rays = self.rays[self.on(number)]
         d = self.rays.shape[1]
         if len(rays) < d - 1 or d <= 3:  # two different rays always span a plane
-            return len(rays) >= d - 1
-        return int(np.linalg.matrix_rank(rays, tol=1e-9)) == d - 1
+            return bool(len(rays) >= d - 1)
+        return bool(np.linalg.matrix_rank(rays, tol=1e-9) == d - 1)
 
 
 def then(first: IntArray | None, second: IntArray | None) -> IntArray | None:

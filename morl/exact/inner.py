@@ -264,7 +264,7 @@ def longest_life(prepared: Prepared) -> FloatArray:
         inner.kernels.greedy(*inner.model, one, inner.table, inner.out, inner.rows, low, high)
         if high[0] <= 1e-3:
             inner.kernels.take(inner.table, 0, inner.values)
-            return np.maximum(inner.values[:, 0], 1.0) / (1.0 - max(high[0], 0.0) - 1e-9)
+            return np.asarray(np.maximum(inner.values[:, 0], 1.0) / (1.0 - max(high[0], 0.0) - 1e-9))
         inner.kernels.gather(
             prepared.indptr,
             prepared.indices,

@@ -1,9 +1,9 @@
 """Compiled loops over a sparse MOMDP, generated for W weights × K objectives.
 
 A *table* ``(S, width(W, K))`` holds value vectors of K objectives under W weights (element ``k·W + j``, padded
-to a power of two); plain values are ``(S, K)``. The loops optimise scalarised values while they carry the whole vector, so that a sweep
-yields the scalar backup, its policy and the value vector of that policy at once. One gather from the table
-serves all W weights, and everything inside a row of the model happens in registers.
+to a power of two); plain values are ``(S, K)``. The loops optimise scalarised values while they carry the whole
+vector, so that a sweep yields the scalar backup, its policy and the value vector of that policy at once. One
+gather from the table serves all W weights, and everything inside a row of the model happens in registers.
 
 :mod:`morl.exact.kernels_numpy` has the same functions in plain numpy, and the same answers.
 """
@@ -97,9 +97,9 @@ def _greedy(W: int, K: int):  # type: ignore[no-untyped-def]
 @functools.cache
 def _sweeps(K: int):  # type: ignore[no-untyped-def]
     @jit
-    def sweeps(
+    def sweeps(  # type: ignore[no-untyped-def]
         indptr, indices, data, rewards, discount, edge, weight, table, spare, low, high, tolerance, limit, rough
-    ):  # type: ignore[no-untyped-def]
+    ):
         """Evaluate one policy by at most ``limit`` Jacobi sweeps, ping-pong between ``table`` and ``spare`` (S, K).
 
         Stops when the spread of the change is at most ``tolerance``: in every objective, or when ``rough`` only

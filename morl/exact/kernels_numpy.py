@@ -153,7 +153,8 @@ class Direct:
 
     def refine(self, matrix: Any, rewards: Any, discount: float, values: Any, tolerance: float) -> None:
         """Bring ``values (S, K)`` to the solution of ``V = r + γPV``, refined once."""
-        chain = _matrix(*matrix, self.n)
+        indptr, indices, data = matrix
+        chain = _matrix(indptr, indices, data, self.n)
         system = sparse.csc_array(sparse.eye_array(self.n, format="csr") - discount * chain)
         factors = linalg.splu(system)
         for _ in range(2):

@@ -10,19 +10,25 @@ under weight j. It is padded with unused lanes to a power of two, since LLVM tak
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """Numba type of n doubles in registers."""
 
     def __init__(self, n: int) -> None:
         self.n = n
         super().__init__(name=f"Vector({n})")
+
+
+def primitive(define: Callable[..., Any]) -> Any:
+    """Make a function that emits LLVM instructions callable from compiled code; lengths arrive as literals."""
+    return intrinsic(prefer_literal=True)(define)
 
 
 @register_model(Vector)
@@ -67,7 +73,7 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(function, [a, b, c])
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def fill(typingctx: Any, value: Any, n: Any) -> Any:
     """Vector of n copies of a double."""
     kind = Vector(n.literal_value)
@@ -78,7 +84,7 @@ def fill(typingctx: Any, value: Any, n: Any) -> Any:
     return kind(types.float64, n), codegen
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def load(typingctx: Any, array: Any, offset: Any, n: Any) -> Any:
     """Elements ``offset … offset + n − 1`` of a contiguous float64 array."""
     kind = Vector(n.literal_value)
@@ -89,7 +95,7 @@ def load(typingctx: Any, array: Any, offset: Any, n: Any) -> Any:
     return kind(array, types.intp, n), codegen
 
 
-@intrinsic
+@primitive
 def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write a vector into a contiguous float64 array from ``offset`` on."""
 
@@ -101,7 +107,7 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), codegen
 
 
-@intrinsic
+@primitive
 def store_int(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write a vector of whole numbers into a contiguous int32 array from ``offset`` on."""
 
@@ -114,7 +120,7 @@ def store_int(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), codegen
 
 
-@intrinsic
+@primitive
 def add_scaled(typingctx: Any, total: Any, scale: Any, array: Any, offset: Any) -> Any:
     """``total + scale · array[offset : offset + n]``: one load and one fused multiply-add."""
 
@@ -125,7 +131,7 @@ def add_scaled(typingctx: Any, total: Any, scale: Any, array: Any, offset: Any) 
     return total(total, types.float64, array, types.intp), codegen
 
 
-@intrinsic
+@primitive
 def scale_add(typingctx: Any, scale: Any, value: Any, addend: Any) -> Any:
     """``scale · value + addend``."""
 
@@ -135,7 +141,7 @@ def scale_add(typingctx: Any, scale: Any, value: Any, addend: Any) -> Any:
     return value(types.float64, value, addend), codegen
 
 
-@intrinsic
+@primitive
 def subtract(typingctx: Any, a: Any, b: Any) -> Any:
     """``a − b``."""
 
@@ -155,14 +161,14 @@ def _extreme(sign: str) -> Any:
     return typed
 
 
-larger = intrinsic(_extreme(">"))
+larger = primitive(_extreme(">"))
 """Lane by lane the larger of two vectors."""
 
-smaller = intrinsic(_extreme("<"))
+smaller = primitive(_extreme("<"))
 """Lane by lane the smaller of two vectors."""
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def load_spread(typingctx: Any, array: Any, offset: Any, w: Any, k: Any, n: Any) -> Any:
     """K numbers from ``offset`` on, each repeated for W weights: a table row that is the same for all weights."""
     n_weights, n_objectives = w.literal_value, k.literal_value
@@ -175,7 +181,7 @@ def load_spread(typingctx: Any, array: Any, offset: Any, w: Any, k: Any, n: Any)
     return kind(array, types.intp, w, k, n), codegen
 
 
-@intrinsic(prefer_literal=True)
+@primitive
 def scalarise(typingctx: Any, row: Any, weights: Any, w: Any, k: Any) -> Any:
     """Σ_k row[k·W + j] · weights[k·W + j] for each weight j: a vector of W scores."""
     n_weights = w.literal_value
@@ -192,7 +198,7 @@ def scalarise(typingctx: Any, row: Any, weights: Any, w: Any, k: Any) -> Any:
     return kind(row, weights, w, k), codegen
 
 
-@intrinsic
+@primitive
 def choose(typingctx: Any, score: Any, best: Any, row: Any, best_row: Any) -> Any:
     """``row`` in the lanes of the weights where ``score > best``, ``best_row`` elsewhere."""
 
