@@ -189,7 +189,7 @@ class VectorMaxAndSkip(MOVectorWrapper):
         return last, total, terminated, truncated, info
 
     def _repeat(self, actions: Any, waiting: Any) -> tuple[Any, Any, Any, Any, Info]:
-        """Sum of rewards, maximum of the last two frames and flags of every copy; ``waiting`` ones stay put."""
+        """Rewards added up, maximum of the last two frames and flags of every copy; ``waiting`` ones stay put."""
         n = self.num_envs
         held = waiting.copy()
         total = np.zeros((n, self.inner_spec.k))
@@ -215,7 +215,7 @@ class VectorMaxAndSkip(MOVectorWrapper):
             held |= ends | cuts
             if held.all():
                 break
-        return np.maximum(before, last), total, terminated, truncated, {}
+        return total, np.maximum(before, last), terminated, truncated, {}
 
 
 def _replace(observations: Any, fresh: Any, which: Any) -> Any:
