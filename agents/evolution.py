@@ -12,14 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from morl.agents import sequences
 from morl.agents.archive import Archive
 from morl.agents.base import Agent
+from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
+from morl.agents.episodes import Episode, EpisodeRecorder
 from morl.agents.evaluation import roll_out
-from morl.agents.genotypes import Genotype, make_genotype
+from morl.agents.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.info import AlgoInfo
+from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
-from morl.spec import FloatArray
+from morl.spec import AgentError, FloatArray
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,22 @@ class EvolutionConfig(AgentConfig):
     episodes: int = option(1, "episodes per policy and generation (more where returns are random)", low=1)
     hidden: int = option(16, "units of genotype 'network'", low=1)
     length: int | None = option(None, "steps of genotype 'sequence'; None is the time limit", low=1)
+    brood: int = option(
+        0,
+        "genotype 'sequence' of deterministic, batched environments: children per generation; 0 is pymoo's way",
+        low=0,
+    )
+    layers: int = option(4, "brood: layers of non-dominated returns that may breed", low=1)
     archive: int = option(400, "candidates kept for the front", low=1)
     n_envs: int = option(100, "copies of the environment stepped together", low=1)
 
 
 class ParetoEvolution(Agent):
     """Evolves a set of policies towards the whole Pareto front, non-convex parts included.
+
+    Where the environment is deterministic and steps cheaply in bulk, ``brood`` breeds tens of thousands of action
+    sequences per generation, plays them in the environment's own dynamics, and keeps a few layers of non-dominated
+    returns; its best episodes can teach other agents (:meth:`episodes`).
 
     Where returns are random, every survivor is played again in each generation and its returns are averaged over its
     whole life, so a lucky episode does not keep a policy alive.
@@ -61,10 +75,14 @@ class ParetoEvolution(Agent):
         self.genotype: Genotype = make_genotype(self.problem, c.genotype, c.hidden, c.length)
         self.archive = Archive(self.k, c.archive)
         self.population: Array | None = None
+        self.fitness: FloatArray = np.zeros((0, self.k))
         self.generation = 0
         self._totals: dict[bytes, tuple[FloatArray, int]] = {}
 
     def _learn(self, until: int) -> None:
+        if self.config.brood:
+            self._learn_brood(until)
+            return
         rng = self.rng("explore", self._segment)
         if self.population is None:
             self.population = self.genotype.sample(self.config.population, rng)
@@ -91,6 +109,74 @@ class ParetoEvolution(Agent):
             self.advance(self._played)
         if not self.problem.is_vector:
             env.close()
+
+    def _learn_brood(self, until: int) -> None:
+        """Many children of few parents, all played in one batch of the environment's dynamics."""
+        c, rng = self.config, self.rng("explore", self._segment)
+        dynamics = sequences.dynamics_of(self.problem)
+        if dynamics is None or not isinstance(self.genotype, Sequence):
+            raise AgentError(
+                f"option brood needs genotype 'sequence' and an environment with batched dynamics; {self.problem.id} "
+                f"with genotype {c.genotype!r} is not that: set brood=0"
+            )
+        n_actions, start = self.genotype.n_actions, self.genotype.start
+        while self.num_timesteps < until:
+            if self.population is None:
+                children: Array = sequences.random_runs(c.brood, self.genotype.size, n_actions, rng)
+            else:
+                spans = sequences.lengths(self.population)
+                children = sequences.breed(self.population, spans, c.brood, n_actions, rng)
+            returns, used, steps = sequences.play(dynamics, children, self.discount, rng, start)
+            if self.generation == 0:
+                again = sequences.play(dynamics, children[:64], self.discount, rng, start)[0]
+                if not np.array_equal(again, returns[:64]):
+                    raise AgentError(
+                        f"{self.problem.id} has random returns; option brood needs certain ones: set brood=0"
+                    )
+            if self.genotype.size >= (self.problem.horizon or np.inf):
+                used = np.where(used < 0, self.genotype.size, used)  # over by the time limit
+            self._survive(children, returns, used)
+            self.generation += 1
+            self.advance(steps)
+
+    def _survive(self, children: Array, returns: FloatArray, used: Array) -> None:
+        """Keep the best layers of parents and children, equal ones once; what did not come to an end is no policy."""
+        over = used > 0
+        played = np.arange(self.genotype.size) < used[over, None]
+        vectors, values = np.where(played, children[over], -1), returns[over]
+        if self.population is not None:
+            vectors = np.concatenate([self.population, vectors])
+            values = np.concatenate([self.fitness, values])
+        if not len(values):
+            return
+        _, first = np.unique(values.round(12), axis=0, return_index=True)
+        first.sort()
+        kept = first[sequences.screen(values[first], self.config.layers, 6 * self.config.population)]
+        self.population, self.fitness = vectors[kept], values[kept]
+        front = sequences.screen(self.fitness, 1, self.config.archive)
+        self.archive.items = []
+        for row in front:
+            self.archive.add(self.fitness[row], self.population[row].copy(), self.generation)
+
+    def episodes(self) -> list[Episode]:
+        """The archive's policies played once each, as episodes to learn from (see ``PCN.teach``)."""
+        vectors = self._candidates()
+        encoder = Encoder(self.observation_space)
+        env = self.problem.vector(len(vectors))
+        recorder = EpisodeRecorder(len(vectors), encoder, self.discount)
+        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector.reset(self.integer_seed("sample", self.generation))
+        policies, rng = self.genotype.policies(vectors), self.rng("sample", self.generation)
+        which, waiting, out = np.arange(len(vectors)), np.ones(len(vectors), dtype=bool), []
+        while waiting.any():
+            actions, _ = policies.act(which, collector.obs, {}, collector.accrued, collector.time, rng, True)
+            step = collector.step(actions)
+            ended = step.env[step.terminated | step.truncated]
+            wanted = waiting[ended]
+            out += recorder.record(step, lambda returns, wanted=wanted: wanted)
+            waiting[ended] = False
+        env.close()
+        return out
 
     def _play(self, env: Any, vectors: Array) -> FloatArray:
         """Mean returns ``(n, K)``, over this generation's episodes and all earlier ones of the same vector."""
@@ -160,6 +246,7 @@ class ParetoEvolution(Agent):
         }
         if self.population is not None:
             arrays["population"] = self.population
+            arrays["fitness"] = self.fitness
         if self._totals:
             dtype = self._candidates().dtype
             arrays["totals.x"] = np.stack([np.frombuffer(key, dtype) for key in self._totals])
@@ -170,6 +257,7 @@ class ParetoEvolution(Agent):
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         self.generation = int(facts["generation"])
         self.population = arrays.get("population")
+        self.fitness = arrays.get("fitness", self.fitness)
         rows = zip(arrays["archive.x"], arrays["archive.value"], arrays["archive.born"], strict=True)
         for vector, value, born in rows:
             self.archive.add(value, vector, int(born))

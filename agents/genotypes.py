@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents import sequences
 from morl.agents.observations import Encoder, StateIndex, is_countable
 from morl.agents.policies import Array, Memory, PolicySet, TablePolicies
 from morl.agents.problem import Problem
@@ -75,19 +76,15 @@ class Sequence(Genotype):
         if horizon is None:
             raise AgentError(f"{problem.id} has no time limit; set option length for genotype 'sequence'")
         self.size, self.n_actions = int(horizon), int(_count(problem))
+        self.start = _first(problem)
 
     def policies(self, vectors: Array) -> PolicySet:
         """Open-loop policies."""
-        return SequencePolicies(vectors)
+        return SequencePolicies(vectors, self.start)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Runs of equal actions of geometric length: long moves are rare in independent draws."""
-        stay = 1.0 - 1.0 / rng.uniform(1.0, 12.0, (n, 1))
-        fresh = rng.random((n, self.size)) >= stay
-        fresh[:, 0] = True
-        drawn = rng.integers(0, self.n_actions, (n, self.size))
-        last = np.maximum.accumulate(np.where(fresh, np.arange(self.size), 0), axis=1)
-        return np.take_along_axis(drawn, last, axis=1)
+        return sequences.random_runs(n, self.size, self.n_actions, rng)
 
     def mutate(self, vectors: Array, rng: np.random.Generator) -> Array:
         """Redraw an entry, overwrite a run with one action, or insert or delete a step so that the rest shifts."""
@@ -150,13 +147,14 @@ class SequencePolicies(PolicySet):
     """Open-loop policies: the action depends on the step number alone.
 
     Args:
-        actions: ``(m, T)`` action numbers; after T steps the last one is repeated.
+        actions: ``(m, T)`` action numbers from 0; −1, and steps after T, repeat the action before.
+        start: number of the first action.
     """
 
     needs_accrued = True  # the step number is kept by whoever keeps the accrued reward
 
-    def __init__(self, actions: Array) -> None:
-        self.actions = np.asarray(actions, dtype=np.int64)
+    def __init__(self, actions: Array, start: int = 0) -> None:
+        self.actions = sequences.fill(np.asarray(actions, dtype=np.int64)) + start
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -217,6 +215,12 @@ def _count(problem: Problem) -> int:
     space = problem.action_space
     assert isinstance(space, spaces.Discrete)  # make_genotype has checked
     return int(space.n)
+
+
+def _first(problem: Problem) -> int:
+    space = problem.action_space
+    assert isinstance(space, spaces.Discrete)
+    return int(space.start)
 
 
 def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) -> Genotype:

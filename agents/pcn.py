@@ -7,7 +7,8 @@ scalarisation is involved, so returns inside the dents of the front can be asked
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,13 @@ from torch import nn
 from morl.agents.base import Agent
 from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
-from morl.agents.episodes import EpisodeRecorder, ReturnArchive
+from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.exploration import Persistent
 from morl.agents.info import AlgoInfo
 from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, Memory, PolicySet
-from morl.spec import FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,32 @@ class PCN(Agent):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
+
+    def teach(self, episodes: Sequence[Episode], updates: int = 0) -> None:
+        """Offer episodes from elsewhere (a demonstration, :meth:`ParetoEvolution.episodes`) to the archive.
+
+        What they show is learned in :meth:`learn` like the agent's own episodes, or at once by ``updates`` rounds of
+        updates. On an environment with random returns the episodes must be typical, not lucky.
+
+        Args:
+            episodes: with observations encoded as ``self.encoder`` does and rewards of the same objectives.
+            updates: rounds of ``config.updates`` updates to make now.
+
+        Raises:
+            AgentError: an episode of other shapes.
+        """
+        for episode in episodes:
+            shape = (len(episode), self.encoder.size), (len(episode), self.k)
+            if (episode.observations.shape, episode.remaining.shape) != shape:
+                raise AgentError(
+                    f"episode has observations {episode.observations.shape} and returns {episode.remaining.shape}; "
+                    f"expected {shape[0]} and {shape[1]}"
+                )
+        self.archive.extend([replace(episode) for episode in episodes], self.rounds)
+        self.archive.trim()
+        rng = self.rng("sample", self.rounds)
+        for _ in range(updates):
+            self._update(rng)
 
     # ---- the network -----------------------------------------------------------------------------------
 

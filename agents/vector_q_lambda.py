@@ -6,13 +6,22 @@ Every environment follows its own weight w, ε-greedily, for one episode. After 
 
 are regressed on, ``Q(s_t, a_t, w) → G_t``, one objective beside the other. That this is stable without replay and
 target networks, given normalised layers and many environments, is Gallici et al. (2024, "PQN"), whose λ-returns are
-those of Peng & Williams (1996); vector values conditioned on the weight are Abels et al. (2019). Exploration holds its
-random actions for a while (see :mod:`morl.agents.exploration`).
+those of Peng & Williams (1996); vector values conditioned on the weight are Abels et al. (2019).
+
+Two things make it find rewards that are paid late and seldom. Exploration holds its random actions for a while (see
+:mod:`morl.agents.exploration`). And the best episodes so far are remembered by their *vector* of returns: one that is
+good for a weight, whoever played it, is imitated for that weight where the network expects less than it showed::
+
+    (w·Rₜ − w·Q(s_t, a_t, w))₊ > 0   ⇒   Q(s_t, a_t, w) → Rₜ
+
+which is self-imitation (Oh et al. 2018) with one memory for all weights.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +30,7 @@ from morl.agents.base import Array
 from morl.agents.collector import Collector, take
 from morl.agents.conditioned import ConditionedQ, greedy, training_weights
 from morl.agents.config import AgentConfig, option
+from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.exploration import Persistent
 from morl.agents.info import AlgoInfo
 from morl.spec import FloatArray
@@ -45,6 +55,9 @@ class VectorQLambdaConfig(AgentConfig):
     exploration: float = option(0.35, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     persistence: int = option(16, "longest run of one exploratory action; 1 draws every step anew", low=1)
     concentration: float = option(0.6, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
+    imitation: float = option(0.25, "rows from remembered episodes, as a share of the fresh ones", low=0.0)
+    remembered: int = option(200, "episodes remembered", low=2)
+    max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
     n_envs: int = option(256, "copies of the environment stepped together", low=1)
 
@@ -65,17 +78,30 @@ class VectorQLambda(ConditionedQ):
     )
     Config = VectorQLambdaConfig
 
+    def _setup(self) -> None:
+        super()._setup()
+        self.archive = ReturnArchive(self.k, self.config.remembered, per_cell=2)
+        self.rounds = 0
+
+    def teach(self, episodes: Sequence[Episode]) -> None:
+        """Offer episodes from elsewhere, for example those of :meth:`ParetoEvolution.episodes`, to be imitated."""
+        self.archive.extend([replace(episode) for episode in episodes], self.rounds)
+        self.archive.trim()
+
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
         env = self.problem.training(self.config.n_envs)
         collector = Collector(env, self.spec, self.discount, self.problem.id)
         collector.reset(self.segment_seed())
+        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
         explorer = Persistent(self.action_space, collector.n, longest=self.config.persistence)
         weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
         while self.num_timesteps < until:
             before = collector.steps
-            batch = self._collect(collector, explorer, weights, rng)
+            batch = self._collect(collector, recorder, explorer, weights, rng)
+            self.archive.trim(None if self.config.max_age is None else self.rounds - self.config.max_age)
             self._update(batch, rng)
+            self.rounds += 1
             self.advance(collector.steps - before)
         if not self.problem.is_vector:
             env.close()
@@ -86,7 +112,12 @@ class VectorQLambda(ConditionedQ):
         return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
 
     def _collect(
-        self, collector: Collector, explorer: Persistent, weights: Array, rng: np.random.Generator
+        self,
+        collector: Collector,
+        recorder: EpisodeRecorder,
+        explorer: Persistent,
+        weights: Array,
+        rng: np.random.Generator,
     ) -> tuple[Array, Array, Array, Array]:
         """One round: encoded observations, weights, actions ``(m, ...)`` and λ-returns ``(m, K)``, row by row."""
         c, n, k = self.config, collector.n, self.k
@@ -107,6 +138,8 @@ class VectorQLambda(ConditionedQ):
             strays[t] = actions[t] != best
             out = collector.step(taken)
             rewards[t, out.env], valid[t, out.env] = out.rewards, True
+            if c.imitation > 0:
+                self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
             ended = out.terminated | out.truncated
             follows[t, out.env] = ~ended
             if out.truncated.any():  # cut, not over: what would have followed still counts
@@ -127,9 +160,11 @@ class VectorQLambda(ConditionedQ):
 
     def _update(self, batch: tuple[Array, Array, Array, Array], rng: np.random.Generator) -> None:
         c = self.config
-        obs, weights, actions = (torch.from_numpy(x) for x in batch[:3])
-        raw = torch.from_numpy(batch[3])
-        self.net.head.update(raw)
+        self.net.head.update(torch.from_numpy(batch[3]))
+        shown = self._imitable(round(c.imitation * len(batch[0])), rng)
+        if shown is not None:
+            batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
+        obs, weights, actions, raw = (torch.from_numpy(x) for x in batch)
         targets = self.net.head.normalise(raw).float()
         for group in self.optimizer.param_groups:
             group["lr"] = c.lr * (1.0 + (c.lr_end - 1.0) * self.progress)
@@ -143,6 +178,28 @@ class VectorQLambda(ConditionedQ):
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
                 self.optimizer.step()
+
+    def _imitable(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array] | None:
+        """At most ``n`` steps of remembered episodes that show more than is expected; as :meth:`_collect` has them."""
+        if n == 0 or not len(self.archive):
+            return None
+        data = self.archive.dataset()
+        weights = training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
+        best = data.best[(weights @ data.remaining[data.starts[data.best]].T).argmax(axis=1)]
+        rows = data.starts[best] + (rng.random(n) * data.lengths[best]).astype(np.int64)
+        obs, actions, shown = data.observations[rows], data.actions[rows] - self.offset, data.remaining[rows]
+        expected = self.values(obs, weights)[np.arange(n), actions]
+        more = ((shown - expected) * weights).sum(axis=1) > 0
+        return obs[more], weights[more], actions[more], shown[more]
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, facts = super()._state()
+        return {**arrays, **self.archive.arrays("archive")}, {**facts, "rounds": self.rounds}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        super()._restore(arrays, facts)
+        self.archive.restore("archive", arrays)
+        self.rounds = int(facts["rounds"])
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""
