@@ -84,9 +84,7 @@ def rational_value(momdp: MOMDP, policy: np.ndarray) -> list[Fraction]:
 def rational_front(values: list[list[Fraction]]) -> set[tuple[Fraction, ...]]:
     """Non-dominated vectors, exactly."""
     distinct = {tuple(v) for v in values}
-    return {
-        v for v in distinct if not any(u != v and all(x >= y for x, y in zip(u, v, strict=True)) for u in distinct)
-    }
+    return {v for v in distinct if not any(u != v and all(x >= y for x, y in zip(u, v, strict=True)) for u in distinct)}
 
 
 def same_front(a: np.ndarray, b: np.ndarray, atol: float = 1e-9) -> bool:

@@ -124,17 +124,16 @@ def test_end_components_and_what_follows_from_them():
     policy, sure = proper_policy(two)
     assert sure.all()
     assert evaluate(two, policy).start == pytest.approx([0.0])
-    gain = MOMDP.from_arrays(move, [[[3.0], [0.0]], [[-2.0], [0.0]], [[0.0], [0.0]]], discount=1.0,
-                             terminal=[False, False, True])
+    gain = MOMDP.from_arrays(
+        move, [[[3.0], [0.0]], [[-2.0], [0.0]], [[0.0], [0.0]]], discount=1.0, terminal=[False, False, True]
+    )
     assert unbounded_objective(gain) == 0
     with pytest.raises(ModelError, match="unbounded"):
         best_policy(gain, [1.0])
 
 
 def test_certain_rows_leave_the_model_alone():
-    m, _ = MOMDP.from_simulator(
-        0, 1, lambda s, a: [(0.5, 1, (1.0,), True), (0.5, 1, (3.0,), True)], discount=1.0
-    )
+    m, _ = MOMDP.from_simulator(0, 1, lambda s, a: [(0.5, 1, (1.0,), True), (0.5, 1, (3.0,), True)], discount=1.0)
     assert certain_rows(m).all()
     assert m.with_discount(0.5).outcome_rewards is not None
 
@@ -153,8 +152,10 @@ def test_best_policy_against_all_policies():
 def test_best_policy_where_some_policies_never_end():
     m = chain([[0.0, -1.0], [0.0, 0.0]])
     wait = MOMDP.from_arrays(
-        [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0]] * 2], [[[0.0, -1.0], [0.0, -2.0]], [[0.0, 0.0]] * 2],
-        discount=1.0, terminal=[False, True],
+        [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0]] * 2],
+        [[[0.0, -1.0], [0.0, -2.0]], [[0.0, 0.0]] * 2],
+        discount=1.0,
+        terminal=[False, True],
     )
     assert best_policy(m, [1.0, 0.0])[1].start == pytest.approx([0.0, -1.0])
     assert best_policy(wait, [1.0, 0.0])[1].start == pytest.approx([0.0, -2.0])  # waiting costs without end

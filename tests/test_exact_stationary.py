@@ -81,7 +81,9 @@ def test_ties_are_one_point():
     assert len(enumerate_policies(MOMDP.from_arrays(p, r, discount=0.9))) == 1
 
 
-@pytest.mark.parametrize(("s", "a", "k"), [(6, 2, 2), (8, 3, 2), (7, 3, 2), (14, 2, 2), (8, 2, 3), (7, 2, 4), (6, 3, 1)])
+@pytest.mark.parametrize(
+    ("s", "a", "k"), [(6, 2, 2), (8, 3, 2), (7, 3, 2), (14, 2, 2), (8, 2, 3), (7, 2, 4), (6, 3, 1)]
+)
 def test_search_equals_brute_force(search_only, monkeypatch, s, a, k):
     monkeypatch.setattr("morl.exact.branch.LEAF", 16)  # so that small models are searched, too
     rng = np.random.default_rng(100 * s + 10 * a + k)
@@ -182,6 +184,8 @@ def test_corners_describe_what_is_not_dominated():
 def test_separate_finds_a_weight_or_a_mixture():
     values = np.array([[0.0, 1.0], [1.0, 0.0]])
     w, _ = separate(np.array([0.8, 0.8]), values)
-    assert w is not None and (values @ w).max() < np.array([0.8, 0.8]) @ w
+    assert w is not None
+    assert (values @ w).max() < np.array([0.8, 0.8]) @ w
     w, shares = separate(np.array([0.4, 0.5]), values)
-    assert w is None and (shares @ values >= [0.4 - 1e-9, 0.5 - 1e-9]).all()
+    assert w is None
+    assert (shares @ values >= [0.4 - 1e-9, 0.5 - 1e-9]).all()

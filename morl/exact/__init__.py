@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
     from morl.exact.ccs import convex_coverage_set
+    from morl.exact.columns import Maximum, maximise
     from morl.exact.deterministic import pareto_deterministic
+    from morl.exact.dispatch import solve
     from morl.exact.enumeration import enumerate_policies, policy_values
     from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
     from morl.exact.inner import WeightSolution, solve_weight
     from morl.exact.lexical import lexicographic
-    from morl.exact.columns import Maximum, maximise
     from morl.exact.occupancy import occupancy_lp
     from morl.exact.oracle import best_policy
     from morl.exact.policy import HistoryPolicy, Mixture, Plan
     from morl.exact.risk import Episodic, cvar, expected_utility, quantile, worst_cvar
-    from morl.exact.dispatch import solve
 
 _WHERE = {
     "Episodic": "risk",

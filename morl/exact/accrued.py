@@ -55,9 +55,7 @@ class Accrued:
             values, policy = self._backward(score[:, None])
             return float(self.product.start @ values[:, 0]), policy[:, 0]
         gain = self.product.transitions @ score - score[self.product.row_state]
-        model = MOMDP(
-            self.product.transitions, gain[:, None], self.product.row_ptr, 1.0, self.product.start
-        )
+        model = MOMDP(self.product.transitions, gain[:, None], self.product.row_ptr, 1.0, self.product.start)
         policy, value = best_policy(model, [1.0])
         return float(value.start[0] + self.product.start @ score), policy
 
@@ -107,7 +105,7 @@ class Accrued:
             reached += np.where(resting, by_node, 0.0)
         used = reached > 1e-15
         values, index = np.unique(self.collected[used].round(_DIGITS), axis=0, return_inverse=True)
-        return values, np.bincount(index.ravel(), weights=reached[used], minlength=len(values))
+        return values, np.bincount(index.ravel(), weights=reached[used], minlength=len(values)).astype(np.float64)
 
 
 def accrue(
@@ -237,7 +235,9 @@ class _Expansion:
         value = np.clip(collected, self.low, self.high)
         if self.width is not None:
             near = np.round(value / self.width) * self.width
-            self.rounding = np.maximum(self.rounding, np.abs(near - value) * (np.abs(near - value) > 1e-12 * self.width))
+            self.rounding = np.maximum(
+                self.rounding, np.abs(near - value) * (np.abs(near - value) > 1e-12 * self.width)
+            )
             value = near
         return tuple((np.round(value, _DIGITS) + 0.0).tolist())
 
@@ -280,9 +280,7 @@ class EpisodicPolicy:
         self._accrued, self._policy = accrued, policy
         self._index = {
             (int(s), int(t), tuple(c)): i
-            for i, (s, t, c) in enumerate(
-                zip(accrued.state, accrued.time, accrued.collected.tolist(), strict=True)
-            )
+            for i, (s, t, c) in enumerate(zip(accrued.state, accrued.time, accrued.collected.tolist(), strict=True))
         }
         self.reset()
 
@@ -322,4 +320,3 @@ class EpisodicPolicy:
 
 
 Score = Callable[[FloatArray], Any]
-

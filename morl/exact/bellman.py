@@ -110,9 +110,7 @@ def evaluate_batch(momdp: MOMDP, policies: ArrayLike) -> FloatArray:
 def induced_chain(momdp: MOMDP, probabilities: FloatArray) -> tuple[sparse.csr_array, FloatArray]:
     """Transition matrix ``(S, S)`` and expected rewards ``(S, K)`` of a stochastic policy ``(rows,)``."""
     used = np.flatnonzero(probabilities > 0)
-    mix = sparse.csr_array(
-        (probabilities[used], (momdp.row_state[used], used)), shape=(momdp.n_states, momdp.n_rows)
-    )
+    mix = sparse.csr_array((probabilities[used], (momdp.row_state[used], used)), shape=(momdp.n_states, momdp.n_rows))
     chain = sparse.csr_array(mix @ momdp.transitions)
     chain.eliminate_zeros()
     return chain, np.asarray(mix @ momdp.rewards)
@@ -177,10 +175,8 @@ def solve_chain(chain: sparse.csr_array, gamma: float, right: FloatArray) -> Flo
     return solved
 
 
-def endless_classes(
-    chain: sparse.csr_array, rewards: FloatArray, terminal: BoolArray
-) -> tuple[BoolArray, BoolArray]:
-    """Recurrent states of a chain ``(S, S)``: (in classes without any reward, in classes with reward), masks ``(S,)``."""
+def endless_classes(chain: sparse.csr_array, rewards: FloatArray, terminal: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Recurrent states of a chain ``(S, S)``: those in classes without reward, and with reward; masks ``(S,)``."""
     n = chain.shape[0]
     _, label = csgraph.connected_components(chain, directed=True, connection="strong")
     closed = np.ones(label.max() + 1 if n else 0, dtype=bool)
@@ -230,11 +226,12 @@ def _evaluate_timed(momdp: MOMDP, table: Any) -> Value:
     if len(table) != momdp.horizon:
         raise ModelError(f"policy has {len(table)} decisions; the model's horizon is {momdp.horizon}")
     values = np.zeros((momdp.n_states, momdp.k))
-    live, previous, same = ~momdp.terminal, None, None
+    live = ~momdp.terminal
+    previous: Any = None
+    same: FloatArray = np.zeros(0)
     for layer in table[::-1]:
-        if previous is None or layer is not previous:
-            same = as_stochastic(momdp, layer)
-            previous = layer
+        if layer is not previous:
+            same, previous = as_stochastic(momdp, layer), layer
         q = same[:, None] * (momdp.rewards + momdp.discount * (momdp.transitions @ values))
         values = np.zeros_like(values)
         if live.any():

@@ -154,9 +154,7 @@ class Search:
             fresh.append(cut)
             regrets.append(regret)
 
-    def _solve(
-        self, node: Dense, w: FloatArray, hint: IntArray | None, allowed: BoolArray
-    ) -> tuple[Cut, FloatArray]:
+    def _solve(self, node: Dense, w: FloatArray, hint: IntArray | None, allowed: BoolArray) -> tuple[Cut, FloatArray]:
         """One half-space by policy iteration, and the regret of each row; its policy is offered to the archive."""
         rows = node.first.copy()
         if hint is not None and node.n:
@@ -193,7 +191,8 @@ class Search:
         index = np.flatnonzero(margins > 0)
         if self.ceiling is not None and index.size:
             corners = self.archive.corners[index] + self.slack
-            index = index[(self.ceiling[None] > corners[:, None]).all(axis=2).any(axis=1)]
+            below: BoolArray = np.all(self.ceiling[None] > corners[:, None], axis=2)
+            index = index[below.any(axis=1)]
         return index, margins[index]
 
     def _useful(self, cuts: list[Cut]) -> list[Cut]:

@@ -147,11 +147,14 @@ def meet(pool: Pool, bounds: Bounds) -> None:
     m, k = bounds.matrix.shape
     worst = Block(np.zeros(k), np.ones(1), np.ones((m, 1)), -bounds.matrix / unit[:, None], -bounds.bound / unit)
     capped = Block(  # max min(0, slack): stops as soon as all are met
-        worst.gain, worst.cost, np.vstack([worst.on_y, [[1.0]]]), np.vstack([worst.on_x, np.zeros((1, k))]),
+        worst.gain,
+        worst.cost,
+        np.vstack([worst.on_y, [[1.0]]]),
+        np.vstack([worst.on_x, np.zeros((1, k))]),
         np.append(worst.bound, 0.0),
     )
     free = Bounds(np.zeros((0, k)), np.zeros(0), ())
-    shares, gap = optimise(pool, capped, free)
+    shares, _gap = optimise(pool, capped, free)
     value = shares @ np.array(pool.points[: len(shares)])
     missing = bounds.bound - bounds.matrix @ value
     if (missing > 1e-9 * unit).any():
@@ -165,12 +168,10 @@ def _infeasible(pool: Pool, bounds: Bounds, missing: FloatArray) -> str:
         if best < bound - 1e-9 * max(1.0, abs(bound)):
             sign = -1.0 if row[np.argmax(np.abs(row))] < 0 else 1.0
             return (
-                f"constraint {text!r} cannot be met: the best any policy reaches is {sign * best:.9g}, "
+                f"constraint {text!r} cannot be met: the best any policy reaches is {sign * best + 0.0:.9g}, "
                 f"it misses by {bound - best:.6g}; relax it to that"
             )
-    parts = ", ".join(
-        f"{text!r} by {gap:.6g}" for text, gap in zip(bounds.text, missing, strict=True) if gap > 0
-    )
+    parts = ", ".join(f"{text!r} by {gap:.6g}" for text, gap in zip(bounds.text, missing, strict=True) if gap > 0)
     return f"the constraints cannot be met together: the best compromise misses {parts}; relax them"
 
 

@@ -55,8 +55,10 @@ def condense(momdp: MOMDP, max_entries: float = 2e8) -> Condensed:
         ModelError: the model has a horizon, or the table would exceed ``max_entries`` numbers.
     """
     if momdp.horizon is not None:
-        raise ModelError(f"stationary policies of a model with horizon {momdp.horizon} are not its natural class; "
-                         "use policies='markov', or momdp.with_horizon(None)")
+        raise ModelError(
+            f"stationary policies of a model with horizon {momdp.horizon} are not its natural class; "
+            "use policies='markov', or momdp.with_horizon(None)"
+        )
     kept = np.flatnonzero(reachable_states(momdp) & ~momdp.terminal)
     kept = kept[np.argsort(momdp.n_actions[kept], kind="stable")]
     endless = momdp.discount == 1.0 and end_components(momdp).count > 0
@@ -85,9 +87,7 @@ def condense(momdp: MOMDP, max_entries: float = 2e8) -> Condensed:
     return Condensed(kept, momdp.n_actions[kept], table, sinks, k)
 
 
-def eliminate(
-    table: FloatArray, first: int, count: int, action: int, sinks: int, k: int
-) -> FloatArray:
+def eliminate(table: FloatArray, first: int, count: int, action: int, sinks: int, k: int) -> FloatArray:
     """Eliminate the first remaining state under one action, for a batch of tables.
 
     Args:
@@ -115,7 +115,7 @@ def eliminate(
 
 
 def _sink(rewards: FloatArray, sizes: FloatArray) -> IntArray:
-    """What staying for ever is worth: 0 nothing, 1 minus infinity, 2 plus infinity, 3 no limit. ``(K, B)`` → ``(B,)``."""
+    """What staying for ever is worth ``(B,)``: 0 nothing, 1 minus infinity, 2 plus infinity, 3 no limit."""
     small = 1e-12 * sizes
     negative = (rewards < -small).any(axis=0)
     positive = (rewards > small).any(axis=0)

@@ -32,12 +32,13 @@ class Corners:
     def is_new(self, points: FloatArray) -> BoolArray:
         """True for points ``(n, K)`` above some corner by more than the slack."""
         if len(points) == 1:
-            return np.array([bool((points[0] > self.corners + self.slack).all(axis=1).any())])
+            return np.array([bool(np.all(points[0] > self.corners + self.slack, axis=1).any())])
         new = np.zeros(len(points), dtype=bool)
         step = max(1, 2_000_000 // max(1, len(self.corners)))
         for first in range(0, len(points), step):
             part = points[first : first + step]
-            new[first : first + step] = (part[:, None] > self.corners + self.slack).all(axis=2).any(axis=1)
+            above: BoolArray = np.all(part[:, None] > self.corners + self.slack, axis=2)
+            new[first : first + step] = above.any(axis=1)
         return new
 
     def add(self, point: FloatArray, tag: Any) -> bool:
@@ -52,7 +53,7 @@ class Corners:
             children[j, :, j] = point[j]
         fresh = np.concatenate([self.corners[~hit], children.reshape(-1, k)])
         self.corners = fresh[nondominated_mask(-fresh)]
-        keep = ~(self.points <= point).all(axis=1)
+        keep: BoolArray = ~np.all(self.points <= point, axis=1)
         self.points = np.concatenate([self.points[keep], point[None]])
         self.tags = [t for t, good in zip(self.tags, keep, strict=True) if good] + [tag]
         return True

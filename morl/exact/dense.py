@@ -91,7 +91,13 @@ class Dense:
         return self._take(rest, move, reward, ~fixed, start, self.offset + through[-1, -k:])
 
     def _take(
-        self, rows: IntArray, move: FloatArray, reward: FloatArray, free: BoolArray, start: FloatArray, offset: FloatArray
+        self,
+        rows: IntArray,
+        move: FloatArray,
+        reward: FloatArray,
+        free: BoolArray,
+        start: FloatArray,
+        offset: FloatArray,
     ) -> Dense:
         owner = (np.cumsum(free) - 1)[self.owner[rows]]
         n = int(free.sum())
@@ -149,7 +155,7 @@ def from_condensed(model: Condensed) -> Dense:
     n, k = len(model.states), model.k
     rows = len(model.table) - 1
     owner = np.repeat(np.arange(n), model.actions)
-    root = Dense(
+    return Dense(
         np.ascontiguousarray(model.table[:-1, :n]),
         np.ascontiguousarray(model.table[:-1, n + model.sinks : n + model.sinks + k]),
         owner,
@@ -158,4 +164,3 @@ def from_condensed(model: Condensed) -> Dense:
         model.table[-1, :n].copy(),
         np.zeros(k),
     )
-    return root

@@ -39,7 +39,7 @@ def pareto_deterministic(
         epsilon: additive precision; 0 asks for every point (up to about 1e-10 of the largest return).
         horizon: number of decisions, in place of the model's own.
         time_limit: seconds after which the answer so far is returned, with the ε that is certified for it
-            and ``complete=False``.
+            and ``complete=False``; ``None`` stops after ten minutes.
 
     Returns:
         A front of achievable points, each with its policy: ``(S,)`` integers, ``(T, S)`` integers or a

@@ -71,7 +71,7 @@ def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> F
 
 
 def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
-    """The convex coverage set where totals of some policies do not exist; ``None`` where set-valued backups do not settle.
+    """The convex coverage set where some totals do not exist; ``None`` where set-valued backups do not settle.
 
     Mixtures of history-dependent deterministic policies are worth as much as any stochastic policy, so the hull of
     their complete front is the convex coverage set.

@@ -88,7 +88,7 @@ def decode(momdp: MOMDP, model: Condensed, code: int) -> IntArray:
 
 def policy_blocks(model: Condensed) -> Iterator[tuple[FloatArray, IntArray, np.ndarray]]:
     """Yield ``(values (K, B), policy numbers (B,), finite (B,))`` until all policies have been seen."""
-    strides = np.concatenate([[1], np.cumprod(model.actions.astype(np.int64))[:-1]]) if len(model.actions) else []
+    strides: IntArray = np.concatenate([[1], np.cumprod(model.actions.astype(np.int64))[:-1]]).astype(np.int64)
     stack = [(0, model.table[:, :, None], np.zeros(1, dtype=np.int64))]
     while stack:
         depth, table, codes = stack.pop()

@@ -108,7 +108,9 @@ class _Drn:
             self.columns.append(int(match[1]))
             self.data.append(_number(match[2], f"{self.path.name}:{number}"))
         else:
-            raise ModelError(f"{self.path.name}:{number}: {text!r} is not understood; expected state, action or 's : p'")
+            raise ModelError(
+                f"{self.path.name}:{number}: {text!r} is not understood; expected state, action or 's : p'"
+            )
 
     def _vector(self, number: int, text: str | None) -> FloatArray:
         if text is None or not text.strip():
@@ -196,7 +198,11 @@ def write_drn(momdp: MOMDP, path: str | Path) -> Path:
             out.append(f"\taction {a} [{', '.join(repr(float(x)) for x in momdp.rewards[row])}]")
             part = sparse.csr_array(momdp.transitions[[row]])
             part.sum_duplicates()
-            out += [f"\t\t{t} : {gamma * p!r}" for t, p in zip(part.indices.tolist(), part.data.tolist(), strict=True) if gamma * p > 0]
+            out += [
+                f"\t\t{t} : {gamma * p!r}"
+                for t, p in zip(part.indices.tolist(), part.data.tolist(), strict=True)
+                if gamma * p > 0
+            ]
             if sink is not None:
                 out.append(f"\t\t{sink} : {1.0 - gamma!r}")
     if sink is not None:
@@ -313,13 +319,13 @@ def _reward_values(
     rows = _table(path)
     width = len(rows[-1][1])
     first = rows[0][1]
-    if width == 2 and len(rows) > 1 and first == [str(n), str(len(rows) - 1)]:
-        rows = rows[1:]
-    elif width > 2 and len(first) < width:
+    if (width == 2 and len(rows) > 1 and first == [str(n), str(len(rows) - 1)]) or (width > 2 and len(first) < width):
         rows = rows[1:]
     values = np.array([_number(f[-1], f"{path.name}:{i}") for i, f in rows])
     if any(len(f) != width for _, f in rows) or width not in (2, 3, 4):
-        raise ModelError(f"{path.name}: lines of different lengths; expected 'state value' or 'state choice successor value'")
+        raise ModelError(
+            f"{path.name}: lines of different lengths; expected 'state value' or 'state choice successor value'"
+        )
     keys = np.array([[int(x) for x in f[:-1]] for _, f in rows], dtype=np.int64)
     if width == 2:
         if keys.max(initial=0) >= n:

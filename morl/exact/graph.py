@@ -136,9 +136,7 @@ def _proper_life(momdp: MOMDP) -> FloatArray:
     rows = momdp.row_ptr[:-1][index].copy()
     life = np.zeros(momdp.n_states)
     for _ in range(1000):
-        matrix = sparse.csc_array(
-            sparse.identity(len(index), format="csr") - momdp.transitions[rows][:, index]
-        )
+        matrix = sparse.csc_array(sparse.identity(len(index), format="csr") - momdp.transitions[rows][:, index])
         life[index] = sparse_linalg.spsolve(matrix, np.ones(len(index)))
         per_row = 1.0 + momdp.transitions @ life
         improved = False

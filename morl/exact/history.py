@@ -18,8 +18,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from morl.exact.graph import end_components, longest_mean_life, proper_policy, reachable_states, resting_states
-from morl.exact.graph import unbounded_objective
+from morl.exact.graph import (
+    end_components,
+    longest_mean_life,
+    proper_policy,
+    reachable_states,
+    resting_states,
+    unbounded_objective,
+)
 from morl.exact.minkowski import cover, new_points, sum_sets
 from morl.exact.oracle import best_policy
 from morl.exact.plans import PlanBuilder
@@ -30,6 +36,8 @@ from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 LARGEST_BACKUP = 3e7
 """Sums of sets with more pairs than this are refused: several seconds of work each."""
+PATIENCE = 600.0
+"""Seconds after which an iteration without a time limit of its own returns its certified answer so far."""
 _LARGEST_SET = 200_000
 _THIN = 64
 
@@ -73,7 +81,7 @@ class Sets:
 
 
 def pareto_history(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None = None) -> Front:
-    """The front of history-dependent deterministic policies; see :func:`~morl.exact.deterministic.pareto_deterministic`.
+    """The front of policies with memory; see :func:`~morl.exact.deterministic.pareto_deterministic`.
 
     Exact where the sets stop changing (always with a horizon; on deterministic models as soon as longer paths
     stop paying), and within ``epsilon`` otherwise.
@@ -81,7 +89,7 @@ def pareto_history(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None 
     began = time.perf_counter()
     matrix = sparse.csr_array(momdp.transitions, copy=True)
     matrix.sum_duplicates()
-    deadline = began + (np.inf if time_limit is None else time_limit)
+    deadline = began + (PATIENCE if time_limit is None else time_limit)
     rounding = RELATIVE * np.maximum(np.abs(momdp.rewards).max(axis=0, initial=0.0), 1e-300)
     life = longest_mean_life(momdp)
     longest = float(life[reachable_states(momdp)].max(initial=0.0))
@@ -282,9 +290,8 @@ def _without_horizon(sets: Sets, epsilon: float) -> tuple[float, bool]:
             touched: set[int] = set()
             for s in order:
                 sets.check()
-                if (changed | touched).intersection(targets[s]) or s in changed:
-                    if _grow(sets, s):
-                        touched.add(s)
+                if ((changed | touched).intersection(targets[s]) or s in changed) and _grow(sets, s):
+                    touched.add(s)
                 sets.bound[s] = min(sets.bound[s], loss + _next_bound(sets, s, sets.bound))
             changed = touched
             if not changed:
@@ -414,7 +421,10 @@ def _front(sets: Sets, error: float, finished: bool, seconds: float, longest: fl
         picks = [pick[i] for pick in picks] + [j]
     keep = tolerant_front(total, np.maximum(tolerance(total), sets.drop * (sets.drop < 1e-9)))
     roots = [
-        {**{s: -1 for s in starts if momdp.terminal[s]}, **{s: int(sets.nodes[s][p[i]]) for s, p in zip(live, picks, strict=True)}}
+        {
+            **{s: -1 for s in starts if momdp.terminal[s]},
+            **{s: int(sets.nodes[s][p[i]]) for s, p in zip(live, picks, strict=True)},
+        }
         for i in keep
     ]
     policies = sets.plans.policies(roots)
@@ -434,5 +444,3 @@ def _front(sets: Sets, error: float, finished: bool, seconds: float, longest: fl
             "seconds": seconds,
         },
     )
-
-

@@ -41,8 +41,10 @@ def lexicographic(
     numbers = [spec.index(x) for x in (range(spec.k) if order is None else order)]
     if not numbers or len(set(numbers)) < len(numbers):
         raise SpecError(f"order is {order!r}; expected distinct objectives, most important first")
-    slacks = np.broadcast_to(np.asarray(slack, dtype=np.float64), (len(numbers),)) if np.ndim(slack) == 0 else np.asarray(
-        slack, dtype=np.float64
+    slacks = (
+        np.broadcast_to(np.asarray(slack, dtype=np.float64), (len(numbers),))
+        if np.ndim(slack) == 0
+        else np.asarray(slack, dtype=np.float64)
     )
     if slacks.shape != (len(numbers),) or not np.all(slacks >= 0):
         raise SpecError(f"slack is {slack!r}; expected a number >= 0, or one per objective in {len(numbers)}")

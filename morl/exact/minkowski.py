@@ -10,7 +10,6 @@ from morl.exact.tolerant import tolerant_front
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray
 
-
 _GREEDY = 1000
 
 
@@ -79,12 +78,16 @@ def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntA
 
 
 def sum_sets(
-    left: FloatArray, right: FloatArray, slack: FloatArray, chunk: int = 300_000, check: Callable[[], None] | None = None
+    left: FloatArray,
+    right: FloatArray,
+    slack: FloatArray,
+    chunk: int = 300_000,
+    check: Callable[[], None] | None = None,
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """The covered sums of two sets ``(m, K)``, ``(n, K)``: values, and the index of each summand.
 
-    Works in chunks, so that the memory stays bounded whatever m · n is; ``check`` is called before each. Half of the slack is spent on a grid
-    with one sum per cell, which thins a chunk in linear time.
+    Works in chunks, so that the memory stays bounded whatever m · n is; ``check`` is called before each. Half of
+    the slack is spent on a grid with one sum per cell, which thins a chunk in linear time.
     """
     step = max(1, chunk // max(1, len(right)))
     values = np.zeros((0, left.shape[1]))

@@ -61,13 +61,18 @@ class Flow:
 
         matrix = self.matrix if columns is None else self.matrix[:, columns]
         result = linprog(
-            cost if columns is None else cost[columns], A_eq=matrix, b_eq=self.start, bounds=(0, None), method="highs-ds"
+            cost if columns is None else cost[columns],
+            A_eq=matrix,
+            b_eq=self.start,
+            bounds=(0, None),
+            method="highs-ds",
         )
         if result.status == 3:
             raise ModelError("with discount 1 the total is unbounded; give a discount below 1 or a horizon")
         if result.status == 2:
             raise ModelError(
-                "with discount 1 every policy collects reward for ever from some start; give a discount below 1 or a horizon"
+                "with discount 1 every policy collects reward for ever from some start; "
+                "give a discount below 1 or a horizon"
             )
         if result.status != 0:
             raise ModelError(f"occupancy program: HiGHS stopped with {result.message!r}")
@@ -101,9 +106,7 @@ class Flow:
         return policy
 
 
-def occupancy_lp(
-    momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iterable[Constraint] | str = ()
-) -> Maximum:
+def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iterable[Constraint] | str = ()) -> Maximum:
     """The best stochastic policy for a utility of the expected return, as one linear program.
 
     Args:
@@ -217,9 +220,7 @@ def row_visits(momdp: MOMDP, policy: ArrayLike) -> FloatArray:
     return np.asarray(visits[momdp.row_state] * used)
 
 
-def _policy_of(
-    momdp: MOMDP, rows: IntArray, visits: FloatArray, otherwise: FloatArray | None = None
-) -> FloatArray:
+def _policy_of(momdp: MOMDP, rows: IntArray, visits: FloatArray, otherwise: FloatArray | None = None) -> FloatArray:
     """Probabilities ``(rows,)`` in proportion to visits; ``otherwise``, or the first action, where there are none."""
     uses = np.zeros(momdp.n_rows)
     uses[rows] = np.maximum(visits, 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from morl.exact.bellman import Value, chain_value, evaluate
-from morl.exact.graph import end_components, proper_policy, unbounded_objective
+from morl.exact.graph import end_components, proper_policy, reachable_states, unbounded_objective
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError, check_vector
 
@@ -38,7 +38,8 @@ def best_policy(momdp: MOMDP, weights: ArrayLike, initial: IntArray | None = Non
         return _undiscounted(momdp, w)
     policy = np.zeros(momdp.n_states, dtype=np.int64) if initial is None else np.array(initial, dtype=np.int64)
     reward = momdp.rewards @ w
-    live = np.flatnonzero(~momdp.terminal)
+    useful = ~momdp.terminal if momdp.discount < 1.0 else reachable_states(momdp) & ~momdp.terminal
+    live = np.flatnonzero(useful)  # with γ = 1 an unreachable loop must not spoil the rest
     rows = momdp.row_ptr[:-1][live] + policy[live]
     scale = max(float(np.abs(reward).max(initial=0.0)), 1e-300)
     for _ in range(_ROUNDS):
@@ -52,13 +53,8 @@ def best_policy(momdp: MOMDP, weights: ArrayLike, initial: IntArray | None = Non
             break
         rows = np.where(better, best, rows)
     policy[live] = rows - momdp.row_ptr[:-1][live]
-    return policy, Value(momdp.start @ values, values, error)
-
-
-def best_values(momdp: MOMDP, weights: ArrayLike) -> FloatArray:
-    """The optimal weighted return from every state, ``(S,)``."""
-    policy, value = best_policy(momdp, weights)
-    return np.asarray(value.states @ np.asarray(weights, float))
+    states = np.where((useful | momdp.terminal)[:, None], values, np.nan)
+    return policy, Value(momdp.start @ values, states, error)
 
 
 def _values(momdp: MOMDP, live: IntArray, rows: IntArray) -> tuple[FloatArray, float]:
@@ -69,16 +65,17 @@ def _values(momdp: MOMDP, live: IntArray, rows: IntArray) -> tuple[FloatArray, f
 
 def _greedy(momdp: MOMDP, live: IntArray, per_row: FloatArray) -> IntArray:
     """The first best row of each live state."""
+    if not len(live):
+        return np.zeros(0, dtype=np.int64)
     counts = momdp.n_actions[live]
-    if len(live) and (counts == counts[0]).all():
-        first = momdp.row_ptr[:-1][live]
-        return np.asarray(first + np.argmax(per_row.reshape(len(live), counts[0]), axis=1))
-    starts = momdp.row_ptr[:-1][live]
-    top = np.maximum.reduceat(per_row, starts) if len(live) else np.zeros(0)
-    hit = np.flatnonzero(per_row >= np.repeat(top, counts))
-    owner = np.repeat(np.arange(len(live)), counts)[hit]
-    first_hit = np.unique(owner, return_index=True)[1]
-    return np.asarray(hit[first_hit])
+    starts = np.cumsum(counts) - counts
+    rows = np.arange(int(counts.sum())) + np.repeat(momdp.row_ptr[:-1][live] - starts, counts)
+    values = per_row[rows]
+    top = np.maximum.reduceat(values, starts)
+    owner = np.repeat(np.arange(len(live)), counts)
+    hit = np.flatnonzero(values >= top[owner])
+    first_hit = np.unique(owner[hit], return_index=True)[1]
+    return np.asarray(rows[hit[first_hit]])
 
 
 def _backward(momdp: MOMDP, w: FloatArray) -> tuple[IntArray, Value]:
@@ -112,6 +109,6 @@ def _undiscounted(momdp: MOMDP, w: FloatArray) -> tuple[IntArray, Value]:
         )
     flow = Flow(momdp)
     visits = flow.shortest_best(w)
-    policy, sure = proper_policy(momdp)
+    policy, _sure = proper_policy(momdp)
     policy = flow.policy(visits, policy)
     return policy, evaluate(momdp, policy)

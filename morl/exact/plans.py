@@ -73,10 +73,16 @@ class PlanBuilder:
             children.extend(number[int(c)] for c in self._children(starts, node))
             ptr.append(len(children))
         plan = Plan(
-            *(np.array(x, dtype=np.int64) for x in (state, action, ptr, successors, children, tail)), self.tails
+            np.array(state, dtype=np.int64),
+            np.array(action, dtype=np.int64),
+            np.array(ptr, dtype=np.int64),
+            np.array(successors, dtype=np.int64),
+            np.array(children, dtype=np.int64),
+            np.array(tail, dtype=np.int64),
+            self.tails,
         )
         return [HistoryPolicy(plan, {s: number[node] for s, node in root.items()}) for root in roots]
 
     def _children(self, starts: IntArray, node: int) -> IntArray:
         block = int(np.searchsorted(starts, node, side="right")) - 1
-        return self._blocks[block][3][node - starts[block]]
+        return np.asarray(self._blocks[block][3][node - starts[block]])

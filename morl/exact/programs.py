@@ -17,7 +17,16 @@ import numpy as np
 
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, MOSpec, SpecError, check_vector
-from morl.utility import AugmentedChebyshev, Chebyshev, CVaRAcross, Linear, QuantileAcross, Threshold, Utility, WorstCase
+from morl.utility import (
+    AugmentedChebyshev,
+    Chebyshev,
+    CVaRAcross,
+    Linear,
+    QuantileAcross,
+    Threshold,
+    Utility,
+    WorstCase,
+)
 
 Constraint = Any
 """``"cost>=-5"``, or ``(objective, ">=" | "<=" | "==", bound)`` with a name or number, or coefficients ``(K,)``."""
@@ -82,7 +91,8 @@ def _normalised(utility: Utility, k: int) -> list[Block]:
     if isinstance(utility, Threshold):
         return [_shortfall(utility, k)]
     raise SpecError(
-        f"{utility.name} has no known linear-program form; expected linear, worst, chebyshev, cvar, quantile or threshold"
+        f"{utility.name} has no known linear-program form; "
+        "expected linear, worst, chebyshev, cvar, quantile or threshold"
     )
 
 
@@ -197,7 +207,7 @@ def _parts(constraint: Constraint) -> tuple[Any, str, Any, str]:
     if isinstance(constraint, str):
         match = _TEXT.match(constraint)
         if match is None:
-            raise SpecError(f"constraint {constraint!r} is not understood; expected e.g. \"cost>=-5\"")
+            raise SpecError(f'constraint {constraint!r} is not understood; expected e.g. "cost>=-5"')
         op = match["op"]
         return match["name"], alike.get(op, op), float(match["bound"]), constraint
     if not isinstance(constraint, Sequence) or len(constraint) != 3:

@@ -136,7 +136,11 @@ def quantile(momdp: MOMDP, q: float, utility: Utilities, **options: Any) -> Epis
 
 
 def worst_cvar(
-    momdp: MOMDP, alpha: float, scale: tuple[ArrayLike, ArrayLike] | None = None, max_levels: float = 20_000, **options: Any
+    momdp: MOMDP,
+    alpha: float,
+    scale: tuple[ArrayLike, ArrayLike] | None = None,
+    max_levels: float = 20_000,
+    **options: Any,
 ) -> tuple[float, Mixture, Accrued]:
     """Maximise the smallest CVaR_α over objectives, ``min_i CVaR_α(f_i)``, over randomised policies.
 
@@ -163,9 +167,7 @@ def worst_cvar(
     count = float(np.prod([float(len(x)) for x in levels]))
     if count > max_levels:
         raise ModelError(f"{count:.3g} vectors of levels; more than {max_levels:.3g} are refused; give a coarser grid")
-    alone = [
-        x + accrued.best_of_many(-np.maximum(x - f[:, i : i + 1], 0.0)) / alpha for i, x in enumerate(levels)
-    ]
+    alone = [x + accrued.best_of_many(-np.maximum(x - f[:, i : i + 1], 0.0)) / alpha for i, x in enumerate(levels)]
     order = sorted(product(*(range(len(x)) for x in levels)), key=lambda c: -min(alone[i][j] for i, j in enumerate(c)))
     best, mixture = -np.inf, None
     for choice in order:
@@ -223,7 +225,9 @@ def _solve(
     rounded = bool(accrued.error.any())
     low = np.asarray(utility(accrued.collected - accrued.error if rounded else accrued.collected), dtype=np.float64)
     if low.shape != (len(accrued.state),) or not np.isfinite(low).all():
-        raise SpecError(f"the utility of {len(low)} returns has shape {low.shape}; expected one finite number each")
+        raise SpecError(
+            f"the utility of {len(accrued.state)} returns has shape {low.shape}; expected one finite number each"
+        )
     value, policy, level = solve(accrued, low)
     upper = value
     if rounded:
