@@ -1,7 +1,7 @@
 """Search for better witnesses of the best known front of `morl/MoleculeRelaxationDeterministic-v0`.
 
-Cross-entropy searches under random augmented Chebyshev utilities seed an evolution of policies; what they find is joined
-with the witnesses that are there, and the non-dominated episodes (at most 300, far from each other) are kept.
+Cross-entropy searches under random augmented Chebyshev utilities seed an evolution of policies; what they find joins
+the witnesses that are there, and the non-dominated episodes (at most 300, far from each other) are kept.
 
     OMP_NUM_THREADS=1 python benchmarks/molecule_front.py [--generations 300] [--seed 0] [--dry]
 """

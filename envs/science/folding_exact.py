@@ -31,6 +31,44 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @jit
+def _directions(n: int, dim: int) -> tuple[Any, Any, Any]:
+    """Grid offset, axis and sign of the lattice directions +x, −x, +y, −y, …"""
+    offset, axis, sign = np.empty(2 * dim, np.int64), np.empty(2 * dim, np.int64), np.empty(2 * dim, np.int64)
+    for d in range(2 * dim):
+        axis[d], sign[d] = d // 2, 1 - 2 * (d % 2)
+        offset[d] = sign[d] * (2 * n + 1) ** (d // 2)
+    return offset, axis, sign
+
+
+@jit
+def _widest(kinds: Any, dim: int) -> int:
+    """Exposure of a fold without contacts."""
+    n, sites = kinds.size, 0
+    for i in range(n):
+        if kinds[i] == 0:
+            sites += 2 * dim - (1 if i in (0, n - 1) else 2)
+    return sites
+
+
+@jit
+def _images(used: int, dim: int) -> int:
+    """How many walks with the same first bond are images of one that has used that many axes."""
+    if used == 1:
+        return 1
+    return 8 if used == 3 else (2 if dim == 2 else 4)
+
+
+@jit
+def _place(i: int, d: int, axis: Any, sign: Any, where: Any, sums: Any, squares: Any) -> None:
+    """Coordinates of residue i, one step along direction d, and the moments of the coordinates so far."""
+    squares[i] = squares[i - 1]
+    for k in range(where.shape[1]):
+        where[i, k] = where[i - 1, k] + (sign[d] if k == axis[d] else 0)
+        sums[i, k] = sums[i - 1, k] + where[i, k]
+        squares[i] += where[i, k] * where[i, k]
+
+
+@jit
 def _enumerate(kinds: Any, dim: int, best: Any, witness: Any) -> tuple[int, int]:
     """Visit all walks of ``kinds.size`` residues.
 
@@ -39,39 +77,23 @@ def _enumerate(kinds: Any, dim: int, best: Any, witness: Any) -> tuple[int, int]
     images, and the number visited.
     """
     n = kinds.size
-    width = 2 * n + 1
-    grid = np.full(width**dim, -1, np.int32)
-    offset, axis, sign = np.empty(2 * dim, np.int64), np.empty(2 * dim, np.int64), np.empty(2 * dim, np.int64)
-    for d in range(2 * dim):
-        axis[d], sign[d] = d // 2, 1 - 2 * (d % 2)
-        offset[d] = sign[d] * width ** (d // 2)
-    polar, bonded = 0, 0
-    for i in range(n):
-        if kinds[i] == 0:
-            polar += 1
-            bonded += 1 if i == 0 or i == n - 1 else 2
-    widest = 2 * dim * polar - bonded  # exposure of a fold without contacts
-    at, turn = np.zeros(n, np.int64), np.zeros(n + 1, np.int64)
-    where, used = np.zeros((n, dim), np.int64), np.zeros(n, np.int64)
-    hh, lost = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    sums, squares = np.zeros((n, dim), np.int64), np.zeros(n, np.int64)
-    middle = 0
+    offset, axis, sign = _directions(n, dim)
+    grid = np.full((2 * n + 1) ** dim, -1, np.int32)
+    widest, total, visited = _widest(kinds, dim), 0, 0
+    at, turn, used = np.zeros(n, np.int64), np.zeros(n + 1, np.int64), np.ones(n, np.int64)
+    hh, lost, path = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    where, sums, squares = np.zeros((n, dim), np.int64), np.zeros((n, dim), np.int64), np.zeros(n, np.int64)
     for k in range(dim):
-        middle += n * width**k
-    at[0], at[1] = middle, middle + offset[0]
-    where[1, 0] = 1
+        at[0] += n * (2 * n + 1) ** k  # the middle of the grid
+    at[1] = at[0] + offset[0]
     grid[at[0]], grid[at[1]] = 0, 1
-    sums[1, 0], squares[1] = 1, 1
-    used[0], used[1] = 1, 1  # axes that the walk has left its straight line along
-    path = np.zeros(n, np.int64)
-    total, visited, i = 0, 0, 2
-    turn[2] = 0
+    _place(1, 0, axis, sign, where, sums, squares)
+    i = 2
     while i >= 2:
         d = turn[i]
         if d == 2 * dim:
             i -= 1
-            if i >= 2:
-                grid[at[i]] = -1
+            grid[at[i]] = -1  # at i = 1 the search is over
             continue
         turn[i] += 1
         # Of mirror images only the one that first leaves along a positive axis, axes in order, is walked.
@@ -80,43 +102,27 @@ def _enumerate(kinds: Any, dim: int, best: Any, witness: Any) -> tuple[int, int]
         site = at[i - 1] + offset[d]
         if grid[site] >= 0:
             continue
-        contacts, taken = 0, 0
+        hh[i], lost[i] = hh[i - 1], lost[i - 1]
         for e in range(2 * dim):
             j = grid[site + offset[e]]
             if j >= 0 and j != i - 1:
-                contacts += kinds[i] * kinds[j]
-                taken += 2 - kinds[i] - kinds[j]
-        hh[i], lost[i] = hh[i - 1] + contacts, lost[i - 1] + taken
-        squares[i] = squares[i - 1]
-        for k in range(dim):
-            where[i, k] = where[i - 1, k]
-            if k == axis[d]:
-                where[i, k] += sign[d]
-            sums[i, k] = sums[i - 1, k] + where[i, k]
-            squares[i] += where[i, k] * where[i, k]
-        used[i] = max(used[i - 1], axis[d] + 1)
-        path[i] = d
+                hh[i] += kinds[i] * kinds[j]
+                lost[i] += 2 - kinds[i] - kinds[j]
+        _place(i, d, axis, sign, where, sums, squares)
+        used[i], path[i] = max(used[i - 1], axis[d] + 1), d
         if i < n - 1:
-            at[i] = site
-            grid[site] = i
+            at[i], grid[site] = site, i
             i += 1
             turn[i] = 0
             continue
-        images = 1
-        if used[i] == 2:
-            images = 2 if dim == 2 else 4
-        elif used[i] == 3:
-            images = 8
-        total += images
+        total += _images(used[i], dim)
         visited += 1
         spread = n * squares[i]
         for k in range(dim):
             spread -= sums[i, k] * sums[i, k]
-        exposed = widest - lost[i]
-        if spread < best[hh[i], exposed]:
-            best[hh[i], exposed] = spread
-            for k in range(2, n):
-                witness[hh[i], exposed, k] = path[k]
+        if spread < best[hh[i], widest - lost[i]]:
+            best[hh[i], widest - lost[i]] = spread
+            witness[hh[i], widest - lost[i], 2:n] = path[2:n]
     return total, visited
 
 
