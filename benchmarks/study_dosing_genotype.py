@@ -29,7 +29,7 @@ def train(hidden: bool, steps: int, seed: int, algo: str, options: dict[str, Any
     env = morl.make("morl/MultiDrugDosing-v0", hide_genotype=hidden, discrete=True)
     agent = registry.get(algo)(env, seed=seed, **options)
     agent.learn(steps)
-    return agent.front(episodes=200, seed=seed)
+    return agent.front(episodes=100, seed=seed)
 
 
 def volume(front: Front) -> float:
