@@ -25,8 +25,9 @@ class Highway(SplitEnv):
     ``scalar_weights`` (0.4, 0.1, 1) order policies over a fixed number of steps as it does, and
     ``info["original_reward"]`` holds it.
 
-    Differences from MO-Gymnasium's ``mo-highway-v0``; rewards are the same: they are float64, and a crash in the last
-    second is a termination only (there both flags are set).
+    Differences from MO-Gymnasium's ``mo-highway-v0``; rewards are the same: they are float64; a crash in the last
+    second is a termination only (there both flags are set); and the info of a reset follows from its seed (there it
+    holds an action drawn without one).
 
     Args:
         fast: fewer cars, three lanes and a coarser simulation (``highway-fast-v0``).
@@ -69,6 +70,14 @@ class Highway(SplitEnv):
         super().__init__(inner, spec, max_steps, recipe)
         self.render_mode = render_mode
         self.scalar_weights = np.array([0.4, 0.1, 1.0])
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
+        """Start in random traffic; there are no options. Info holds speed and crashed.
+
+        highway-env also reports an action that it draws without a seed, and the rewards as if that had been taken.
+        """
+        observation, info = super().reset(seed=seed, options=options)
+        return observation, {key: info[key] for key in ("speed", "crashed") if key in info}
 
     def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         parts = info["rewards"]
