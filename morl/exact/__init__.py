@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
     from morl.exact.ccs import convex_coverage_set
     from morl.exact.columns import Maximum, maximise
-    from morl.exact.deterministic import pareto_deterministic
+    from morl.exact.deterministic import classify, pareto_deterministic
     from morl.exact.dispatch import solve
     from morl.exact.enumeration import enumerate_policies, policy_values
     from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
@@ -32,6 +32,7 @@ _WHERE = {
     "Value": "bellman",
     "WeightSolution": "inner",
     "best_policy": "oracle",
+    "classify": "deterministic",
     "convex_coverage_set": "ccs",
     "cvar": "risk",
     "enumerate_policies": "enumeration",
@@ -62,6 +63,7 @@ __all__ = [
     "Value",
     "WeightSolution",
     "best_policy",
+    "classify",
     "convex_coverage_set",
     "cvar",
     "enumerate_policies",

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from numpy.typing import ArrayLike
+
 from morl.exact.history import pareto_history
 from morl.exact.markov import pareto_markov
 from morl.exact.stationary import pareto_stationary
 from morl.momdp import MOMDP
 from morl.pareto import Front
-from morl.spec import ModelError, UnknownNameError
+from morl.pareto.convexity import supported_mask
+from morl.spec import BoolArray, ModelError, UnknownNameError
 
 CLASSES = ("stationary", "markov", "history")
 
@@ -61,3 +64,12 @@ def pareto_deterministic(
     if policies == "markov":
         return pareto_markov(model, epsilon, time_limit)
     return pareto_history(model, epsilon, time_limit)
+
+
+def classify(points: ArrayLike) -> BoolArray:
+    """True for points ``(n, K)`` that some linear weight makes optimal, by linear programming; false: non-convex.
+
+    >>> classify([[0, 4], [1, 1], [4, 0]]).tolist()
+    [True, False, True]
+    """
+    return supported_mask(points)

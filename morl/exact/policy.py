@@ -135,9 +135,12 @@ class HistoryPolicy:
         if node >= 0 and self.plan.action[node] >= 0:
             self._node = self.plan.next_node(node, int(next_state))
 
-    def stationary(self, momdp: MOMDP) -> IntArray | None:
-        """The same behaviour as one action per state ``(S,)``, or ``None`` where memory is really used."""
-        return self._flatten(momdp, timed=False)
+    def stationary(self, momdp: MOMDP, strict: bool = True) -> IntArray | None:
+        """The same behaviour as one action per state ``(S,)``, or ``None`` where memory is really used.
+
+        Without ``strict`` the first action met in a state stays: another behaviour, but a related one.
+        """
+        return self._flatten(momdp, timed=False, strict=strict)
 
     def markov(self, momdp: MOMDP) -> IntArray | None:
         """The same behaviour as one action per decision and state ``(T, S)``, or ``None`` if impossible.
@@ -146,7 +149,7 @@ class HistoryPolicy:
         """
         return None if momdp.horizon is None else self._flatten(momdp, timed=True)
 
-    def _flatten(self, momdp: MOMDP, timed: bool) -> IntArray | None:
+    def _flatten(self, momdp: MOMDP, timed: bool, strict: bool = True) -> IntArray | None:
         depth = (momdp.horizon or 1) if timed else 1
         actions = np.full((depth, momdp.n_states), -1, dtype=np.int64)
         stack = [(0, s, node) for s, node in self.roots.items() if momdp.start[s] > 0]
@@ -161,7 +164,9 @@ class HistoryPolicy:
                 continue
             action = int(plan.tails[plan.tail[node]][s] if leaf else plan.action[node])
             if actions[t, s] not in (-1, action):
-                return None
+                if strict:
+                    return None
+                continue
             actions[t, s] = action
             row = int(momdp.row_ptr[s]) + action
             first, last = momdp.transitions.indptr[row], momdp.transitions.indptr[row + 1]

@@ -74,6 +74,10 @@ def _search(momdp: MOMDP, model: Condensed, epsilon: float, deadline: float, mem
     search = Search(root, low[varies] / unit - 1.0, slack, unit, life, deadline)
     if memory is not None:
         search.ceiling = (memory.points + (memory.epsilon or 0.0))[:, varies] / unit
+        for policy in memory.policies or ():
+            table = policy.stationary(momdp, strict=False)
+            rows = raw.first + table[model.states]
+            search.archive.add(root.value(rows)[1], rows)
     return search.run()
 
 
