@@ -44,6 +44,7 @@ class LinearConfig(AgentConfig):
     scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
     steps_per_weight: int | None = option(None, "steps for each weight; None shares total_timesteps evenly", low=1)
     warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
+    warm_radius: float = option(0.5, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)
     sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')  # noqa: RUF009
@@ -164,7 +165,9 @@ class LinearScalarization(Agent):
         if not known:
             return None
         distances = [float(np.abs(self.weights[i] - weight).sum()) for i in known]
-        return known[int(np.argmin(distances))]
+        # A policy that was made for something else has often stopped exploring: rather begin afresh.
+        best = int(np.argmin(distances))
+        return known[best] if distances[best] <= self.config.warm_radius else None
 
     def _fresh_model(self, weight: FloatArray, number: int) -> BaseAlgorithm:
         model = self._build(weight, self.config.n_envs, number)

@@ -5,6 +5,7 @@ Nothing here is pickled, and the global random generators that SB3 draws from ar
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,7 +71,8 @@ class ScalarVecEnv(VecEnv):
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
-        super().__init__(self.collector.n, space, problem.action_space)
+        # A copy, because SB3 draws from the space itself and it has to be seeded.
+        super().__init__(self.collector.n, space, copy.deepcopy(problem.action_space))
 
     def _see(self, observations: Any) -> Any:
         return observations if self._encoder is None else self._encoder(observations)
@@ -195,6 +197,7 @@ def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) 
     env = model.get_env()
     assert env is not None
     env.seed(seed)
+    model.action_space.seed(seed)
     model._last_obs = None
     with isolated_randomness(seed):
         model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)

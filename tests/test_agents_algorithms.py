@@ -262,7 +262,7 @@ def test_quantile_dqn_prefers_safety_where_the_mean_does_not(risk, alpha, exact)
 def test_sb3_models_learn_a_weighted_sum_and_stop_at_the_hull() -> None:
     from morl.agents.linear import LinearScalarization
 
-    options = {"n_weights": 3, "n_envs": 8, "sb3": {"n_steps": 16, "batch_size": 128, "learning_rate": 3e-3}}
+    options = {"n_weights": 3, "n_envs": 8, "sb3": {"n_steps": 16, "batch_size": 64, "learning_rate": 3e-3}}
     agent = LinearScalarization(problems.deterministic(), seed=0, selection="ols", **options).learn(12_000)
     front = agent.front()
     assert {tuple(p) for p in np.round(front.points, 9)} <= {(0.0, 1.0), (1.0, 0.0)}
@@ -303,3 +303,25 @@ def test_weights_in_parallel_processes() -> None:
     assert agent.num_timesteps >= 512
     assert len(agent.weights) == 2
     assert len(agent.front()) >= 1
+
+
+@pytest.mark.slow
+def test_quantile_dqn_comes_near_the_exact_cvar(science) -> None:
+    from morl.agents.quantile_dqn import QuantileDQN
+    from morl.exact import cvar as exact_cvar
+
+    agent = QuantileDQN(science, seed=0, utility="linear:0.75,0.2,0.05", risk="cvar", alpha=0.5).learn(60_000)
+    best = exact_cvar(science.unwrapped.momdp(), 0.5, agent.utility, clip=agent.spec.return_scale).value
+    assert best * 0.97 <= agent.risk_of(*agent.return_samples()) <= best + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["DQN", "A2C"])
+def test_sb3_algorithms_are_seeded(algorithm) -> None:
+    from morl.agents.linear import LinearScalarization
+    from morl.testing.agents import digest
+
+    extra = {"learning_starts": 20} if algorithm == "DQN" else {}
+    options = {"algorithm": algorithm, "n_weights": 2, "n_envs": 2, "sb3": extra}
+    agents = [LinearScalarization(problems.deterministic(), seed=5, **options).learn(200) for _ in range(2)]
+    assert digest(agents[0]) == digest(agents[1])

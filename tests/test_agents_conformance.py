@@ -35,7 +35,6 @@ SLOW: dict[str, dict[str, Any]] = {
     "QuantileDQN": {
         "options": {"risk": "expectation", "n_envs": 8, "hidden": (32, 32), "quantiles": 16, "batch_size": 64,
                     "warm_up": 200, "buffer_size": 20_000},
-        "optimum_steps": 12_000,
     },
 }  # fmt: skip
 OWN_PROCESS = "other_process"

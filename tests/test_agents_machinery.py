@@ -532,3 +532,24 @@ def test_a_config_declares_everything_once() -> None:
     with pytest.raises(UnknownNameError, match="did you mean"):
         make_config(Mine, {"kind": "aa"})
     assert options(Mine)[0].choices == ("a", "b")
+
+
+def test_ctrl_c_waits_for_a_clean_moment_and_keeps_what_was_learned() -> None:
+    import os
+    import signal
+
+    from morl.agents import LearningInterrupted
+
+    before = signal.getsignal(signal.SIGINT)
+    agent = MultiWeightQLearning(problems.deterministic(), seed=0, chunk=100)
+
+    def press(a: Agent) -> None:
+        if a.num_timesteps >= 500:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(LearningInterrupted, match=r"interrupted after \d+ of 5,000 steps; what .* learned is kept"):
+        agent.learn(5000, callback=press)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert agent.num_timesteps % 100 == 0
+    assert len(agent.front()) >= 1
+    agent.learn(100)
