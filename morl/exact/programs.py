@@ -102,7 +102,7 @@ def winning_subsets(p: FloatArray, q: float) -> list[tuple[int, ...]]:
     The quantile is at least z exactly where the objectives below z weigh less than q; at q = 0 it is the minimum.
 
     >>> winning_subsets(np.array([0.25, 0.25, 0.5]), 0.5)
-    [(2,), (0, 1)]
+    [(0, 2), (1, 2)]
     """
     live = [int(i) for i in np.flatnonzero(p > 0)]
     if q <= 0.0:
