@@ -203,3 +203,13 @@ class TestHalfWidths:
     def test_levels(self):
         with pytest.raises(FrontError, match="confidence is 95"):
             half_widths(TRUTH, 95)
+
+
+def test_a_best_known_front_may_be_exceeded() -> None:
+    record = Front([[0, 1], [1, 0]], ["a", "b"], ref_point=[-1, -1], discount=1.0, provenance={"status": "best known"})
+    better = Front([[2, 2]], ["a", "b"], discount=1.0)
+    row = compare(record, better)["front 1"]
+    assert row.hypervolume_ratio == pytest.approx(3.0)
+    assert not row.above
+    with pytest.raises(FrontError, match="above the truth"):
+        compare(record.replace(provenance={}), better)

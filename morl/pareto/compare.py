@@ -215,6 +215,8 @@ def compare(
         confidence: level of the simultaneous confidence intervals by which a point may exceed the truth.
         above: ``"error"`` or ``"flag"``: what to do with a point above the truth by more than that.
 
+    A truth that is only the best known front (:attr:`Front.best_known`) may be exceeded: that is a new record.
+
     Raises:
         FrontError: fronts with different objectives or discounts, an empty truth, a point above the truth.
 
@@ -287,7 +289,7 @@ class _Measure:
             indicators.expected_utility(unit, self.weights) if some else math.nan,
             indicators.maximum_utility_loss(unit, self.target, self.weights),
             indicators.spacing(unit),
-            () if exact else tuple(excesses(front, self.truth, self.span, self.confidence)),
+            () if exact or self.truth.best_known else tuple(excesses(front, self.truth, self.span, self.confidence)),
         )
 
     def _reached(self, front: Front) -> BoolArray:

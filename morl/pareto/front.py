@@ -171,6 +171,11 @@ class Front:
         gamma = "" if self.discount is None else f", γ={self.discount:g}"
         return f"Front({len(self)} points, {' / '.join(self.names)}{gamma}{', ' + what if what else ''})"
 
+    @property
+    def best_known(self) -> bool:
+        """True where the provenance says that better points may exist: the front is a record, not the truth."""
+        return any("best known" in str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
+
     # ---- deriving --------------------------------------------------------------------------------------
 
     def subset(self, keep: ArrayLike) -> Front:
