@@ -8,6 +8,7 @@ from state to state), and a *terminal* state owns none and is worth zero from th
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -111,9 +112,9 @@ class MOMDP:
 
     @property
     def n_policies(self) -> float:
-        """The number of stationary deterministic policies, as a float (it is often astronomical)."""
-        with np.errstate(over="ignore"):
-            return float(np.prod(np.maximum(self.n_actions, 1).astype(np.float64)))
+        """The number of stationary deterministic policies, as a float (it is often astronomical, or infinite)."""
+        logarithm = float(np.log(np.maximum(self.n_actions, 1)).sum())
+        return float(np.round(np.exp(logarithm))) if logarithm < 700 else math.inf
 
     def rows(self, policy: ArrayLike) -> IntArray:
         """Rows chosen by a deterministic policy.
