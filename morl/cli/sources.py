@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,12 +51,16 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
 
     for package in imports:
         import_package(package)
-    ids = {str(front.provenance.get("env", "")) for front in fronts.values()} - {""}
+    named = {
+        (str(front.provenance["env"]), json.dumps(front.provenance.get("env_options", {}), sort_keys=True))
+        for front in fronts.values()
+        if front.provenance.get("env")
+    }
     if wanted != "env":
-        ids = {wanted}
-    if len(ids) != 1:
+        named = {(wanted, "{}")}
+    if len(named) != 1:
         raise FrontError(
-            f"the fronts come from {', '.join(sorted(ids)) or 'no named environment'}; "
+            f"the fronts come from {', '.join(sorted(' '.join(pair) for pair in named)) or 'no named environment'}; "
             "expected one environment, or a truth given as a front file or an id"
         )
     discounts = {front.discount for front in fronts.values()}
@@ -63,7 +68,8 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
         raise FrontError(
             f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the truth for"
         )
-    env = make(ids.pop())
+    name, options = named.pop()
+    env = make(name, **json.loads(options))
     try:
         compute = getattr(env.unwrapped, "pareto_front", None)
         if compute is None:

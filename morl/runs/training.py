@@ -247,5 +247,8 @@ def _quick_truth(agent: Agent) -> Front | None:
 
 def _front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
     front = agent.front(episodes=episodes, seed=seed)
-    front = front.replace(provenance={**front.provenance, "env": config.env})
+    facts: dict[str, Any] = {"env": config.env}
+    if config.env_options:
+        facts["env_options"] = dict(config.env_options)
+    front = front.replace(provenance={**front.provenance, **facts})
     return front if config.ref_point is None else front.replace(ref_point=config.ref_point)
