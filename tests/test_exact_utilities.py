@@ -152,3 +152,22 @@ def test_undiscounted_model_where_waiting_is_possible():
     assert maximise(m, Linear((1.0, 0.0))).value == pytest.approx([5.0, -2.0])
     assert maximise(m, Linear((0.0, 1.0))).value == pytest.approx([0.0, -1.0])
     assert maximise(m, Linear((1.0, 0.0)), "time>=-1.5").value == pytest.approx([2.5, -1.5], abs=1e-6)
+
+
+def test_solve_with_a_utility_returns_its_best_point():
+    from morl.exact import solve
+
+    m = scientific_discovery()
+    u = WorstCase(scale=SCALE)
+    values = {c: float(u(solve(m, c, utility=u).points)[0]) for c in ("mixture", "stationary")}
+    assert values == pytest.approx({"mixture": 0.4801, "stationary": 0.4063}, abs=1e-4)
+    bound = solve(m, "stationary", utility=u, constraints=["money>=-5"])
+    assert len(bound) == 1
+    assert bound.points[0, 1] >= -5
+    assert solve(m, utility=Lexicographic((2, 1))).points[0] == pytest.approx([0.0, 0.0, 1.0], abs=1e-7)
+    with pytest.raises(ModelError, match="missed by"):
+        solve(m, "stationary", utility=u, constraints=["money>=1"])
+    with pytest.raises(SpecError, match="utility"):
+        solve(m, constraints=["money>=1"])
+    with pytest.raises(SpecError, match="above"):
+        solve(m, "stationary", utility=u, constraints=["money<=-5"])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from morl.exact.deterministic import CLASSES, pareto_deterministic
 from morl.momdp import MOMDP
 from morl.pareto import Front
-from morl.spec import ModelError, UnknownNameError
+from morl.spec import ModelError, SpecError, UnknownNameError
+from morl.utility import Lexicographic, Utility
 
 _PATIENCE = 30.0
 """Seconds for a second way to an answer, before the refusal of the first is passed on."""
@@ -22,8 +26,10 @@ def solve(
     epsilon: float | None = None,
     time_limit: float | None = None,
     horizon: int | None = None,
+    utility: Utility | None = None,
+    constraints: Iterable[Any] | str = (),
 ) -> Front:
-    """The exact front of a finite problem.
+    """The exact front of a finite problem, or with a utility its best point.
 
     Args:
         env: a :class:`~morl.momdp.MOMDP`; an env with ``unwrapped.momdp(discount)``; the id of one; or the path
@@ -35,9 +41,12 @@ def solve(
             for mixtures.
         time_limit: seconds; then the certified answer so far.
         horizon: number of decisions in place of the problem's own.
+        utility: of the expected return (SER): the front then holds one point, the best of the policy class.
+        constraints: on the expected return, such as ``"cost>=-5"``; they need a utility.
 
     Raises:
         ModelError: the env has no exact model, or the question no answer.
+        SpecError: constraints without a utility.
         UnknownNameError: no such policy class.
     """
     if policies not in ("mixture", *CLASSES):
@@ -45,14 +54,68 @@ def solve(
     momdp, unwrapped, name = as_momdp(env, discount)
     if horizon is not None:
         momdp = momdp.with_horizon(horizon)
-    if policies == "mixture":
+    if utility is None and constraints:
+        raise SpecError(f"constraints {constraints!r} need a utility; give e.g. utility=WorstCase()")
+    if utility is not None and policies == "mixture":
+        front = _best_mixture(momdp, utility, constraints)
+    elif policies == "mixture":
         front = _mixture(momdp, epsilon, time_limit)
     else:
         front = pareto_deterministic(momdp, policies, 0.0 if epsilon is None else epsilon, None, time_limit)
+        if utility is not None:
+            front = _best_point(momdp, front, utility, constraints)
     spec = getattr(unwrapped, "mo_spec", None)
     if spec is not None and spec.k == front.k:
         front = front.with_spec(spec)
     return front if name is None else front.replace(provenance={**front.provenance, "env": name})
+
+
+def _best_mixture(momdp: MOMDP, utility: Utility, constraints: Iterable[Any] | str) -> Front:
+    """The best mixture as a front of one point."""
+    from morl.exact.columns import maximise
+    from morl.exact.lexical import lexicographic
+
+    if isinstance(utility, Lexicographic):
+        width = np.ones(momdp.k) if utility.scale is None else np.subtract(utility.scale[1], utility.scale[0])
+        slack = [float(s * width[i]) for i, s in zip(utility.order, utility.slack or [0.0] * momdp.k, strict=False)]
+        best = lexicographic(
+            momdp, utility.order, slack, constraints if isinstance(constraints, str) else list(constraints)
+        )
+    else:
+        best = maximise(momdp, utility, constraints)
+    facts = {"algorithm": "column generation", "policy_class": "mixture", "criterion": "SER"}
+    return Front(
+        best.value[None],
+        momdp.objectives,
+        discount=momdp.discount,
+        policies=[best.mixture],
+        provenance={**facts, "utility": utility.name, "value": best.utility, "gap": best.gap},
+    )
+
+
+def _best_point(momdp: MOMDP, front: Front, utility: Utility, constraints: Iterable[Any] | str) -> Front:
+    """The point of a deterministic front that the utility prefers, among those that meet the constraints."""
+    from morl.exact.programs import parse_constraints
+
+    bounds = parse_constraints(constraints, momdp)
+    if (bounds.matrix < 0).any():
+        raise SpecError(
+            f"constraint {bounds.text[0]!r} bounds from above, which dominated policies may meet better; "
+            "use policies='mixture'"
+        )
+    size = 1e-9 * np.maximum(1.0, np.abs(bounds.bound))
+    short = bounds.bound - front.points @ bounds.matrix.T
+    met = np.flatnonzero((short <= size).all(axis=1))
+    if not len(met):
+        nearest = short[int(np.argmin(short.max(axis=1)))]
+        which = int(np.argmax(nearest))
+        raise ModelError(
+            f"constraint {bounds.text[which]!r} is missed by {nearest[which]:.6g} at the nearest point of the front; "
+            "relax it, or use policies='mixture'"
+        )
+    chosen = front.subset(met[[utility.best(front.points[met])]])
+    value = float(utility(chosen.points)[0]) if utility.scalar else None
+    return chosen.replace(provenance={**front.provenance, "utility": utility.name, "value": value})
 
 
 def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> Front:
