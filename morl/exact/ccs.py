@@ -169,15 +169,21 @@ class Coverage:
 
     # ---- the two sets ----------------------------------------------------------------------------------
 
+    # Lists are extended before their cone and shortened again where the cone did not change: an interrupt in
+    # between leaves a point or half-space too many in the answer, never one that the certificate relies on too few.
+
     def _add_point(self, x: Solved) -> IntArray | None:
         assert self.inner is not None
+        self._keep(x)
         change = self.inner.cut(np.append(-(x.point - self.origin) / self.span, 1.0))
-        if change is not None:
-            self._keep(x)
+        if change is None:
+            self.tables.pop(len(self.points) - 1, None)
+            for entries in (self.points, self.weights, self.policies):
+                entries.pop()
         return change
 
     def _keep(self, x: Solved) -> None:
-        """Remember a point that the hull grew by. Point i is constraint K + i of the inner cone."""
+        """Remember a point. Point i is constraint K + i of the inner cone."""
         if x.values is not None:
             self.tables[len(self.points)] = x.values
             while len(self.tables) > 2 and len(self.tables) * x.values.nbytes > _WARM_BYTES:
@@ -190,9 +196,10 @@ class Coverage:
     def _add_cut(self, weight: FloatArray, upper: float) -> IntArray | None:
         assert self.outer is not None
         scaled = weight * self.span
+        self.cuts.append(np.append(weight, upper))
         change = self.outer.cut(np.append(-scaled, upper - weight @ self.origin) / max(float(scaled.max()), 1e-300))
-        if change is not None:
-            self.cuts.append(np.append(weight, upper))
+        if change is None:
+            self.cuts.pop()
         return change
 
     # ---- the gap ---------------------------------------------------------------------------------------
@@ -222,17 +229,19 @@ class Coverage:
             ray = np.flatnonzero(some)
             corner = np.maximum(self.inner.rays[ray, :-1], 0.0) / self.span
             corner /= corner.sum(axis=1, keepdims=True)
-            below, _ = support(corner, np.array(self.points))
-            above, at = np.full(len(ray), -np.inf), np.full(len(ray), -1, dtype=np.int64)
-            stuck = np.zeros(len(ray), dtype=bool)
+            below, above = np.empty(len(ray)), np.full(len(ray), -np.inf)
+            at, stuck = np.full(len(ray), -1, dtype=np.int64), np.zeros(len(ray), dtype=bool)
+            kept = stuck.copy()
             if not fresh:
                 assert point is not None
                 back = np.full(self.inner_rays, -1, dtype=np.int64)
                 back[self.ray] = np.arange(len(self.ray))
                 old = np.where(point[ray] >= 0, back[point[ray]], -1)
                 kept = old >= 0
-                above[kept], at[kept], stuck[kept] = self.above[old[kept]], self.at[old[kept]], self.stuck[old[kept]]
-                corner[kept] = self.corner[old[kept]]
+                old = old[kept]
+                below[kept], above[kept], at[kept] = self.below[old], self.above[old], self.at[old]
+                stuck[kept], corner[kept] = self.stuck[old], self.corner[old]
+            below[~kept], _ = support(corner[~kept], np.array(self.points))
             self.inner_rays, self.ray, self.corner = len(self.inner), ray, corner
             self.below, self.above, self.at, self.stuck = below, above, at, stuck
         lost = self.at < 0
@@ -254,7 +263,8 @@ class Coverage:
         k, m = self.p.k, self.p.momdp
         self.measured = False  # measured afresh: an interrupt may have come between two updates
         self._measure(None, None)
-        keep = [i for i in range(len(self.points)) if self.inner.irredundant(k + i)]
+        known = min(len(self.points), len(self.inner.constraints) - k)
+        keep = [i for i in range(known) if self.inner.irredundant(k + i)]
         if k == 1 or not keep:
             keep = [int(np.argmax([x.sum() for x in self.points]))]
         epsilon = max(float((self.above - self.below).max()), 0.0) + self.slack

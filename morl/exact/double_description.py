@@ -145,10 +145,27 @@ class Cone:
     def __init__(self, constraints: FloatArray, rays: FloatArray) -> None:
         d = len(rays)
         self.constraints: list[FloatArray] = [np.asarray(a, dtype=np.float64) for a in constraints]
-        self.rays = rays / np.abs(rays).max(axis=1, keepdims=True)
-        self.tight = np.zeros((d, 1), np.uint64)
-        self.tight[:, 0] = [((1 << d) - 1) & ~(1 << i) for i in range(d)]
-        self.edges = np.array([(i, j) for i in range(d) for j in range(i)], dtype=np.int64).reshape(-1, 2)
+        tight = np.zeros((d, 1), np.uint64)
+        tight[:, 0] = [((1 << d) - 1) & ~(1 << i) for i in range(d)]
+        edges = np.array([(i, j) for i in range(d) for j in range(i)], dtype=np.int64).reshape(-1, 2)
+        # one attribute, so that an interrupt never leaves a half-changed cone
+        scaled = np.asarray(rays / np.abs(rays).max(axis=1, keepdims=True))
+        self._state: tuple[FloatArray, np.ndarray, IntArray] = (scaled, tight, edges)
+
+    @property
+    def rays(self) -> FloatArray:
+        """Extreme rays ``(n, d)``, the largest entry of each of size 1."""
+        return self._state[0]
+
+    @property
+    def tight(self) -> np.ndarray:
+        """Bits of the constraints that are tight on each ray, ``(n, words)`` uint64."""
+        return self._state[1]
+
+    @property
+    def edges(self) -> IntArray:
+        """Pairs of adjacent rays, ``(m, 2)``."""
+        return self._state[2]
 
     def __len__(self) -> int:
         return len(self.rays)
@@ -165,11 +182,12 @@ class Cone:
         if not _signs(self.rays, a, TOLERANCE, value, sign):
             return None
         number = len(self.constraints)
-        if number >= 64 * self.tight.shape[1]:
-            self.tight = np.hstack([self.tight, np.zeros_like(self.tight)])
-        rays, tight, edges, origin = _cut(self.rays, self.tight, self.edges, value, sign, number)
-        self.rays, self.tight, self.edges = rays, tight, edges
+        tight = self.tight
+        if number >= 64 * tight.shape[1]:
+            tight = np.hstack([tight, np.zeros_like(tight)])
+        rays, tight, edges, origin = _cut(self.rays, tight, self.edges, value, sign, number)
         self.constraints.append(a)
+        self._state = (rays, tight, edges)
         return np.asarray(origin)
 
     def on(self, number: int) -> IntArray:

@@ -25,8 +25,8 @@ from morl.spec import FloatArray, ModelError, SpecError, check_vector
 _SLOW = 60  # predicted sweeps beyond which a linear solver is cheaper
 _BACKUPS = 6  # optimal backups between evaluations by linear solves
 _COARSE = 0.2  # share of its last change to which a policy is evaluated before the next backup
-_FAST = 12  # optimal backups between evaluations by sweeps, divided by the actions per state
-_FAST_COARSE = 0.07  # the same where sweeps do the evaluation
+_FAST = 48  # optimal backups between evaluations by sweeps, divided by the actions per state
+_FAST_COARSE = 0.04  # the same where sweeps do the evaluation
 _TOO_SLOW = 4000  # sweeps after which an evaluation settles for a wider bound
 
 
