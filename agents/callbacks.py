@@ -220,7 +220,7 @@ class ProgressBar(Callback):
 
     Args:
         truth: with it, the current hypervolume against the truth is shown wherever that costs no samples.
-        refresh: seconds between refreshes of the hypervolume.
+        refresh: seconds between refreshes of the hypervolume; more where measuring takes long.
     """
 
     def __init__(self, truth: Front | None = None, refresh: float = 5.0) -> None:
@@ -257,6 +257,7 @@ class ProgressBar(Callback):
             if now - self._last > self.refresh:
                 self._note = self._measure(agent)
                 self._last = time.monotonic()
+                self.refresh = max(self.refresh, 10 * (self._last - now))  # never more than a tenth of the time
             facts = " ".join(f"{key}={value:.4g}" for key, value in agent.status().items())
             self._bar.update(
                 self._task, completed=min(agent.num_timesteps, agent.target_timesteps), note=f"{facts} {self._note}"
