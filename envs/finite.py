@@ -31,6 +31,7 @@ class FiniteProblem:
         observation_space: derived from the observations where ``None``.
         max_steps: time limit.
         renderer: draws one state.
+        front_policies: policy class of ``pareto_front`` where the usual one is too large to be computed.
     """
 
     momdp: MOMDP
@@ -39,6 +40,7 @@ class FiniteProblem:
     observation_space: spaces.Space[Any] | None = None
     max_steps: int | None = None
     renderer: StateRenderer | None = None
+    front_policies: str | None = None
 
 
 Build = Callable[..., FiniteProblem | MOMDP]
@@ -117,7 +119,7 @@ class FiniteEnv(_Rebuilt, TabularEnv):
         self, build: str | Build, max_steps: int | None = None, render_mode: str | None = None, **options: Any
     ) -> None:
         problem = problem_of(build, options)
-        self.build, self.options = build, dict(options)
+        self.build, self.options, self.front_policies = build, dict(options), problem.front_policies
         super().__init__(
             problem.momdp,
             problem.spec,
@@ -143,7 +145,7 @@ class FiniteVectorEnv(_Rebuilt, TabularVectorEnv):
         **options: Any,
     ) -> None:
         problem = problem_of(build, options)
-        self.build, self.options = build, dict(options)
+        self.build, self.options, self.front_policies = build, dict(options), problem.front_policies
         limit = max_steps if max_steps is not None else max_episode_steps
         super().__init__(
             problem.momdp,

@@ -67,7 +67,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         finally:
             example.close()
         self.timeout = timeout
-        made = multiprocessing.get_context(context)
+        made: Any = multiprocessing.get_context(context)
         n = self.num_envs
         workers = min(n, num_workers or _cores())
         self._groups = [list(map(int, g)) for g in np.array_split(np.arange(n), workers)]
@@ -86,7 +86,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
             here, there = made.Pipe()
             fns = CloudpickleWrapper([env_fns[i] for i in group])  # type: ignore[arg-type]
             args = (there, fns, group, n, self.autoreset_mode, self._memory, self._raw, self._flags)
-            process = made.Process(target=_work, args=args, name=f"morl-envs-{number}", daemon=True)  # type: ignore[attr-defined]
+            process = made.Process(target=_work, args=args, name=f"morl-envs-{number}", daemon=True)
             process.start()
             there.close()
             self._pipes.append(here)

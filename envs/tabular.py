@@ -49,6 +49,8 @@ class _Finite:
     observations: np.ndarray[Any, Any]
     _model: MOMDP
     _renderer: StateRenderer | None
+    front_policies: str | None = None
+    """Policy class of :meth:`pareto_front` where the usual choice would not end in reasonable time."""
 
     def momdp(self, discount: float | None = None) -> MOMDP:
         """The exact model, under the environment's discount or another one.
@@ -69,6 +71,7 @@ class _Finite:
         """
         from morl.exact import solve
 
+        policies = policies or self.front_policies
         if policies is None:
             few = self._model.n_policies <= 1e6 and self._model.horizon is None
             policies = "stationary" if few else "history"

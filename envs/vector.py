@@ -124,7 +124,8 @@ class CopiesVectorEnv(MOVectorEnv):
 
     def _stack(self, observations: list[Any]) -> Any:
         space = self.single_observation_space
-        return concatenate(space, observations, create_empty_array(space, self.num_envs))
+        empty: Any = create_empty_array(space, self.num_envs)
+        return concatenate(space, observations, empty)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """An attribute of every copy."""
@@ -184,7 +185,7 @@ class SyncVectorEnv(CopiesVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close all copies."""
-        for env in self.envs:
+        for env in getattr(self, "envs", ()):
             env.close()
 
 

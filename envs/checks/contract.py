@@ -148,7 +148,8 @@ def _values(reward: Any, spec: Any) -> Iterator[tuple[str, Finding]]:
         yield "finite", (f"reward of {spec.names[i]!r} is {reward[i]}", "pay finite numbers only")
         return
     slack = _SLACK * np.maximum(1.0, np.abs(reward))
-    for i in np.flatnonzero((reward < spec.reward_low - slack) | (reward > spec.reward_high + slack)):
+    outside = (reward < spec.reward_low - slack) | (reward > spec.reward_high + slack)
+    for i in np.flatnonzero(outside).tolist():
         o = spec.objectives[i]
         yield (
             f"bounds{i}",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.checks.case import Case, Chooser, Finding, difference, short
+from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference, short
 
 _SHORT = 30
 _FRAMES = 10
@@ -113,7 +113,7 @@ def rendering(case: Case) -> Iterator[Finding]:
             yield f"made with render_mode={mode!r} its render_mode is {env.render_mode!r}", "store it on the instance"
         frames: list[Any] = []
         try:
-            drawn = case.rollout(env, steps=_FRAMES, between=lambda _, env=env, frames=frames: frames.append(env.render()))
+            drawn = case.rollout(env, steps=_FRAMES, between=_Camera(env, frames))
         except Exception as error:
             yield f"render in mode {mode!r} raises {type(error).__name__}: {error}", "see the message"
             env.close()
@@ -123,6 +123,16 @@ def rendering(case: Case) -> Iterator[Finding]:
         if parted:
             yield f"rendering in mode {mode!r} changes the episode: {parted}", "draw without touching the state"
         yield from _frames(mode, frames)
+
+
+class _Camera:
+    """Keeps a frame of every stage."""
+
+    def __init__(self, env: Any, frames: list[Any]) -> None:
+        self.env, self.frames = env, frames
+
+    def __call__(self, _: Stage) -> None:
+        self.frames.append(self.env.render())
 
 
 def _frames(mode: str, frames: list[Any]) -> Iterator[Finding]:

@@ -116,4 +116,4 @@ def breakable_bottles(
         return draw_bottles([int(x) for x in observations[state]], mode)
 
     labels = (f"at {s[0]}, carrying {s[1]}, delivered {s[2]}, floor {s[3:]}" for s in observations.tolist())
-    return FiniteProblem(name_states(model, tuple(labels)), spec, observations, space, max_steps, render)
+    return FiniteProblem(name_states(model, tuple(labels)), spec, observations, space, max_steps, render, "stationary")

@@ -63,7 +63,7 @@ class MOWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return vector_reward(reward, (self.inner_spec.k,), type(self).__name__)
 
 
-class MOVectorWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
+class MOVectorWrapper(VectorWrapper):  # not subscripted: before Gymnasium 1.4 it is not generic
     """Base of the vector-environment wrappers; see :class:`MOWrapper`."""
 
     mo_spec: MOSpec | None

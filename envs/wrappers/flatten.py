@@ -25,7 +25,7 @@ def flat_space(space: spaces.Space[Any]) -> spaces.Box:
         EnvError: a space without a flat form (sequences, graphs).
     """
     try:
-        flat = flatten_space(space)
+        flat: spaces.Space[Any] = flatten_space(space)
     except NotImplementedError:
         flat = space
     if not isinstance(flat, spaces.Box) or len(flat.shape) != 1:
