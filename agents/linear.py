@@ -268,6 +268,8 @@ class LinearScalarization(Agent):
         from morl.agents import sb3
 
         options = dict(self.config.sb3 or {})
+        if acting and self.algorithm == "PPO":
+            options["batch_size"] = options.get("n_steps", 2048)  # of its one copy; it never learns
         if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
             most = self._budget * (2 + self._turn // self.n_weights) + 1
             options["buffer_size"] = 1 if acting else min(int(options.get("buffer_size", 1_000_000)), most)

@@ -19,6 +19,9 @@ SEA, LAB = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
 DISCOUNT = {SEA: 0.99, LAB: 1.0}
 REF_POINT = {SEA: (0.0, -25.0), LAB: None}  # the published one for the sea; the environment's own for the laboratory
 
+MOST_CLASSIFIED = 500
+"""Points that are sorted into supported and non-convex ones; each is a linear program."""
+
 EXACT: dict[str, dict[str, dict[str, Any]]] = {
     SEA: {
         "exact front": {"policies": "history"},
@@ -30,7 +33,6 @@ EXACT: dict[str, dict[str, dict[str, Any]]] = {
         "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 8.0},
     },
 }
-_PPO = {"n_steps": 16, "batch_size": 256, "n_epochs": 4, "learning_rate": 3e-3, "ent_coef": 0.003, "gae_lambda": 0.9}
 LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
     SEA: {
         "linear agent": ("MultiWeightQLearning", 60_000, {}),
@@ -40,7 +42,7 @@ LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
         "linear agent (PPO per weight)": (
             "LinearScalarization",
             150_000,
-            {"n_envs": 64, "n_weights": 10, "warm_start": False, "processes": 2, "sb3": _PPO},
+            {},
         ),
         "linear agent (tabular)": ("MultiWeightQLearning", 200_000, {}),
         "multi-policy agent": ("ParetoQLearning", 100_000, {}),
@@ -86,8 +88,10 @@ class Demo:
     def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
         from morl.agents import registry
         from morl.agents.callbacks import ProgressBar
+        from morl.agents.config import tuned_options
 
-        agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
+        settings = {**tuned_options(algorithm, env), **options, "discount": DISCOUNT[env]}
+        agent = registry.get(algorithm)(env, settings, seed=self.seed)
         note(f"{env}: {algorithm}")
         agent.learn(steps, callback=ProgressBar(truth))
         return agent.front().classified()
@@ -129,7 +133,9 @@ def _solve(env: str, name: str, **how: Any) -> Front:
 
     with stage(f"{env}: {name}"):
         began = time.perf_counter()
-        front = solve(env, discount=DISCOUNT[env], **how).classified()
+        front = solve(env, discount=DISCOUNT[env], **how)
+        if len(front) <= MOST_CLASSIFIED:
+            front = front.classified()
         seconds = time.perf_counter() - began
     front = front.replace(provenance={**front.provenance, "seconds": seconds, "steps": 0})
     return front if REF_POINT[env] is None else front.replace(ref_point=REF_POINT[env])
@@ -152,8 +158,8 @@ def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
                     name,
                     front.provenance.get("policy_class", ""),
                     len(front),
-                    sum(kinds),
-                    len(kinds) - sum(kinds),
+                    sum(kinds) if kinds else "",
+                    len(kinds) - sum(kinds) if kinds else "",
                     f"{volume:.6g}",
                     f"{volume / whole:.3f}",
                     f"{front.provenance.get('steps', 0):,}",

@@ -20,6 +20,7 @@ def save_plot(path: Path, fronts: Front | Mapping[str, Front], truth: Front | No
         FrontError: the file's ending is not a picture format that matplotlib writes.
     """
     import matplotlib
+    import numpy as np
 
     matplotlib.use("Agg", force=False)
     import matplotlib.pyplot as plt
@@ -35,7 +36,8 @@ def save_plot(path: Path, fronts: Front | Mapping[str, Front], truth: Front | No
         drawn = plot_front(fronts, truth=truth, **options)
     else:
         drawn = plot_fronts(fronts, truth=truth, **options)
-    figure = drawn.figure if hasattr(drawn, "figure") else drawn
+    axes = np.ravel(np.asarray(drawn, dtype=object))
+    figure = next(ax.figure for ax in axes if ax is not None)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=160, bbox_inches="tight")
     plt.close(figure)
