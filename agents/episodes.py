@@ -192,8 +192,19 @@ class ReturnArchive:
             self.episodes.append(episode)
             self._best = self._data = None
 
-    def best(self) -> tuple[FloatArray, FloatArray]:
-        """Non-dominated returns ``(m, K)`` and the length of the episode that had each ``(m,)``."""
+    def best(self, layers: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Non-dominated returns ``(m, K)`` and the length of the episode that had each ``(m,)``.
+
+        With more ``layers`` also those that only the layers before dominate.
+        """
+        if layers > 1:
+            left, rows = np.arange(len(self.episodes)), []
+            for _ in range(layers):
+                if len(left):
+                    top = nondominated_mask(self.returns[left])
+                    rows += left[top].tolist()
+                    left = left[~top]
+            return self.returns[rows], np.array([float(len(self.episodes[i])) for i in rows])
         if self._best is None:
             returns = self.returns
             keep = nondominated_mask(returns)

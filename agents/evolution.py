@@ -91,6 +91,12 @@ class ParetoEvolution(Agent):
         noisy = False
         while self.num_timesteps < until:
             offspring = search.ask()
+            if offspring is None:  # every child is known already: the space of policies is small
+                vectors = self.genotype.mutate(self.population, rng)
+                self._remember(vectors, self._play(env, vectors), noisy)
+                self.generation += 1
+                self.advance(self._played)
+                continue
             vectors = np.stack([np.asarray(x) for x in offspring.get("X")])
             if noisy and search.pop is not None and len(search.pop):
                 elders = np.stack([np.asarray(x) for x in search.pop.get("X")])

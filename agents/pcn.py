@@ -47,6 +47,9 @@ class PCNConfig(AgentConfig):
     persistence: int = option(16, "longest run of one random action; 1 draws every step anew", low=1)
     boldness: float = option(1.0, "how far beyond a known return commands ask, in standard deviations", low=0.0)
     action_noise: float = option(0.1, "exploration noise of continuous actions, as a share of their range", low=0.0)
+    layers: int = option(
+        1, "layers of non-dominated returns whose policies are measured for the front; for random returns", low=1
+    )
     n_envs: int = option(128, "copies of the environment stepped together", low=1)
 
 
@@ -181,7 +184,7 @@ class PCN(Agent):
     # ---- policies --------------------------------------------------------------------------------------
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
-        returns, lengths = self.archive.best()
+        returns, lengths = self.archive.best(self.config.layers if preferences is None else 1)
         if len(returns) == 0:
             returns, lengths = np.zeros((1, self.k)), np.ones(1)
         if preferences is not None:

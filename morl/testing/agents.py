@@ -264,14 +264,14 @@ def check_other_process(case: Case) -> str | None:
     script = (
         "import importlib, json, sys\n"
         "from morl.testing.agents import Case, digest\n"
-        "module, name, options, steps = json.loads(sys.stdin.read())\n"
+        "module, name, options, steps, actions = json.loads(sys.stdin.read())\n"
         "import torch; torch.set_num_threads(1)\n"
         "cls = getattr(importlib.import_module(module), name)\n"
-        "print(digest(Case(cls, options, steps).trained()))\n"
+        "print(digest(Case(cls, options, steps, actions=actions).trained()))\n"
     )
     import json
 
-    request = json.dumps([case.agent.__module__, case.agent.__qualname__, dict(case.options), case.steps])
+    request = json.dumps([case.agent.__module__, case.agent.__qualname__, dict(case.options), case.steps, case.actions])
     environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
         [sys.executable, "-c", script], input=request, capture_output=True, text=True, env=environment, check=False

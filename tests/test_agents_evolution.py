@@ -1,0 +1,115 @@
+"""Evolution: conformance, sequences in bulk against the stepped environment, and the minecart's front."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import morl
+from morl.agents import sequences
+from morl.agents.evolution import ParetoEvolution
+from morl.agents.problem import Problem
+from morl.pareto.indicators import hypervolume, nondominated_mask
+from morl.spec import AgentError
+from morl.testing.agents import CHECKS, Case
+
+CART = "morl/MinecartDeterministic-v0"
+CASE = Case(ParetoEvolution, {"n_envs": 20, "population": 12}, optimum_steps=8000)
+# Whole returns are all that evolution sees, so what would come after a time limit cannot be known.
+NOT = {"truncation"}
+
+
+@pytest.mark.parametrize("name", [n for n in CHECKS if n not in NOT])
+def test_conforms(name: str) -> None:
+    CHECKS[name](CASE)
+
+
+def test_bulk_play_equals_stepping() -> None:
+    problem = Problem(CART)
+    dynamics = sequences.dynamics_of(problem)
+    assert dynamics is not None
+    rng = np.random.default_rng(0)
+    chosen = sequences.random_runs(300, 60, 6, rng)
+    returns, used, steps = sequences.play(dynamics, chosen, 0.98, rng)
+    assert steps == np.where(used < 0, 60, used).sum()
+    for i in np.flatnonzero(used > 0)[:20]:
+        env = morl.make(CART)
+        env.reset(seed=0)
+        total, ended = np.zeros(3), False
+        for t in range(used[i]):
+            assert not ended
+            _, reward, ended, _, _ = env.step(int(chosen[i, t]))
+            total += 0.98**t * np.asarray(reward)
+        assert ended
+        np.testing.assert_allclose(returns[i], total, atol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 6))
+@settings(max_examples=50, deadline=None)
+def test_children_are_sequences(seed: int, longest: int, n_actions: int) -> None:
+    rng = np.random.default_rng(seed)
+    parents = rng.integers(0, n_actions, (5, longest))
+    lengths = rng.integers(1, longest + 1, 5)
+    parents[np.arange(longest) >= lengths[:, None]] = -1
+    before = parents.copy()
+    children = sequences.breed(parents, lengths, 40, n_actions, rng)
+    assert children.shape == (40, longest)
+    assert children.min() >= -1 and children.max() < n_actions
+    np.testing.assert_array_equal(parents, before)
+    np.testing.assert_array_equal(sequences.lengths(parents), lengths)
+
+
+def test_filled_sequences_have_no_gaps() -> None:
+    out = sequences.fill(np.array([[-1, 3, -1, -1], [2, -1, 0, -1]]))
+    assert out.tolist() == [[0, 3, 3, 3], [2, 2, 0, 0]]
+
+
+def test_screen_takes_whole_layers_in_order() -> None:
+    values = np.random.default_rng(1).normal(size=(60, 2))
+    two = sequences.screen(values, 2, 1000)
+    first = np.flatnonzero(nondominated_mask(values))
+    assert set(two[: len(first)]) == set(first)
+    rest = np.setdiff1d(np.arange(60), first)
+    assert set(two[len(first) :]) == set(rest[nondominated_mask(values[rest])])
+    assert len(sequences.screen(values, 2, 3)) == 3
+
+
+def test_brood_finds_most_of_the_minecart_and_reports_only_what_it_plays() -> None:
+    agent = ParetoEvolution(CART, seed=0, genotype="sequence", brood=5000, length=72)
+    agent.learn(4_000_000)
+    front = agent.front(episodes=1)
+    assert hypervolume(front.points, front.ref_point) > 90  # the published front has 81.8
+    np.testing.assert_allclose(
+        hypervolume(agent.archive.values, front.ref_point), hypervolume(front.points, front.ref_point)
+    )
+    best = morl.make(CART).unwrapped.best_known_front()  # type: ignore[attr-defined]
+    assert hypervolume(front.points, front.ref_point) <= hypervolume(best.points, best.ref_point) * 1.02
+
+
+def test_brood_resumes_bit_for_bit(tmp_path: object) -> None:
+    options = {"genotype": "sequence", "brood": 300, "length": 60}
+    one = ParetoEvolution(CART, seed=3, **options).learn(40_000)
+    one.save(str(tmp_path))
+    two = ParetoEvolution.load(str(tmp_path), CART)
+    one.learn(40_000)
+    two.learn(40_000)
+    for name, array in one._state()[0].items():
+        np.testing.assert_array_equal(array, two._state()[0][name])
+
+
+def test_brood_refuses_random_returns_and_other_genotypes() -> None:
+    with pytest.raises(AgentError, match="random returns"):
+        ParetoEvolution("morl/Minecart-v0", seed=0, genotype="sequence", brood=500, length=60).learn(1000)
+    with pytest.raises(AgentError, match="batched dynamics"):
+        ParetoEvolution(CART, seed=0, brood=500).learn(1000)
+
+
+@pytest.mark.parametrize("algorithm", ["nsga2", "nsga3", "moead"])
+def test_selections_solve_the_concave_sea(algorithm: str) -> None:
+    agent = ParetoEvolution("morl/DeepSeaTreasureConcave-v0", seed=0, algorithm=algorithm, population=40)
+    truth = agent.problem.env.unwrapped.pareto_front()
+    agent.learn(60_000)
+    front = agent.front()
+    assert hypervolume(front.points, truth.ref_point) > 0.5 * hypervolume(truth.points, truth.ref_point)

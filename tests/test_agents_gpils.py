@@ -1,0 +1,78 @@
+"""GPI with linear support: conformance for both kinds of actions, GPI by brute force, corners measured once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from morl.agents.gpi_learners import DiscreteLearner, smaller, unit_to_box
+from morl.agents.gpi_ls import GPILS
+from morl.testing import problems
+from morl.testing.agents import CHECKS, Case
+
+OPTIONS = {
+    "n_envs": 8, "start": 100, "hidden": (32,), "batch": 32, "front_weights": 12, "train_every": 8, "iteration": 300,
+}  # fmt: skip
+MORE = {"train_every": 4, "lr": 2e-3, "tau": 0.02}
+CASES = {
+    "discrete": Case(GPILS, OPTIONS, optimum_steps=8000, optimum_options=MORE),
+    "continuous": Case(GPILS, OPTIONS, optimum_steps=5000, optimum_options=MORE, actions="continuous"),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("kind", CASES)
+def test_conforms(kind: str, name: str) -> None:
+    CHECKS[name](CASES[kind])
+
+
+def test_gpi_by_brute_force() -> None:
+    agent = GPILS(problems.many(3), seed=0, hidden=(16,))
+    learner = agent.learner
+    assert isinstance(learner, DiscreteLearner)
+    rng = np.random.default_rng(0)
+    encoded = rng.normal(size=(6, agent.encoder.size)).astype(np.float32)
+    weights = rng.dirichlet(np.ones(3), 6).astype(np.float32)
+    practised = rng.dirichlet(np.ones(3), 4).astype(np.float32)
+    chosen = learner.gpi(encoded, weights, practised)
+    for i in range(6):
+        best = np.stack(
+            [learner.values(encoded[i : i + 1], w[None])[0] @ weights[i] for w in [weights[i], *practised]]
+        ).max(axis=0)
+        assert chosen[i] - learner.offset == best.argmax()
+
+
+def test_every_corner_is_measured_once() -> None:
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 200})
+    measured: list[bytes] = []
+    measure = agent._measure
+
+    def spy(weights: np.ndarray) -> np.ndarray:
+        if weights is not agent.weights:
+            measured.extend(w.round(3).tobytes() for w in weights)
+        return measure(weights)
+
+    agent._measure = spy  # type: ignore[method-assign]
+    agent.learn(3000)
+    assert len(measured) == len(set(measured)) == len(agent.corners)
+    assert agent.eval_steps > 0
+
+
+def test_the_newest_weight_gets_its_share() -> None:
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "share": 0.5})
+    agent.weights = np.array([[0.3, 0.7], [1.0, 0.0], [0.0, 1.0]])
+    drawn = agent._practise(6000, np.random.default_rng(0))
+    assert np.isclose(drawn[:, 0], 0.3).mean() == pytest.approx(0.5 + 0.5 / 3, abs=0.02)
+
+
+def test_smaller_takes_whole_vectors() -> None:
+    first, second = torch.tensor([[1.0, 9.0], [5.0, 5.0]]), torch.tensor([[4.0, 0.0], [0.0, 20.0]])
+    weights = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
+    assert smaller(first, second, weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
+
+
+def test_unit_actions_fill_the_box() -> None:
+    box = problems.Target().action_space
+    unit = np.array([[-1.0] * int(np.prod(box.shape)), [1.0] * int(np.prod(box.shape))])
+    np.testing.assert_allclose(unit_to_box(unit, box), np.stack([box.low, box.high]))

@@ -1,0 +1,130 @@
+"""Pareto conditioned networks: conformance, exact fronts on small seas, the archive, and lessons from elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from morl.agents.collector import Transitions
+from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
+from morl.agents.exploration import Persistent
+from morl.agents.observations import Encoder
+from morl.agents.pcn import PCN, remaining
+from morl.agents.sequences import dynamics_of
+from morl.spec import AgentError
+from morl.testing.agents import CHECKS, Case
+
+SMALL = {"n_envs": 8, "warmup": 200, "segment": 16, "updates": 5, "batch": 64, "hidden": (32,)}
+# Where returns are random the network may be told to reach a lucky one; measuring more commands finds honest ones.
+CASE = Case(PCN, SMALL, optimum_steps=8000, optimum_options={"layers": 50})
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_conforms(name: str) -> None:
+    CHECKS[name](CASE)
+
+
+def episode(returns: list[float], steps: int = 2, born: int = 0) -> Episode:
+    rewards = np.zeros((steps, len(returns)))
+    rewards[-1] = returns
+    return Episode(np.zeros((steps, 1), np.float32), np.zeros(steps, np.int64), returns_to_go(rewards, 1.0), born)
+
+
+def test_dent_of_the_sea_is_found_exactly() -> None:
+    agent = PCN("morl/DeepSeaTreasureConcave-v0", seed=0)
+    agent.learn(160_000)
+    front, truth = agent.front(), agent.problem.env.unwrapped.pareto_front()
+    np.testing.assert_allclose(np.sort(front.points, axis=0), np.sort(truth.points, axis=0), atol=1e-9)
+
+
+def test_remaining_is_the_recursion_in_closed_form() -> None:
+    rewards, gamma = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), 0.9
+    wanted = np.array([5.0, 7.0])
+    by_hand, accrued = wanted.copy(), np.zeros(2)
+    for t, reward in enumerate(rewards):
+        left, steps = remaining(wanted[None], np.array([3.0]), accrued[None], np.array([t]), gamma)
+        np.testing.assert_allclose(left[0], by_hand)
+        assert steps[0] == 3 - t
+        by_hand = (by_hand - reward) / gamma
+        accrued = accrued + gamma**t * reward
+
+
+def test_returns_to_go_by_definition() -> None:
+    rewards = np.random.default_rng(0).normal(size=(7, 2))
+    out = returns_to_go(rewards, 0.8)
+    for t in range(7):
+        np.testing.assert_allclose(out[t], sum(0.8**i * rewards[t + i] for i in range(7 - t)))
+
+
+def test_recorder_cuts_episodes_and_passes_over_resets() -> None:
+    recorder = EpisodeRecorder(2, Encoder(spaces.Box(-np.inf, np.inf, (1,))), 0.5, length=2)
+    done: list[Episode] = []
+    accrued, time = np.zeros((2, 1)), np.zeros(2, np.int64)
+    for t in range(6):
+        rows = np.array([0, 1]) if t != 3 else np.array([1])  # copy 0 spends step 3 on its reset
+        ended = np.array([(t == 2 and r == 0) or t == 5 for r in rows])
+        obs = np.full((len(rows), 1), float(t), np.float32)
+        rewards = np.ones((len(rows), 1))
+        quiet = np.zeros(len(rows), bool)
+        out = Transitions(rows, obs, rows, rewards, obs, ended, quiet, accrued[rows], time[rows])
+        done += recorder.record(out)
+        accrued[rows] += 0.5 ** time[rows][:, None]
+        time[rows] += 1
+        if t == 2:
+            accrued[0], time[0] = 0.0, 0
+    assert [e.observations[:, 0].tolist() for e in done] == [[0, 1, 2], [4, 5], [0, 1, 2, 3, 4, 5]]
+    np.testing.assert_allclose([e.remaining[0, 0] for e in done], [1.75, 1.5, 2 - 0.5**5])
+
+
+def test_archive_keeps_the_front_and_few_of_a_kind() -> None:
+    archive = ReturnArchive(2, capacity=4, per_cell=2)
+    archive.extend([episode([1.0, 0.0]) for _ in range(5)], 0)
+    archive.extend([episode([0.0, 1.0]), episode([-5.0, -5.0]), episode([0.4, 0.4])], 1)
+    archive.trim()
+    kept = sorted(map(tuple, archive.returns.tolist()))
+    assert kept == [(0.0, 1.0), (0.4, 0.4), (1.0, 0.0), (1.0, 0.0)]
+    assert sorted(map(tuple, archive.best()[0].tolist())) == [(0.0, 1.0), (0.4, 0.4), (1.0, 0.0)]
+    assert not archive.wants(np.array([[1.0, 0.0]]))[0]
+
+
+def test_rows_are_drawn_from_the_front_by_the_asked_share() -> None:
+    archive = ReturnArchive(2, 10, 4)
+    archive.extend([episode([1.0, 1.0], steps=3), episode([0.0, 0.0], steps=300)], 0)
+    archive.trim()
+    data, rng = archive.dataset(), np.random.default_rng(0)
+    from_best = data.remaining[data.draw(4000, 0.5, rng)][:, 0] > 0
+    assert 0.70 < from_best.mean() < 0.80  # a half, and half of the other half, however long the other episode is
+    assert (data.remaining[data.draw(100, 1.0, rng)][:, 0] > 0).all()
+
+
+def test_random_actions_are_held() -> None:
+    rng = np.random.default_rng(0)
+    wander = Persistent(spaces.Discrete(50), 200, longest=16)
+    taken = np.array([wander.step(None, 1.0, rng)[0] for _ in range(400)])
+    changes = (taken[1:] != taken[:-1]).mean()
+    lengths = np.arange(1, 17.0)
+    mean = (lengths**-1).sum() / (lengths**-2).sum()
+    assert changes == pytest.approx(0.98 / mean, rel=0.03)
+    plain = Persistent(spaces.Discrete(50), 200, longest=1)
+    greedy = np.zeros(200, np.int64)
+    strays = np.mean([plain.step(greedy, 0.3, rng)[1].mean() for _ in range(200)])
+    assert strays == pytest.approx(0.3, abs=0.01)
+
+
+def test_lessons_from_elsewhere_are_learned() -> None:
+    """Two demonstrations on the deterministic minecart are enough to repeat them."""
+    from morl.agents.evolution import ParetoEvolution
+
+    teacher = ParetoEvolution("morl/MinecartDeterministic-v0", seed=0, genotype="sequence", brood=2000, length=60)
+    teacher.learn(200_000)
+    lessons = teacher.episodes()[:2]
+    pupil = PCN(teacher.problem.env, seed=0)
+    pupil.teach(lessons, updates=25)
+    shown = np.array([e.remaining[0] for e in lessons])
+    learned = pupil.front(episodes=1).points
+    for value in shown:
+        assert np.abs(learned - value).max(axis=1).min() < 1e-6
+    assert dynamics_of(pupil.problem) is not None
+    with pytest.raises(AgentError, match="expected"):
+        pupil.teach([episode([1.0, 2.0])])
