@@ -125,9 +125,9 @@ class PCN(Agent):
         return wander.step(chosen, self.config.epsilon, rng)[0]
 
     def _update(self, rng: np.random.Generator) -> None:
-        data = self.archive.dataset()
-        if len(data.actions) == 0:
+        if not len(self.archive):  # no episode has ended yet
             return
+        data = self.archive.dataset()
         for _ in range(self.config.updates):
             chosen = data.draw(self.config.batch, self.config.focus, rng)
             command = self._command_input(data.remaining[chosen], data.left[chosen])
