@@ -56,7 +56,8 @@ def test_children_are_sequences(seed: int, longest: int, n_actions: int) -> None
     before = parents.copy()
     children = sequences.breed(parents, lengths, 40, n_actions, rng)
     assert children.shape == (40, longest)
-    assert children.min() >= -1 and children.max() < n_actions
+    assert children.min() >= -1
+    assert children.max() < n_actions
     np.testing.assert_array_equal(parents, before)
     np.testing.assert_array_equal(sequences.lengths(parents), lengths)
 

@@ -264,14 +264,19 @@ def check_other_process(case: Case) -> str | None:
     script = (
         "import importlib, json, sys\n"
         "from morl.testing.agents import Case, digest\n"
-        "module, name, options, steps, actions = json.loads(sys.stdin.read())\n"
-        "import torch; torch.set_num_threads(1)\n"
+        "module, name, options, steps, actions, threads = json.loads(sys.stdin.read())\n"
+        "import torch; torch.set_num_threads(threads)\n"
         "cls = getattr(importlib.import_module(module), name)\n"
         "print(digest(Case(cls, options, steps, actions=actions).trained()))\n"
     )
     import json
 
-    request = json.dumps([case.agent.__module__, case.agent.__qualname__, dict(case.options), case.steps, case.actions])
+    import torch
+
+    # Sums over threads round differently, so the other process must use as many as this one.
+    threads = torch.get_num_threads()
+    named = case.agent.__module__, case.agent.__qualname__
+    request = json.dumps([*named, dict(case.options), case.steps, case.actions, threads])
     environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
         [sys.executable, "-c", script], input=request, capture_output=True, text=True, env=environment, check=False

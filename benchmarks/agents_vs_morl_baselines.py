@@ -1,0 +1,214 @@
+"""Agents against morl-baselines, both in one run: speed at equal updates, and quality against steps and seconds.
+
+    python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [--seeds 3] [--out benchmarks/results]
+
+- ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as the peer; CPU time
+  per update. What differs is how the same arithmetic is done.
+- ``pcn``: both on the concave sea; CPU seconds and steps to the exact front, and the curve of hypervolume.
+- ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; environment steps per CPU second at one update per
+  step, and with many environments and one update per eight steps (an advantage of doing less, and named so).
+
+CPU seconds of one thread are used because they do not depend on who else uses the machine. Evaluation is switched off
+for both in ``speed`` and ``continuous``, and counted for both in ``pcn``. Needs the extra ``peers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from morl.agents import registry
+from morl.pareto.indicators import hypervolume
+
+Row = dict[str, Any]
+SEA = "morl/DeepSeaTreasureConcave-v0"
+
+
+def cpu(run: Callable[[], Any]) -> float:
+    """CPU seconds of ``run()``, its output thrown away."""
+    begin = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run()
+    return time.process_time() - begin
+
+
+def peer_env(name: str) -> Any:
+    import mo_gymnasium
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mo_gymnasium.make(name)
+
+
+def ours(name: str, env: str, seed: int, steps: int, warm: int, **options: Any) -> float:
+    """CPU seconds of ``steps`` steps after a warm-up of ``warm`` (compilation, first updates)."""
+    agent = registry.get(name)(env, seed=seed, **options)
+    agent.learn(warm)
+    return cpu(lambda: agent.learn(steps))
+
+
+def peer_envelope(seed: int, steps: int) -> float:
+    from morl_baselines.multi_policy.envelope.envelope import Envelope
+
+    env = peer_env("minecart-deterministic-v0")
+    agent = Envelope(
+        env, learning_starts=100, batch_size=64, net_arch=[256, 256], num_sample_w=4, gradient_updates=1, per=False,
+        log=False, seed=seed,
+    )  # fmt: skip
+    return cpu(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=np.array([0.0, 0.0, -200.0])))
+
+
+def peer_gpi(seed: int, steps: int) -> float:
+    from morl_baselines.multi_policy.gpi_pd.gpi_pd import GPILS
+
+    agent = GPILS(
+        peer_env("minecart-deterministic-v0"), batch_size=128, net_arch=[256, 256], learning_starts=100, num_nets=2,
+        gradient_updates=1, per=False, log=False, seed=seed,
+    )  # fmt: skip
+    weights = list(np.eye(3))
+    agent.set_weight_support(weights)
+    return cpu(
+        lambda: agent.train_iteration(total_timesteps=steps, weight=weights[0], weight_support=weights, eval_freq=10**9)
+    )
+
+
+def speed(seeds: int) -> list[Row]:
+    """Envelope and GPI-LS at equal updates, batch and networks."""
+    rows: list[Row] = []
+    steps = 600
+    same: Row = {"n_envs": 1, "train_every": 1, "start": 100, "hidden": (256, 256)}
+    cases: list[tuple[str, Row, Callable[[int, int], float]]] = [
+        ("Envelope", {**same, "batch": 64, "batch_weights": 4}, peer_envelope),
+        ("GPILS", {**same, "batch": 128, "iteration": 10**9}, peer_gpi),
+    ]
+    for name, options, peer in cases:
+        mine = [ours(name, "morl/MinecartDeterministic-v0", s, steps, 200, **options) for s in range(seeds)]
+        theirs = [peer(s, steps + 100) for s in range(seeds)]
+        rows.append(
+            _row("speed", name, "minecart-deterministic", "CPU ms per step and update", mine, theirs, 1e3 / steps)
+        )
+    return rows
+
+
+def pcn(seeds: int) -> list[Row]:
+    """CPU seconds to the exact concave front; the peer has 30,000 steps."""
+    from morl_baselines.multi_policy.pcn.pcn import PCN as Peer
+
+    mine, theirs, curve = [], [], []
+    for seed in range(seeds):
+        agent = registry.get("PCN")(SEA, seed=seed)
+        truth = agent.problem.env.unwrapped.pareto_front()
+        target, spent = hypervolume(truth.points, truth.ref_point), 0.0
+        while agent.num_timesteps < 400_000:
+            spent += cpu(partial(agent.learn, 20_000))
+            points = agent.front().points
+            reached = hypervolume(points, truth.ref_point) / target
+            curve.append({"seed": seed, "steps": agent.num_timesteps, "cpu": spent, "hypervolume": reached})
+            if reached > 1 - 1e-9:
+                break
+        mine.append(spent)
+        env = peer_env("deep-sea-treasure-concave-v0")
+        peer = Peer(env, scaling_factor=np.array([0.1, 0.1, 0.01]), batch_size=256, log=False, seed=seed)
+        begin = 30_000
+        theirs.append(
+            cpu(
+                lambda peer=peer, begin=begin: peer.train(
+                    total_timesteps=begin,
+                    eval_env=peer_env("deep-sea-treasure-concave-v0"),
+                    ref_point=np.array([0.0, -50.0]),
+                    num_er_episodes=20,
+                    max_buffer_size=50,
+                    num_model_updates=50,
+                    known_pareto_front=None,
+                )
+            )
+        )
+    row = _row("pcn", "PCN", "deep-sea-treasure-concave", "CPU s (ours: to exact; peer: 30k steps)", mine, theirs, 1.0)
+    return [{**row, "curve": curve}]
+
+
+def continuous(seeds: int) -> list[Row]:
+    """CAPQL and GPI-LS on the half-cheetah."""
+    from morl_baselines.multi_policy.capql.capql import CAPQL as PeerCAPQL
+    from morl_baselines.multi_policy.gpi_pd.gpi_pd_continuous_action import GPILSContinuousAction
+
+    steps, rows = 1000, []
+
+    def peer_capql(seed: int) -> float:
+        agent = PeerCAPQL(peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=100, log=False, seed=seed)
+        return cpu(
+            lambda: agent.train(
+                total_timesteps=steps, eval_env=None, ref_point=np.array([-100.0, -1000.0]), eval_freq=10**9
+            )
+        )
+
+    def peer_gpils(seed: int) -> float:
+        agent = GPILSContinuousAction(
+            peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=100, per=False, log=False, seed=seed
+        )
+        weights = list(np.eye(2))
+        agent.set_weight_support(weights)
+        return cpu(
+            lambda: agent.train_iteration(
+                total_timesteps=steps, weight=weights[0], weight_support=weights, eval_freq=10**9
+            )
+        )
+
+    for name, peer, more in (("CAPQL", peer_capql, {}), ("GPILS", peer_gpils, {"iteration": 10**9})):
+        equal = {"batch": 128, "start": 100, "hidden": (256, 256), "n_envs": 1, "train_every": 1, **more}
+        many = {**equal, "n_envs": 16, "train_every": 8}
+        theirs = [peer(s) for s in range(seeds)]
+        for label, options in (("one update a step", equal), ("16 copies, one update in 8 steps", many)):
+            mine = [ours(name, "mo-halfcheetah-v5", s, steps, 200, **options) for s in range(seeds)]
+            rows.append(
+                _row("continuous", name, "mo-halfcheetah-v5", "CPU ms per step, " + label, mine, theirs, 1e3 / steps)
+            )
+    return rows
+
+
+def _row(part: str, agent: str, env: str, unit: str, mine: list[float], theirs: list[float], factor: float) -> Row:
+    a, b = statistics.median(mine) * factor, statistics.median(theirs) * factor
+    return {
+        "part": part, "agent": agent, "env": env, "unit": unit, "morl": a, "peer": b, "ratio": b / a,
+        "morl_all": [x * factor for x in mine], "peer_all": [x * factor for x in theirs],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    parts = {"speed": speed, "pcn": pcn, "continuous": continuous}
+    rows: list[Row] = []
+    for name in args.parts or parts:
+        rows += parts[name](args.seeds)
+    lines = [
+        "| part | agent | environment | measure | morl | morl-baselines | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    columns = "| {part} | {agent} | {env} | {unit} | {morl:.3g} | {peer:.3g} | {ratio:.1f} |"
+    lines += [columns.format(**r) for r in rows]
+    print("\n".join(lines))
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "agents_vs_morl_baselines.json").write_text(json.dumps(rows, indent=1))
+    (args.out / "agents_vs_morl_baselines.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
