@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +14,8 @@ from morl.spec import BoolArray, FloatArray, IntArray
 _WIDE = 8
 """Rows with at most this many outcomes are drawn by comparing with every cumulative probability at once."""
 
-_AS_LIST = 65_536
-"""Up to this many rows a table is also kept as a list of arrays: copying an entry then costs a third less."""
+_KEPT = 65_536
+"""States whose records are kept for stepping single environments; some tens of megabytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,24 +81,59 @@ class Tables:
         return np.asarray(cached)
 
 
-@dataclass(frozen=True, eq=False)
-class Lists:
-    """The tables again for one environment at a time, where indexing numpy arrays would cost most of a step.
+Record = tuple[Any, Any, Any]
+"""What an action does: ``(code, observation, reward)``, or ``(None, cumulative probabilities, records)`` at a fork.
 
-    ``only`` is a row's outcome where it has one, and −1 where it has several; ``code`` is the next state of an
-    outcome, or −2 − state where that state is terminal.
+``code`` is the next state, or −2 − state where that state is terminal. Arrays are templates, to be copied.
+"""
+
+
+class Book:
+    """The actions of states as tuples of records, for stepping one environment: entries are made when first needed.
+
+    ``pages`` is a plain dictionary (a subclass would be looked up four times slower); :meth:`write` adds to it.
+
+    Args:
+        tables: the model's tables.
+        observations: ``(S, ...)``.
     """
 
-    row_ptr: Sequence[int]
-    first: Sequence[int]
-    only: Sequence[int]
-    code: Sequence[int]
-    cumulative: Sequence[float]
-    rewards: Sequence[FloatArray]
+    def __init__(self, tables: Tables, observations: np.ndarray[Any, Any]) -> None:
+        self.pages: dict[int, tuple[Record, ...]] = {}
+        self._tables, self._observations = tables, observations
+        self._rewards: dict[bytes, FloatArray] = {}  # equal rewards, and what a state shows, are one array each:
+        self._seen: dict[int, Any] = {}  # few arrays stay in the processor's cache
+
+    def write(self, state: int) -> tuple[Record, ...]:
+        """The records of a state that has none yet."""
+        if len(self.pages) >= _KEPT:
+            self.pages.clear()
+            self._seen.clear()
+        tables = self._tables
+        rows = range(int(tables.row_ptr[state]), int(tables.row_ptr[state + 1]))
+        entry = tuple(self._record(int(tables.first[row]), int(tables.first[row + 1])) for row in rows)
+        self.pages[state] = entry
+        return entry
+
+    def _record(self, first: int, end: int) -> Record:
+        if end - first > 1:
+            return None, self._tables.cumulative[first:end].tolist(), tuple(self._one(i) for i in range(first, end))
+        return self._one(first)
+
+    def _one(self, outcome: int) -> Record:
+        tables = self._tables
+        target = int(tables.target[outcome])
+        seen = self._seen.get(target)
+        if seen is None:
+            shown = self._observations[target]
+            seen = self._seen[target] = shown.item() if self._observations.ndim == 1 else shown.copy()
+        reward = tables.rewards[outcome].copy()
+        reward = self._rewards.setdefault(reward.tobytes(), reward)
+        return (-2 - target if tables.terminal[target] else target), seen, reward
 
 
 _TABLES: weakref.WeakKeyDictionary[MOMDP, Tables] = weakref.WeakKeyDictionary()
-_LISTS: weakref.WeakKeyDictionary[Tables, Lists] = weakref.WeakKeyDictionary()
+_BOOKS: weakref.WeakKeyDictionary[Tables, tuple[np.ndarray[Any, Any], Book]] = weakref.WeakKeyDictionary()
 
 
 def tables_of(model: MOMDP) -> Tables:
@@ -110,41 +143,12 @@ def tables_of(model: MOMDP) -> Tables:
     return _TABLES[model]
 
 
-def lists_of(tables: Tables) -> Lists:
-    """The same for one environment, built once."""
-    if tables not in _LISTS:
-        target = tables.target
-        code = np.where(tables.terminal[target], -2 - target, target)
-        _LISTS[tables] = Lists(
-            numbers(tables.row_ptr, "q"),
-            numbers(tables.first, "q"),
-            numbers(np.where(tables.forks, -1, tables.first[:-1]), "q"),
-            numbers(code.astype(np.int64), "q"),
-            numbers(tables.cumulative, "d"),
-            _shared_rows(tables.rewards),
-        )
-    return _LISTS[tables]
-
-
-def _shared_rows(rewards: FloatArray) -> Sequence[FloatArray]:
-    """The rows of a reward table, equal ones being one and the same array: few arrays stay in the cache."""
-    mixed = rewards @ np.random.default_rng(0).standard_normal(rewards.shape[1])
-    _, first, number = np.unique(mixed, return_index=True, return_inverse=True)
-    different = rewards[first]
-    if len(different) > _AS_LIST or not np.array_equal(different[number], rewards):
-        return entries(rewards)  # type: ignore[no-any-return]
-    templates = list(different)
-    return [templates[i] for i in number.tolist()]
-
-
-def numbers(table: np.ndarray[Any, Any], kind: str) -> Sequence[Any]:
-    """A sequence of Python numbers: a list where that is small, an array of a fifth of the size otherwise."""
-    return table.tolist() if len(table) <= _AS_LIST else array(kind, table.tobytes())
-
-
-def entries(table: np.ndarray[Any, Any]) -> Any:
-    """Something whose ``[i]`` is row i of a table: a list of rows where that is small, the table itself otherwise."""
-    return list(table) if len(table) <= _AS_LIST else table
+def book_of(tables: Tables, observations: np.ndarray[Any, Any]) -> Book:
+    """The records of a model under some observations, shared by the environments that show the same ones."""
+    kept = _BOOKS.get(tables)
+    if kept is None or kept[0] is not observations:
+        kept = _BOOKS[tables] = (observations, Book(tables, observations))
+    return kept[1]
 
 
 def _build(model: MOMDP) -> Tables:

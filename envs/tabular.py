@@ -23,7 +23,7 @@ from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
 from morl.envs.core import Info, MOEnv, check_options, reward_space
 from morl.envs.native import NativeVectorEnv
-from morl.envs.tables import entries, lists_of, tables_of
+from morl.envs.tables import book_of, tables_of
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
 
@@ -87,7 +87,7 @@ class _Finite:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy with its own episode; the model and its tables, which never change, are shared."""
-        for name in ("_model", "observations", "_tables", "_lists", "_entries", "_hot", "_chances"):
+        for name in ("_model", "observations", "_tables", "_book", "_pages"):
             if name in self.__dict__:
                 memo[id(self.__dict__[name])] = self.__dict__[name]
         twin = type(self).__new__(type(self))
@@ -153,20 +153,14 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
     def _bind(self) -> None:
         """Attach the shared look-up tables."""
         self._tables = tables = tables_of(self._model)
-        self._lists = lists = lists_of(tables)
+        self._book = book_of(tables, self.observations)
+        self._pages = self._book.pages
         self._width = tables.n_actions
         self._ragged = tables.ragged
-        self._random = tables.random
         self._scalar = self.observations.ndim == 1
-        self._entries = self.observations.tolist() if self._scalar else entries(self.observations)
-        # One tuple to unpack costs a step less than a dozen attributes to look up.
-        kinds = (self._ragged, self._random, self._scalar)
-        paid = (lists.row_ptr, lists.only, lists.code, lists.rewards)
-        self._hot = (*paid, self._entries, self._width, self._limit, *kinds)
-        self._chances = (lists.first, lists.cumulative)
 
     def __getstate__(self) -> dict[str, Any]:
-        tables = ("_tables", "_lists", "_entries", "_hot", "_chances")
+        tables = ("_tables", "_book", "_pages")
         return {key: value for key, value in self.__dict__.items() if key not in tables}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
@@ -212,8 +206,8 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         else:
             state = int(starts[bisect_right(self._tables.start_cumulative, self._uniform())])
         self._state, self._steps = state, 0
-        seen = self._entries[state]
-        return (seen if self._scalar else seen.copy()), (self._mask(state) if self._ragged else {})
+        seen = self.observations[state]
+        return (seen.item() if self._scalar else seen.copy()), (self._mask(state) if self._ragged else {})
 
     def step(self, action: Any) -> tuple[Any, FloatArray, bool, bool, Info]:
         """Take one action.
@@ -225,33 +219,32 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         if state < 0:
             when = "before reset" if state == -1 else "after the episode ended"
             raise EnvError(f"step was called {when}; call reset() first")
-        row_ptr, only, codes, rewards, shown, width, limit, ragged, random, scalar = self._hot
         try:
             number = as_index(action)
         except TypeError:
             number = -1
-        if not 0 <= number < width:
-            check_integer(action, width)
-        row = row_ptr[state] + number
-        if ragged and row >= row_ptr[state + 1]:
+        try:
+            records = self._pages[state]
+        except KeyError:
+            records = self._book.write(state)
+        if not 0 <= number < len(records):
+            check_integer(action, self._width)
             _refuse(self._model, state, number)
-        if random:
-            row = only[row]
-            if row < 0:  # several outcomes
-                first, cumulative = self._chances
-                row = row_ptr[state] + number
-                row = bisect_right(cumulative, self._uniform(), first[row], first[row + 1] - 1)
-        code = codes[row]
+        code, seen, reward = records[number]
+        if code is None:  # several outcomes
+            uniforms = self._uniforms or self._refill()
+            code, seen, reward = reward[bisect_right(seen, uniforms.pop())]
         self._steps = steps = self._steps + 1
+        target = code
         if code < 0:
             terminated, truncated, target = True, False, -2 - code
         else:
-            terminated, truncated, target = False, steps >= limit, code
+            terminated, truncated = False, steps >= self._limit
             if truncated:
                 code = -2 - code
         self._state = code
-        seen = shown[target] if scalar else shown[target].copy()
-        return seen, rewards[row].copy(), terminated, truncated, (self._mask(target) if ragged else {})
+        info = self._mask(target) if self._ragged else {}
+        return seen if self._scalar else seen.copy(), reward.copy(), terminated, truncated, info
 
     def _uniform(self) -> float:
         """The next number of the generator's uniform stream."""

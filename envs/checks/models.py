@@ -103,7 +103,7 @@ def front(case: Case) -> Iterator[Finding]:
 
 
 def _undominated(points: Array, discount: float) -> Iterator[Finding]:
-    for i, point in enumerate(points):
+    for point in points:
         better = (points >= point - 1e-12).all(axis=1) & (points > point + 1e-9).any(axis=1)
         if better.any():
             j = int(np.argmax(better))
