@@ -169,18 +169,19 @@ def draw(curves: dict[str, Any], path: Path) -> None:
             ax.plot(EXACT_LEVELS, exact["stationary"], color=TRUTH_COLOUR, lw=1.1, ls="--", label="deterministic (SER)")
             ax.plot(EXACT_LEVELS, exact["episodes"], color=COLOURS[1], lw=1.4, label="single episodes (ESR)")
             ax.plot(EXACT_LEVELS, exact["linear"], color="#9a9a9a", lw=1.1, ls=":", label="policy of the mean")
-            for key, colour, marker, name in (
-                ("mixture", COLOURS[0], "o", "WorstCase, learned"),
-                ("episodes", COLOURS[1], "s", "ESRQLearning, learned"),
+            for key, colour, marker, size, name in (
+                ("mixture", COLOURS[0], "o", 44, "WorstCase, learned"),
+                ("episodes", COLOURS[1], "s", 13, "ESRQLearning, learned"),
             ):
                 values = np.array(learned[key])
                 levels = np.repeat(LEARNED_LEVELS, values.shape[1])
-                look = {"facecolors": "white", "edgecolors": colour, "linewidths": 1.0, "s": 24, "zorder": 4}
+                look = {"facecolors": "white", "edgecolors": colour, "linewidths": 1.0, "s": size, "zorder": 4}
                 ax.scatter(levels, values.ravel(), marker=marker, label=name, clip_on=False, **look)
             ax.set_title(title)
-            ax.set_xlabel("α  (0: worst objective, 1: weighted mean)")
+            ax.set_xlabel("worst objective  ←  α  →  weighted mean")
             light_grid(ax)
         axes[1].sharey(axes[0])
+        axes[1].tick_params(labelleft=False)
         axes[0].set_ylabel("CVaR$_α$ across objectives")
         _draw_objectives(axes[2], list(curves.values())[1])
         handles, labels = axes[0].get_legend_handles_labels()
@@ -196,15 +197,15 @@ def _draw_objectives(ax: Any, both: dict[str, Any]) -> None:
     exact, learned = np.array(both["exact"]["objectives"]), np.array(both["learned"]["objectives"])
     for i, (name, marker) in enumerate((("accuracy", "^"), ("money", "v"), ("interpretability", "P"))):
         colour = COLOURS[i + 2]
-        ax.plot(EXACT_LEVELS, exact[:, i], color=colour, lw=1.4)
+        ax.plot(EXACT_LEVELS, exact[:, i], color=colour, lw=1.4, drawstyle="steps-mid")
         levels = np.repeat(LEARNED_LEVELS, learned.shape[1])
         ax.scatter(
             levels, learned[:, :, i].ravel(), marker=marker, facecolors="white", edgecolors=colour, s=24,
             linewidths=1.0, zorder=4, clip_on=False, label=name,
         )  # fmt: skip
     ax.set_title("the objectives of its best mixture")
-    ax.set_xlabel("α  (0: worst objective, 1: weighted mean)")
-    ax.set_ylabel("expected return, on the return scale")
+    ax.set_xlabel("worst objective  ←  α  →  weighted mean")
+    ax.set_ylabel("expected return, scaled")
     ax.legend(loc="lower left", handletextpad=0.2)
     light_grid(ax)
 
