@@ -177,12 +177,14 @@ def page(rows: list[dict[str, Any]]) -> str:
         lines += ["|---|---|---|---|---|---|---|---|---|---|"]
         lines += [_line(r) for r in mine] + [""]
     over = [r for r in rows if r["above"]]
-    exact = sum(r["exact"] for r in rows)
+    sampled = [f"{r['agent']} on {r['env']}" for r in rows if not r["exact"]]
+    count = sum(len(r["above"]) for r in over)
     lines += [
-        f"Points above the exact front by more than their 99.9 % interval: {sum(len(r['above']) for r in over)} in "
-        f"{len(rows)} fronts"
-        + ("." if not over else " (" + ", ".join(f"{r['agent']} on {r['env']}" for r in over) + ").")
-        + f" {exact} of the fronts were evaluated exactly on the model, the others by 50 episodes a point.",
+        f"Points above the exact front by more than their 99.9 % interval: {count} in {len(rows)} fronts"
+        + (f" ({', '.join(r['agent'] + ' on ' + r['env'] for r in over)})." if over else "."),
+        "All fronts were evaluated exactly on the model."
+        if not sampled
+        else f"Evaluated by sampled episodes: {', '.join(sampled)}; the other fronts exactly on the model.",
         "",
     ]
     return "\n".join(lines)
