@@ -139,7 +139,7 @@ class CAPQL(Agent):
         with torch.no_grad():
             actions, log_prob = self.actor.sample(batch["after"], weights, noise[0])
             inputs = torch.cat([batch["after"], actions], dim=1)
-            first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.targets)
+            first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.targets)  # type: ignore[operator]
             # α in normalised units: an objective's share of the entropy is as large as its own returns are.
             bonus = c.alpha * log_prob[:, None] * self._unit()
             ahead = smaller(first, second, weights) - bonus
@@ -158,12 +158,12 @@ class CAPQL(Agent):
         self.twins.nets.requires_grad_(False)
         actions, log_prob = self.actor.sample(obs, weights, noise)
         inputs = torch.cat([obs, actions], dim=1)
-        first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.nets)
+        first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.nets)  # type: ignore[operator]
         value = (smaller(first, second, weights) * weights).sum(dim=1)
         size = (weights * self._unit()).sum(dim=1).clamp(min=1e-8)
         loss = (self.config.alpha * log_prob - value / size).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         self.twins.nets.requires_grad_(True)
 

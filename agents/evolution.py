@@ -133,15 +133,16 @@ class ParetoEvolution(Agent):
                 spans = sequences.lengths(self.population)
                 children = sequences.breed(self.population, spans, c.brood, n_actions, rng)
             returns, used, steps = sequences.play(dynamics, children, self.discount, rng, start)
-            if self.generation == 0:
-                again = sequences.play(dynamics, children[:64], self.discount, rng, start)[0]
-                if not np.array_equal(again, returns[:64]):
-                    raise AgentError(
-                        f"{self.problem.id} has random returns; option brood needs certain ones: set brood=0"
-                    )
             if self.genotype.size >= (self.problem.horizon or np.inf):
                 used = np.where(used < 0, self.genotype.size, used)  # over by the time limit
             self._survive(children, returns, used)
+            if self.population is not None:
+                few = self.population[:8]
+                again = sequences.play(dynamics, few, self.discount, rng, start)[0]
+                if not np.array_equal(again, self.fitness[: len(few)]):
+                    raise AgentError(
+                        f"{self.problem.id} has random returns; option brood needs certain ones: set brood=0"
+                    )
             self.generation += 1
             self.advance(steps)
 
@@ -179,7 +180,7 @@ class ParetoEvolution(Agent):
             step = collector.step(actions)
             ended = step.env[step.terminated | step.truncated]
             wanted = waiting[ended]
-            out += recorder.record(step, lambda returns, wanted=wanted: wanted)
+            out += [e for e, first in zip(recorder.record(step), wanted.tolist(), strict=True) if first]
             waiting[ended] = False
         env.close()
         return out

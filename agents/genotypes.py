@@ -84,7 +84,7 @@ class Sequence(Genotype):
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Runs of equal actions of geometric length: long moves are rare in independent draws."""
-        return sequences.random_runs(n, self.size, self.n_actions, rng)
+        return np.asarray(sequences.random_runs(n, self.size, self.n_actions, rng))
 
     def mutate(self, vectors: Array, rng: np.random.Generator) -> Array:
         """Redraw an entry, overwrite a run with one action, or insert or delete a step so that the rest shifts."""

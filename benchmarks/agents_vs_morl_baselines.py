@@ -76,7 +76,7 @@ def peer_gpi(seed: int, steps: int) -> float:
 
     agent = GPILS(
         peer_env("minecart-deterministic-v0"), batch_size=128, net_arch=[256, 256], learning_starts=100, num_nets=2,
-        gradient_updates=1, per=False, log=False, seed=seed,
+        gradient_updates=1, per=True, log=False, seed=seed,
     )  # fmt: skip
     weights = list(np.eye(3))
     agent.set_weight_support(weights)
@@ -148,7 +148,7 @@ def continuous(seeds: int) -> list[Row]:
     steps, rows = 1000, []
 
     def peer_capql(seed: int) -> float:
-        agent = PeerCAPQL(peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=100, log=False, seed=seed)
+        agent = PeerCAPQL(peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=150, log=False, seed=seed)
         return cpu(
             lambda: agent.train(
                 total_timesteps=steps, eval_env=None, ref_point=np.array([-100.0, -1000.0]), eval_freq=10**9
@@ -157,7 +157,7 @@ def continuous(seeds: int) -> list[Row]:
 
     def peer_gpils(seed: int) -> float:
         agent = GPILSContinuousAction(
-            peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=100, per=False, log=False, seed=seed
+            peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=150, per=True, log=False, seed=seed
         )
         weights = list(np.eye(2))
         agent.set_weight_support(weights)
