@@ -191,7 +191,7 @@ class ParetoQLearning(Agent):
         observations=("discrete",),
         paper="Van Moffaert & Nowé 2014; White 1982 for random transitions",
         formula="Q̂(s,a) = r̄(s,a) + γ ⊕_s' P̂(s'|s,a) ND ∪_b Q̂(s',b)",
-        avoid="observations are many or continuous, or transitions are random with many successors",
+        avoid="observations are many or continuous, transitions have many outcomes, or only a time limit ends episodes",
     )
     Config = ParetoQConfig
 
