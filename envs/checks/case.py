@@ -200,5 +200,3 @@ def spoil(value: Any) -> None:
         for i, item in enumerate(items):
             if isinstance(item, int | float):
                 items[i] = 77
-
-

@@ -160,5 +160,3 @@ def closing(case: Case) -> Iterator[Finding]:
         env.close()
     except Exception as error:
         yield f"closing twice raises {type(error).__name__}: {error}", "make close do nothing the second time"
-
-
