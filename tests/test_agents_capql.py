@@ -37,8 +37,8 @@ def test_more_concavity_means_more_entropy() -> None:
     spreads = []
     for alpha in (0.001, 1.0):
         agent = CAPQL(problems.Target(), seed=0, **OPTIONS, alpha=alpha)
-        agent.learn(2000)
+        agent.learn(6000)
         with torch.no_grad():
             obs = torch.zeros(1, agent.encoder.size)
             spreads.append(float(agent.actor(obs, torch.tensor([[0.5, 0.5]]))[1].mean()))
-    assert spreads[1] > spreads[0] + 0.1
+    assert spreads[1] > spreads[0] + 0.5
