@@ -32,6 +32,7 @@ from morl.exact.plans import PlanBuilder
 from morl.exact.tolerant import RELATIVE, tolerance, tolerant_front
 from morl.momdp import MOMDP
 from morl.pareto import Front
+from morl.pareto.indicators import nondominated_mask
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 LARGEST_BACKUP = 3e7
@@ -308,11 +309,9 @@ def _grow(sets: Sets, s: int) -> bool:
     got, numbers = backup(sets, s, sets.values, sets.nodes, known)
     if not len(got):
         return False
-    keep = np.ones(len(known), dtype=bool)
-    for vector in got if len(got) < len(known) else ():
-        keep &= ~(known <= vector + 1e-4 * sets.drop * (sets.drop < 1e-9)).all(axis=1)
-    if len(got) >= len(known) and len(known):
-        keep = ~np.array([(v <= got).all(axis=1).any() for v in known])
+    # Known values do not dominate each other, so what falls here falls to a new one (or to its equal up to rounding).
+    rounding = 1e-4 * sets.drop * (sets.drop < 1e-9)
+    keep = nondominated_mask(np.concatenate([got + rounding, known]))[len(got) :]
     sets.values[s] = np.concatenate([known[keep], got])
     sets.nodes[s] = np.concatenate([sets.nodes[s][keep], numbers])
     if len(sets.values[s]) > _LARGEST_SET:
