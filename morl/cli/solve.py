@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from morl.cli.console import emit_json, emit_table, note
+from morl.cli.console import emit_json, emit_table, note, stage
 from morl.spec import SpecError
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ class Solve:
         from morl.exact import solve
 
         began = time.perf_counter()
-        front = solve(
-            model, policies=self.policies, epsilon=self.epsilon, time_limit=self.time_limit, horizon=self.horizon
-        )
+        with stage(f"solving {self.model} ({self.policies})"):
+            front = solve(
+                model, policies=self.policies, epsilon=self.epsilon, time_limit=self.time_limit, horizon=self.horizon
+            )
         seconds = time.perf_counter() - began
         if spec is not None:
             front = front.with_spec(spec)
@@ -117,7 +118,8 @@ class Solve:
         from morl.cli.best import solve_best
 
         began = time.perf_counter()
-        found = solve_best(model, spec, self)
+        with stage(f"solving {self.model}"):
+            found = solve_best(model, spec, self)
         seconds = time.perf_counter() - began
         names = [o.label for o in model.objectives or ()]
         if self.json:
@@ -127,7 +129,6 @@ class Solve:
         emit_table(("expected return", "value"), rows)
         facts = {key: value for key, value in found.items() if key not in ("value", "policy", "mixture")}
         emit_table(("", "value"), list(facts.items()))
-        note(f"solved in {seconds:.2f} s")
         return 0
 
 
