@@ -6,10 +6,13 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from morl.pareto import Front
 
 
 def emit_json(data: Any) -> None:
@@ -37,6 +40,13 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     for row in cells:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False).print(table)
+
+
+def emit_points(front: Front, more: Mapping[str, Sequence[Any]] | None = None, title: str = "") -> None:
+    """Print the points of a front, one a row, with further columns by name where they are given."""
+    more = more or {}
+    rows = [(i, *map(float, point), *(column[i] for column in more.values())) for i, point in enumerate(front.points)]
+    emit_table(("#", *(o.label for o in front.objectives), *more), rows, title)
 
 
 def text(value: Any) -> str:

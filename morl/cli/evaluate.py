@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from morl.cli.console import emit_json, emit_table, note
+from morl.cli.console import emit_json, emit_points, emit_table, note
 
 
 @dataclass
@@ -42,9 +42,7 @@ class Evaluate:
             if self.json:
                 emit_json(front.to_dict())
                 return 0
-            emit_table(
-                ("#", *(o.label for o in front.objectives)), [(i, *map(float, p)) for i, p in enumerate(front.points)]
-            )
+            emit_points(front)
             note(f"{len(front)} points; wrote {run.path / 'front.json'}")
             return 0
         agent = load_agent(run)

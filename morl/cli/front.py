@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from morl.cli.console import emit_table, note
+from morl.cli.console import emit_points, note
 from morl.cli.sources import load_fronts, load_truth, try_truth
 from morl.spec import FrontError
 
@@ -52,14 +52,10 @@ class ShowFront:
                     raise FrontError(f"{len(fronts)} fronts for one file {str(path)!r}; export one source at a time")
                 note(f"wrote {next(iter(fronts.values())).save(path)}")
         for name, front in fronts.items():
-            columns = ["#", *(o.label for o in front.objectives)]
-            rows: list[list[Any]] = [[i, *map(float, point)] for i, point in enumerate(front.points)]
-            if front.episodes is not None:
-                columns.append("episodes")
-                for row, n in zip(rows, front.episodes, strict=True):
-                    row.append("exact" if n == 0 else int(n))
+            counts = [] if front.episodes is None else front.episodes.tolist()
+            more = {"episodes": ["exact" if n == 0 else n for n in counts]} if counts else None
             volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
-            emit_table(columns, rows, title=f"{name}: {len(front)} points{volume}")
+            emit_points(front, more, title=f"{name}: {len(front)} points{volume}")
         if self.plot is not None:
             from morl.cli.draw import save_plot
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from morl.cli.console import emit_json, emit_table, note, stage
+from morl.cli.console import emit_json, emit_points, emit_table, note, stage
 from morl.spec import SpecError
 
 if TYPE_CHECKING:
@@ -98,10 +98,7 @@ class Solve:
             emit_json(front.to_dict())
             return 0
         kinds = ["" if s is None else ("supported" if s else "non-convex") for s in _supported(front)]
-        emit_table(
-            ("#", *(o.label for o in front.objectives), "kind"),
-            [(i, *map(float, point), kind) for i, (point, kind) in enumerate(zip(front.points, kinds, strict=True))],
-        )
+        emit_points(front, {"kind": kinds})
         note(_summary(front, seconds))
         return 0
 

@@ -149,14 +149,12 @@ class reporting_interrupts:
 
 def report(run: RunFolder, words: list[str]) -> None:
     """Say what a run found, where it is, and the commands that resume and reproduce it."""
-    from morl.cli.console import emit_table
+    from morl.cli.console import emit_points
 
     front, status = run.front(), run.status
     sampled = front.episodes is not None and bool((front.episodes > 0).any())
     how = f"{int(front.episodes.max())} fresh episodes a policy" if sampled and front.episodes is not None else "exact"
-    emit_table(
-        ("#", *(o.label for o in front.objectives)), [(i, *map(float, point)) for i, point in enumerate(front.points)]
-    )
+    emit_points(front)
     volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
     note(
         f"{len(front)} points{volume} ({how}); {status['steps']:,} steps in {status.get('seconds', 0.0):.2f} s, "
