@@ -161,7 +161,7 @@ class Evaluator:
         m, k = len(policies), self.problem.spec.k
         jobs = np.tile(np.arange(m), episodes)
         n = int(min(self.n_envs, len(jobs)))
-        if self.problem.is_vector and getattr(self.problem.env, "spec", None) is None:
+        if self.problem.is_vector and self.problem.recipe is None:  # copied as it is, or not at all
             n = self.problem.env.num_envs
         env = self.problem.vector(n)
         try:

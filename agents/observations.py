@@ -79,7 +79,7 @@ class Encoder:
             out = np.zeros((n, self.size), dtype=np.float32)
             out[np.arange(n), values.astype(np.int64) - int(space.start)] = 1.0
             return out
-        flat = values.reshape(n, -1)
+        flat = values.reshape(n, int(np.prod(values.shape[1:])))  # n may be 0: every copy may be restarting
         if isinstance(space, spaces.MultiDiscrete):
             out = np.zeros((n, self.size), dtype=np.float32)
             columns = flat.astype(np.int64) - space.start.ravel() + self._offsets

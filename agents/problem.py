@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import mo_spec
@@ -43,6 +44,7 @@ class Problem:
         self.action_space: spaces.Space[Any] = getattr(env, prefix + "action_space")
         self.discount = self.spec.discount if discount is None else float(discount)
         self.horizon = self._horizon()
+        self.recipe = _recipe(env)
         self._model: MOMDP | None = None
         self._asked = False
 
@@ -105,15 +107,14 @@ class Problem:
 
         The copies share nothing with the environment that was given, so measuring never changes training.
         """
-        spec = getattr(self.env, "spec", None)
-        if spec is not None and not getattr(spec, "additional_wrappers", ()):
+        if self.recipe is not None:
             from morl.envs import make_vec
 
-            kwargs = _kwargs(spec)
-            if spec.vector_entry_point is None or spec.id.startswith("morl/"):
-                kwargs["autoreset_mode"] = AutoresetMode.SAME_STEP  # no step is spent on resets
+            more: dict[str, Any] = {}
+            if self.recipe.vector_entry_point is None or self.recipe.id.startswith("morl/"):
+                more["autoreset_mode"] = AutoresetMode.SAME_STEP  # no step is spent on resets
             try:
-                made: VectorEnv[Any, Any, Any] = make_vec(spec.id, num_envs, **kwargs)
+                made: VectorEnv[Any, Any, Any] = make_vec(self.recipe, num_envs, **more)
                 return made
             except (gym.error.Error, UnknownNameError):
                 pass
@@ -122,7 +123,7 @@ class Problem:
                 copied: VectorEnv[Any, Any, Any] = copy.deepcopy(self.env)
                 return copied
             raise AgentError(
-                f"{self.id} was given as {self.env.num_envs} environments and has no id to make {num_envs} from; "
+                f"{self.id} was given as {self.env.num_envs} environments and cannot be made {num_envs} times from an id; "
                 f"set n_envs and eval_envs to {self.env.num_envs}, or give a registered id"
             )
         from morl.envs.vector import SyncVectorEnv
@@ -143,21 +144,33 @@ class Problem:
         """One fresh copy."""
         if self.is_vector:
             raise AgentError(f"{self.id} was given as a vector environment; give a single one")
-        spec = getattr(self.env, "spec", None)
-        if spec is not None:
-            from morl.envs import make
+        from morl.envs import make
 
-            if not getattr(spec, "additional_wrappers", ()):
-                try:
-                    made: gym.Env[Any, Any] = make(spec.id, **_kwargs(spec))
-                    return made
-                except (gym.error.Error, UnknownNameError):
-                    pass
-            else:
-                return gym.make(spec)
+        spec = getattr(self.env, "spec", None)
+        if self.recipe is not None:
+            try:
+                made: gym.Env[Any, Any] = make(self.recipe)
+                return made
+            except (gym.error.Error, UnknownNameError):
+                pass
+        elif spec is not None:
+            return gym.make(spec)  # with the wrappers that it lists
         twin: gym.Env[Any, Any] = copy.deepcopy(self.env)
         return twin
 
 
-def _kwargs(spec: Any) -> dict[str, Any]:
-    return {key: value for key, value in dict(spec.kwargs).items() if key != "render_mode"}
+_CALL_ONLY = ("render_mode", "num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "max_episode_steps")
+"""What Gymnasium adds to the arguments in a spec: how one call was made, not which problem it is."""
+
+
+def _recipe(env: Any) -> EnvSpec | None:
+    """The spec that makes this problem again, or ``None`` where wrappers around it say more than the spec does."""
+    spec: EnvSpec | None = getattr(env, "spec", None)
+    if spec is None or spec.additional_wrappers or spec.kwargs.get("wrappers"):
+        return None
+    if isinstance(env, VectorEnv) and env is not env.unwrapped:
+        return None
+    clean = copy.copy(spec)
+    clean.kwargs = {key: value for key, value in spec.kwargs.items() if key not in _CALL_ONLY}
+    clean.max_episode_steps = spec.kwargs.get("max_episode_steps", spec.max_episode_steps)
+    return clean

@@ -56,7 +56,7 @@ class ScalarVecEnv(VecEnv):
     """
 
     def __init__(self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True) -> None:
-        own = problem.vector(n_envs) if problem.registered or not problem.is_vector else problem.env
+        own = problem.env if problem.is_vector and problem.recipe is None else problem.vector(n_envs)
         self.collector = Collector(own, problem.spec, problem.discount, problem.id)
         if self.collector.mode is AutoresetMode.NEXT_STEP:
             raise AgentError(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -28,13 +28,15 @@ Renderer = Callable[[State, str], Any]
 """``renderer(state of one copy, "rgb_array" or "ansi")`` draws a picture ``(h, w, 3)`` of uint8, or text."""
 
 
-@dataclass(frozen=True)
-class Transition:
-    """What one step does to a batch of n states.
+NO_INFO: Mapping[str, Any] = MappingProxyType({})
+
+
+class Transition(NamedTuple):
+    """What one step does to a batch of n states; a named tuple, because every step of every environment makes one.
 
     Args:
         state: the new states; arrays of their own, never views of the old ones.
-        rewards: ``(n, K)`` float64.
+        rewards: ``(n, K)`` float64, a fresh array.
         terminated: ``(n,)`` boolean. Time limits are not the dynamics' business.
         info: arrays ``(n, ...)`` for ``info``.
     """
@@ -42,7 +44,7 @@ class Transition:
     state: State
     rewards: FloatArray
     terminated: BoolArray
-    info: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    info: Mapping[str, np.ndarray[Any, Any]] = NO_INFO
 
 
 class Dynamics(ABC):
@@ -140,16 +142,14 @@ class BatchedEnv(MOEnv[Any, Any]):
         if self._state is None or self._ended:
             when = "before reset" if self._state is None else "after the episode ended"
             raise EnvError(f"step was called {when}; call reset() first")
-        actions = self._checked(action)
-        moved = self.dynamics.step(self._state, actions, self.np_random)
-        self._state = moved.state
+        state, rewards, ends, extra = self.dynamics.step(self._state, self._checked(action), self.np_random)
+        self._state = state
         self._steps += 1
-        terminated = bool(moved.terminated[0])
+        terminated = bool(ends[0])
         truncated = not terminated and self.max_steps is not None and self._steps >= self.max_steps
         self._ended = terminated or truncated
-        info = {key: _item(value) for key, value in moved.info.items()}
-        observation = self.dynamics.observe(moved.state)[0]
-        return observation, np.array(moved.rewards[0], dtype=np.float64), terminated, truncated, info
+        info = {key: _item(value) for key, value in extra.items()} if extra else {}
+        return self.dynamics.observe(state)[0], rewards[0], terminated, truncated, info
 
     def render(self) -> Any:
         """A picture or text of the current state, as ``render_mode`` says; ``None`` without one."""
