@@ -163,7 +163,8 @@ class Agent(ABC):
     def _check_spaces(self) -> None:
         name, kinds = self.info.name, self.info.actions
         kind = "continuous" if isinstance(self.action_space, spaces.Box) else "discrete"
-        if kind not in kinds or not isinstance(self.action_space, spaces.Box | spaces.Discrete):
+        several = self.info.several_actions and isinstance(self.action_space, spaces.MultiDiscrete)
+        if kind not in kinds or not (several or isinstance(self.action_space, spaces.Box | spaces.Discrete)):
             raise AgentError(
                 f"{name} needs {' or '.join(kinds)} actions; {self.problem.id} has {self.action_space}. "
                 f"`morl algo list` shows which algorithms take which"

@@ -10,15 +10,7 @@ import torch
 from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
-from morl.agents.networks import (
-    PopArt,
-    VectorNet,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
-    seeded,
-)
+from morl.agents.networks import Adam, VectorNet, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import sample_simplex, simplex_grid, to_raw
@@ -66,21 +58,6 @@ def greedy(values: Array, weights: Array) -> IntArray:
     return np.asarray(np.matmul(values, weights[:, :, None])[:, :, 0].argmax(axis=1))
 
 
-@torch.no_grad()
-def share_statistics(leader: PopArt, follower: PopArt) -> None:
-    """Give a target network's head the statistics of the network that it follows, its outputs staying the same.
-
-    Averaging the weights of heads that normalise differently would otherwise change what they say.
-    """
-    old_mean, old_std = follower.mean.clone(), follower.std.clone()
-    for kept, fresh in zip(follower.buffers(), leader.buffers(), strict=True):
-        kept.copy_(fresh)
-    ratio = (old_std / follower.std).to(follower.linear.weight.dtype)
-    shift = ((old_mean - follower.mean) / follower.std).to(follower.linear.bias.dtype)
-    follower.linear.weight.view(follower.outputs, follower.k, -1).mul_(ratio[None, :, None])
-    follower.linear.bias.view(follower.outputs, follower.k).mul_(ratio).add_(shift)
-
-
 class GreedyPolicies(PolicySet):
     """``argmax_a w · Q(s, a, w)``, one policy per weight.
 
@@ -125,7 +102,7 @@ class ConditionedQ(Agent):
         self.encoder = Encoder(self.observation_space)
         self.n_actions, self.offset = int(self.action_space.n), int(self.action_space.start)
         self.net = self._network(0)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.config.lr, fused=True)
+        self.optimizer = Adam(self.net, self.config.lr)
 
     def _network(self, number: int) -> VectorNet:
         c = self.config
@@ -143,8 +120,8 @@ class ConditionedQ(Agent):
         return GreedyPolicies(self.values, self.encoder, weights, self.offset)
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}, {}
+        return {**module_arrays(self.net, "net"), **self.optimizer.arrays("adam")}, {}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
+        self.optimizer.restore(arrays, "adam")

@@ -160,10 +160,7 @@ class Evaluator:
         root = self._next_seed() if seed is None else np.random.SeedSequence(seed)
         m, k = len(policies), self.problem.spec.k
         jobs = np.tile(np.arange(m), episodes)
-        n = int(min(self.n_envs, len(jobs)))
-        if self.problem.is_vector and self.problem.recipe is None:  # copied as it is, or not at all
-            n = self.problem.env.num_envs
-        env = self.problem.vector(n)
+        env = self.problem.measuring(int(min(self.n_envs, len(jobs))))
         try:
             discounted, plain, steps = roll_out(env, self.problem, policies, jobs, gamma, root, deterministic)
         finally:

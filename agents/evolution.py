@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from morl.agents import sequences
-from morl.agents.archive import Archive
+from morl.agents.archive import Archive, Candidate
 from morl.agents.base import Agent
 from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
@@ -24,6 +24,10 @@ from morl.agents.info import AlgoInfo
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
 from morl.spec import AgentError, FloatArray
+
+
+PLAYS = 16
+"""Brood with random returns: episodes that a sequence of the population plays per generation."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class EvolutionConfig(AgentConfig):
     length: int | None = option(None, "steps of genotype 'sequence'; None is the time limit", low=1)
     brood: int = option(
         0,
-        "genotype 'sequence' of deterministic, batched environments: children per generation; 0 is pymoo's way",
+        "genotype 'sequence' of batched environments: children per generation; 0 is pymoo's way",
         low=0,
     )
     layers: int = option(4, "brood: layers of non-dominated returns that may breed", low=1)
@@ -78,6 +82,8 @@ class ParetoEvolution(Agent):
         self.fitness: FloatArray = np.zeros((0, self.k))
         self.generation = 0
         self._totals: dict[bytes, tuple[FloatArray, int]] = {}
+        self.flock = sequences.Flock.empty(self.genotype.size, self.k)
+        self._noisy = False
 
     def _learn(self, until: int) -> None:
         if self.config.brood:
@@ -125,45 +131,41 @@ class ParetoEvolution(Agent):
                 f"option brood needs genotype 'sequence' and an environment with batched dynamics; {self.problem.id} "
                 f"with genotype {c.genotype!r} is not that: set brood=0"
             )
-        n_actions, start = self.genotype.n_actions, self.genotype.start
+        size, n_actions = self.genotype.size, self.genotype.n_actions
+        stage = sequences.Stage(dynamics, self.discount, rng, self.genotype.start, self.problem.horizon)
         while self.num_timesteps < until:
-            if self.population is None:
-                children: Array = sequences.random_runs(c.brood, self.genotype.size, n_actions, rng)
+            before = stage.steps
+            if len(self.flock):
+                spans = sequences.lengths(self.flock.vectors)
+                children = sequences.breed(self.flock.vectors, spans, c.brood, n_actions, rng)
             else:
-                spans = sequences.lengths(self.population)
-                children = sequences.breed(self.population, spans, c.brood, n_actions, rng)
-            returns, used, steps = sequences.play(dynamics, children, self.discount, rng, start)
-            if self.genotype.size >= (self.problem.horizon or np.inf):
-                used = np.where(used < 0, self.genotype.size, used)  # over by the time limit
-            self._survive(children, returns, used)
-            if self.population is not None:
-                few = self.population[:8]
-                again = sequences.play(dynamics, few, self.discount, rng, start)[0]
-                if not np.array_equal(again, self.fitness[: len(few)]):
-                    raise AgentError(
-                        f"{self.problem.id} has random returns; option brood needs certain ones: set brood=0"
-                    )
+                children = sequences.random_runs(c.brood, size, n_actions, rng)
+            fresh = stage.play(children)
+            if not self._noisy:
+                self._noisy = stage.differs(self.flock.rows(np.arange(min(8, len(self.flock)))))
+            if self._noisy:
+                fresh = sequences.race(stage, fresh, PLAYS)
+                self.flock = stage.again(self.flock, PLAYS)
+            self._survive(fresh)
             self.generation += 1
-            self.advance(steps)
+            self.advance(stage.steps - before)
 
-    def _survive(self, children: Array, returns: FloatArray, used: Array) -> None:
-        """Keep the best layers of parents and children, equal ones once; what did not come to an end is no policy."""
-        over = used > 0
-        played = np.arange(self.genotype.size) < used[over, None]
-        vectors, values = np.where(played, children[over], -1), returns[over]
-        if self.population is not None:
-            vectors = np.concatenate([self.population, vectors])
-            values = np.concatenate([self.fitness, values])
-        if not len(values):
+    def _survive(self, fresh: sequences.Flock) -> None:
+        """Keep the best layers of parents and children, equal ones once."""
+        every = self.flock.joined(fresh)
+        if not len(every):
             return
-        _, first = np.unique(values.round(12), axis=0, return_index=True)
+        what = every.vectors if self._noisy else every.means.round(12)
+        _, first = np.unique(what, axis=0, return_index=True)
         first.sort()
-        kept = first[sequences.screen(values[first], self.config.layers, 6 * self.config.population)]
-        self.population, self.fitness = vectors[kept], values[kept]
-        front = sequences.screen(self.fitness, 1, self.config.archive)
+        kept = first[sequences.screen(every.means[first], self.config.layers, 6 * self.config.population)]
+        self.flock = every.rows(kept)
+        # Where returns are random, a newcomer's are those of a winner: it must stand a second test to be reported.
+        proven = np.flatnonzero(self.flock.plays > (PLAYS if self._noisy else 0))
+        means = self.flock.means
         self.archive.items = []
-        for row in front:
-            self.archive.add(self.fitness[row], self.population[row].copy(), self.generation)
+        for row in proven[sequences.screen(means[proven], 1, self.config.archive)]:
+            self.archive.items.append(Candidate(means[row], self.flock.vectors[row].copy(), self.generation))
 
     def episodes(self) -> list[Episode]:
         """The archive's policies played once each, as episodes to learn from (see ``PCN.teach``)."""
@@ -254,15 +256,20 @@ class ParetoEvolution(Agent):
         if self.population is not None:
             arrays["population"] = self.population
             arrays["fitness"] = self.fitness
+        if len(self.flock):
+            arrays.update({f"flock.{name}": array for name, array in vars(self.flock).items()})
         if self._totals:
             dtype = self._candidates().dtype
             arrays["totals.x"] = np.stack([np.frombuffer(key, dtype) for key in self._totals])
             arrays["totals.sum"] = np.stack([total for total, _ in self._totals.values()])
             arrays["totals.count"] = np.array([count for _, count in self._totals.values()])
-        return arrays, {"generation": self.generation}
+        return arrays, {"generation": self.generation, "noisy": self._noisy}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         self.generation = int(facts["generation"])
+        self._noisy = bool(facts["noisy"])
+        if "flock.vectors" in arrays:
+            self.flock = sequences.Flock(*(arrays[f"flock.{name}"] for name in vars(self.flock)))
         self.population = arrays.get("population")
         self.fitness = arrays.get("fitness", self.fitness)
         rows = zip(arrays["archive.x"], arrays["archive.value"], arrays["archive.born"], strict=True)

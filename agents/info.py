@@ -21,6 +21,7 @@ class AlgoInfo:
         avoid: when not to use it, in one sentence.
         multi_policy: true where it learns a set of policies and ``predict`` takes a preference.
         needs_model: true where the environment must have ``momdp()``.
+        several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space).
     """
 
     name: str
@@ -34,3 +35,4 @@ class AlgoInfo:
     avoid: str = ""
     multi_policy: bool = True
     needs_model: bool = False
+    several_actions: bool = False

@@ -65,6 +65,7 @@ class LinearScalarization(Agent):
         paper="Roijers & Whiteson 2017",
         formula="π_w = argmax_π E Σ γ^t w·r_t  for each weight w",
         avoid="non-convex trade-offs matter, or many weights are wanted",
+        several_actions=True,
     )
     Config = LinearConfig
 
@@ -74,6 +75,8 @@ class LinearScalarization(Agent):
         continuous = isinstance(self.action_space, spaces.Box)
         if self.algorithm == "DQN" and continuous:
             raise AgentError(f"DQN needs discrete actions; {self.problem.id} has {self.action_space}. Use SAC or PPO")
+        if self.algorithm == "DQN" and isinstance(self.action_space, spaces.MultiDiscrete):
+            raise AgentError(f"DQN takes one action at a time; {self.problem.id} has {self.action_space}. Use PPO or A2C")
         if self.algorithm in ("SAC", "TD3", "DDPG") and not continuous:
             raise AgentError(
                 f"{self.algorithm} needs continuous actions; {self.problem.id} has {self.action_space}. Use PPO or DQN"

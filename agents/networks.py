@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -22,6 +23,57 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+# ---- linear layers --------------------------------------------------------------------------------------
+
+# torch multiplies float32 matrices with MKL, which uses half the width of the vector unit on processors that are not
+# Intel's; oneDNN, which torch also brings, uses all of it. Its call costs 10 µs more, so it is for large products.
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_LARGE = 2**21
+
+
+def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``left @ rightᵀ + bias`` for ``(n, i)`` and ``(o, i)``, by the faster of two libraries."""
+    if _ONEDNN is not None and len(left) * right.numel() >= _LARGE and left.is_cpu and left.dtype == torch.float32:
+        out: Tensor = _ONEDNN(left, right, bias, "none", [], "")
+        return out
+    return nn.functional.linear(left, right, bias)
+
+
+class _LinearFunction(torch.autograd.Function):
+    """``x Wᵀ + b`` and its gradients, all by :func:`_product`."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(inputs, weight)
+        return _product(inputs, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        inputs, weight = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        return (
+            _product(grad, weight.t()) if needed[0] else None,
+            _product(grad.t(), inputs.t()) if needed[1] else None,
+            grad.sum(dim=0) if needed[2] else None,
+        )
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` for rows ``(n, inputs)``, about twice as fast on large batches where MKL is slow."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Rows ``(n, outputs)``."""
+        if input.dim() != 2:
+            return super().forward(input)
+        if torch.is_grad_enabled():
+            out: Tensor = _LinearFunction.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
+            return out
+        return _product(input, self.weight, self.bias)
+
+
+# ---- networks -------------------------------------------------------------------------------------------
 
 
 class Trunk(nn.Module):
@@ -50,7 +102,7 @@ class Trunk(nn.Module):
             raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
         self.film = mix == "film" and preference > 0
         sizes = [inputs + (0 if self.film else preference), *hidden]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in hidden)
         self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in hidden) if self.film else nn.ModuleList()
         for gate in self.gates:
@@ -78,34 +130,37 @@ class Trunk(nn.Module):
 class PopArt(nn.Module):
     """A linear head for K objectives whose outputs keep their meaning while targets are normalised per objective.
 
-    Outputs are in units of the running standard deviation; when the statistics move, weights and biases are rescaled
-    so that de-normalised outputs stay what they were (van Hasselt et al. 2016; Hessel et al. 2019). An objective that
-    is 100 times larger than another then pulls no harder.
+    Outputs are in units of a standard deviation; when that moves, weights and biases are rescaled so that
+    de-normalised outputs stay what they were (van Hasselt et al. 2016; Hessel et al. 2019). An objective that is 100
+    times larger than another then pulls no harder. The moments run on with every batch; the units in use follow them
+    only once they are a percent off, because rescaling costs more than counting and each time rounds the weights.
 
     Args:
         inputs: features.
         k: objectives.
         outputs: outputs per objective (actions, quantiles, or 1).
         beta: step size of the running moments; early ones are averaged exactly.
+
+    Attributes:
+        mean: what an output of 0 means, ``(K,)``.
+        std: what an output of 1 adds to it, ``(K,)``.
     """
 
+    TOLERANCE = 0.01
     mean: Tensor
-    square: Tensor
+    std: Tensor
+    moments: Tensor
     count: Tensor
 
     def __init__(self, inputs: int, k: int, outputs: int = 1, beta: float = 3e-4) -> None:
         super().__init__()
         self.k, self.outputs, self.beta = k, outputs, beta
-        self.linear = nn.Linear(inputs, outputs * k)
-        self.register_buffer("mean", torch.zeros(k, dtype=torch.float64))
-        self.register_buffer("square", torch.ones(k, dtype=torch.float64))
+        self.linear = Linear(inputs, outputs * k)
+        self.register_buffer("mean", torch.zeros(k))
+        self.register_buffer("std", torch.ones(k))
+        # First and second moment of the targets so far, (2, K), in the precision that their difference needs.
+        self.register_buffer("moments", torch.zeros(2, k, dtype=torch.float64))
         self.register_buffer("count", torch.zeros(1, dtype=torch.float64))
-
-    @property
-    def std(self) -> Tensor:
-        """Standard deviation per objective ``(K,)``, never below 1e-4 of the typical magnitude."""
-        floor = 1e-4 * torch.sqrt(self.square).clamp(min=1e-6)
-        return torch.maximum(torch.sqrt((self.square - self.mean**2).clamp(min=0.0)), floor)
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalised outputs ``(n, outputs, K)``."""
@@ -114,31 +169,44 @@ class PopArt(nn.Module):
 
     def denormalise(self, outputs: Tensor) -> Tensor:
         """Outputs ``(..., K)`` in the unit of the returns."""
-        return outputs * self.std.to(outputs.dtype) + self.mean.to(outputs.dtype)
+        return torch.addcmul(self.mean, outputs, self.std)
 
     def normalise(self, targets: Tensor) -> Tensor:
         """Targets ``(..., K)`` in units of the running statistics."""
-        return (targets - self.mean.to(targets.dtype)) / self.std.to(targets.dtype)
+        return (targets - self.mean) / self.std
 
     @torch.no_grad()
-    def update(self, targets: Tensor) -> None:
-        """Take in targets ``(..., K)`` and rescale the head so that its de-normalised outputs stay the same."""
-        flat = targets.reshape(-1, self.k).double()
-        old_mean, old_std = self.mean.clone(), self.std.clone()
-        self.count += 1
-        step = max(self.beta, 1.0 / float(self.count))
-        self.mean += step * (flat.mean(dim=0) - self.mean)
-        if float(self.count) == 1:
-            self.square.copy_((flat**2).mean(dim=0))
-        else:
-            self.square += step * ((flat**2).mean(dim=0) - self.square)
-        ratio = (old_std / self.std).to(self.linear.weight.dtype)
-        shift = ((old_mean - self.mean) / self.std).to(self.linear.bias.dtype)
-        weight = self.linear.weight.view(self.outputs, self.k, -1)
-        weight *= ratio[None, :, None]
-        bias = self.linear.bias.view(self.outputs, self.k)
-        bias *= ratio
-        bias += shift
+    def update(self, targets: Tensor, followers: Sequence[PopArt] = ()) -> None:
+        """Take in targets ``(..., K)``; where the units move, rescale so that de-normalised outputs stay the same.
+
+        Args:
+            targets: what this head is to predict, in the unit of the returns.
+            followers: heads that use the same units from the beginning (a twin, a target network): averaging weights
+                of heads that normalise differently would change what they say.
+        """
+        flat = targets.numpy().reshape(-1, self.k)
+        count, moments = self.count.numpy(), self.moments.numpy()
+        count += 1
+        step = max(self.beta, 1.0 / float(count[0]))
+        moments[0] += step * (flat.mean(axis=0, dtype=np.float64) - moments[0])
+        moments[1] += step * (np.einsum("nk,nk->k", flat, flat, dtype=np.float64) / len(flat) - moments[1])
+        mean, old_mean, old_std = moments[0], self.mean.numpy(), self.std.numpy()
+        # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
+        floor = 1e-4 * np.maximum(np.sqrt(moments[1]), 1e-6)
+        std = np.maximum(np.sqrt(np.maximum(moments[1] - mean**2, 0.0)), floor)
+        off = np.maximum(np.abs(mean - old_mean), np.abs(std - old_std)) > self.TOLERANCE * std
+        if off.any():
+            mean, std = torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
+            for head in (self, *followers):
+                head._rescale(mean, std)
+
+    def _rescale(self, mean: Tensor, std: Tensor) -> None:
+        """Use these units from now on, saying the same as before."""
+        ratio, shift = self.std / std, (self.mean - mean) / std
+        self.linear.weight.view(self.outputs, self.k, -1).mul_(ratio[:, None])
+        self.linear.bias.view(self.outputs, self.k).mul_(ratio).add_(shift)
+        self.mean.copy_(mean)
+        self.std.copy_(std)
 
 
 class VectorNet(nn.Module):
@@ -216,10 +284,86 @@ def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, Array]
     optimizer.load_state_dict(full)
 
 
-def polyak(target: nn.Module, source: nn.Module, tau: float) -> None:
-    """Move ``target`` a fraction ``tau`` towards ``source``; buffers are copied."""
-    with torch.no_grad():
-        for old, new in zip(target.parameters(), source.parameters(), strict=True):
-            old.lerp_(new, tau)
-        for kept, fresh in zip(target.buffers(), source.buffers(), strict=True):
-            kept.copy_(fresh)
+# ---- learning -------------------------------------------------------------------------------------------
+
+
+def flatten(module: nn.Module) -> Tensor:
+    """Move all parameters of a module into one vector, of which they become views.
+
+    What concerns all parameters (averaging, clipping, Adam) is then one operation instead of one per layer. Each
+    parameter begins on a 64-byte boundary, so the vector has a few unused entries.
+    """
+    parameters = list(module.parameters())
+    starts = np.cumsum([0] + [-(-p.numel() // 16) * 16 for p in parameters])
+    flat = torch.zeros(int(starts[-1]))
+    for parameter, start in zip(parameters, starts[:-1], strict=True):
+        view = flat[start : start + parameter.numel()].view_as(parameter)
+        view.copy_(parameter.detach())
+        parameter.data = view
+    return flat
+
+
+class Adam:
+    """Adam on all parameters of a module as one vector (Kingma & Ba 2015).
+
+    Args:
+        module: its parameters become views of :attr:`values`, their gradients views of :attr:`gradients`.
+        lr: step size; may be set again.
+        clip: largest norm of the gradient.
+    """
+
+    def __init__(self, module: nn.Module, lr: float, clip: float = 10.0) -> None:
+        self.values, self.clip = flatten(module), clip
+        self.gradients = torch.zeros_like(self.values)
+        for parameter in module.parameters():
+            start = parameter.storage_offset()
+            parameter.grad = self.gradients[start : start + parameter.numel()].view_as(parameter)
+        vector = nn.Parameter(self.values)
+        vector.grad = self.gradients
+        self._adam = torch.optim.Adam([vector], lr=lr, fused=True)
+
+    @property
+    def lr(self) -> float:
+        """Step size."""
+        return float(self._adam.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._adam.param_groups[0]["lr"] = value
+
+    def step(self, loss: Tensor) -> None:
+        """One step down the gradient of ``loss``."""
+        self.gradients.zero_()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = float(torch.linalg.vector_norm(self.gradients))
+        if norm > self.clip:
+            self.gradients.mul_(self.clip / norm)
+        self._adam.step()
+
+    def arrays(self, prefix: str) -> dict[str, Array]:
+        """Moments and step count for a checkpoint."""
+        return optimizer_arrays(self._adam, prefix)
+
+    def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
+        """The inverse of :meth:`arrays`."""
+        load_optimizer(self._adam, arrays, prefix)
+
+
+class Target:
+    """A slow copy of a network, for targets (Lillicrap et al. 2016).
+
+    Args:
+        source: the network; flattened by :class:`Adam` already.
+        values: its parameters as one vector.
+
+    Attributes:
+        net: the copy. It learns nothing by itself.
+    """
+
+    def __init__(self, source: nn.Module, values: Tensor) -> None:
+        self.net = copy.deepcopy(source).requires_grad_(False)
+        self.values, self._source = flatten(self.net), values
+
+    def follow(self, tau: float) -> None:
+        """Move a fraction ``tau`` towards the source."""
+        self.values.lerp_(self._source, tau)

@@ -133,6 +133,11 @@ class Problem:
         )
         return synchronous
 
+    def measuring(self, wanted: int) -> VectorEnv[Any, Any, Any]:
+        """Fresh copies to measure in: ``wanted``, or as many as were given where there is no other number of them."""
+        fixed = self.is_vector and self.recipe is None
+        return self.vector(self.env.num_envs if fixed else wanted)
+
     def training(self, n_envs: int) -> VectorEnv[Any, Any, Any]:
         """The copies to learn in: the vector environment that was given, or ``n_envs`` fresh ones."""
         if self.is_vector:

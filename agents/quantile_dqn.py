@@ -263,10 +263,11 @@ class QuantileDQN(UtilityAgent):
         """What the critic expects of each level at the start of an episode."""
         import torch
 
-        env = self.problem.vector(1)
-        observation, _ = env.reset(seed=self.integer_seed("sample"))
+        env = self.problem.measuring(1)
+        observations, _ = env.reset(seed=self.integer_seed("sample"))
         env.close()
-        one = self.features(observation, np.zeros((1, self.k)), np.zeros(1, dtype=np.int64))
+        n = env.num_envs
+        one = self.features(observations, np.zeros((n, self.k)), np.zeros(n, dtype=np.int64))[:1]
         rows = np.repeat(one, len(levels), axis=0)
         with torch.no_grad():
             every = self._distribution(self.net, rows, levels)

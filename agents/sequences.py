@@ -7,7 +7,8 @@ children for each good one.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,104 @@ def play(
     return returns, used, steps
 
 
+@dataclass
+class Flock:
+    """Sequences and what their episodes paid.
+
+    Args:
+        vectors: ``(m, T)``, −1 after the last step that any episode has used.
+        sums: ``(m, K)`` sum of the discounted returns of all episodes.
+        plays: ``(m,)`` episodes.
+    """
+
+    vectors: IntArray
+    sums: FloatArray
+    plays: IntArray
+
+    @classmethod
+    def empty(cls, size: int, k: int) -> Self:
+        """No sequences of ``size`` steps."""
+        return cls(np.zeros((0, size), np.int64), np.zeros((0, k)), np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.plays)
+
+    @property
+    def means(self) -> FloatArray:
+        """Mean returns ``(m, K)``."""
+        return np.asarray(self.sums / self.plays[:, None])
+
+    def rows(self, which: IntArray) -> Flock:
+        """Some of them."""
+        return Flock(self.vectors[which], self.sums[which], self.plays[which])
+
+    def joined(self, other: Flock) -> Flock:
+        """These, then the others."""
+        return Flock(*(np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+class Stage:
+    """Plays sequences in an environment's dynamics and counts the steps.
+
+    Args:
+        dynamics: of one environment.
+        discount: γ.
+        rng: for environments that draw.
+        start: number of the first action.
+        horizon: time limit of the environment.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, discount: float, rng: np.random.Generator, start: int, horizon: int | None
+    ) -> None:
+        self.dynamics, self.discount, self.rng = dynamics, discount, rng
+        self.start, self.horizon, self.steps = start, horizon, 0
+
+    def play(self, vectors: IntArray) -> Flock:
+        """One episode each. What did not come to an end is no policy, and is left out."""
+        returns, used = self._episodes(vectors)
+        over = used > 0
+        played = np.arange(vectors.shape[1]) < used[over, None]
+        return Flock(np.where(played, vectors[over], -1), returns[over], np.ones(int(over.sum()), np.int64))
+
+    def again(self, flock: Flock, times: int) -> Flock:
+        """``times`` more episodes of each; those of which one does not end are left out."""
+        m, size = flock.vectors.shape
+        returns, used = self._episodes(np.repeat(flock.vectors, times, axis=0))
+        used = used.reshape(m, times)
+        sums = flock.sums + returns.reshape(m, times, -1).sum(axis=1)
+        # An episode that lasts longer than those before it goes on with the last action: write that out.
+        longest = np.maximum(used.max(axis=1), lengths(flock.vectors))
+        vectors = np.where(np.arange(size) < longest[:, None], fill(flock.vectors), -1)
+        return Flock(vectors, sums, flock.plays + times).rows(np.flatnonzero(used.min(axis=1) > 0))
+
+    def differs(self, flock: Flock) -> bool:
+        """Does another episode of sequences that were played once pay something else?"""
+        return not np.array_equal(self._episodes(flock.vectors)[0], flock.sums)
+
+    def _episodes(self, vectors: IntArray) -> tuple[FloatArray, IntArray]:
+        size = vectors.shape[1]
+        returns, used, steps = play(self.dynamics, vectors, self.discount, self.rng, self.start)
+        self.steps += steps
+        if size >= (self.horizon or np.inf):
+            used = np.where(used < 0, size, used)  # over by the time limit
+        return returns, used
+
+
+def race(stage: Stage, flock: Flock, plays: int) -> Flock:
+    """The better part of a flock after ``plays`` episodes each, where returns are random.
+
+    Each round keeps the quarter on the best layers of non-dominated means and plays it four times as often, so that
+    most episodes go to those between which a choice is hard (successive halving; Karnin, Koren & Somekh 2013).
+    """
+    done = 1
+    while done < plays:
+        flock = flock.rows(screen(flock.means, len(flock), len(flock) // 4))
+        flock = stage.again(flock, min(4 * done, plays) - done)
+        done = min(4 * done, plays)
+    return flock
+
+
 @jit
 def breed(parents: IntArray, lengths: IntArray, n: int, n_actions: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """``n`` children ``(n, T)`` of sequences ``(p, T)`` of which the first ``lengths`` (p,) steps matter.
@@ -131,16 +230,40 @@ def breed(parents: IntArray, lengths: IntArray, n: int, n_actions: int, rng: np.
 
 
 def screen(values: FloatArray, layers: int, most: int) -> IntArray:
-    """Rows of ``values`` ``(n, K)`` on the first few non-dominated layers, equal points once, ``most`` at most."""
+    """Rows of ``values`` ``(n, K)`` on the first few non-dominated layers, ``most`` at most, well spread."""
     left = np.arange(len(values))
     kept: list[IntArray] = []
+    room = most
     for _ in range(layers):
-        if not len(left) or sum(map(len, kept)) >= most:
+        if not len(left) or room <= 0:
             break
         best = nondominated_mask(values[left])
-        kept.append(left[best])
+        layer = left[best]
+        kept.append(layer if len(layer) <= room else layer[spread(values[layer], room)])
+        room -= len(kept[-1])
         left = left[~best]
-    return np.concatenate(kept)[:most] if kept else np.zeros(0, dtype=np.int64)
+    return np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64)
+
+
+@jit
+def spread(values: FloatArray, most: int) -> NDArray[np.int64]:
+    """``most`` rows of ``values`` ``(n, K)`` far from one another: always the farthest from those before.
+
+    The best of each objective come first, so extremes stay (farthest-first traversal, Gonzalez 1985).
+    """
+    n, k = values.shape
+    unit, far, chosen = np.empty((n, k)), np.full(n, np.inf), np.empty(most, dtype=np.int64)
+    for j in range(k):
+        low, span = values[:, j].min(), values[:, j].max() - values[:, j].min()
+        unit[:, j] = (values[:, j] - low) / (span if span > 0 else 1.0)
+    for c in range(most):
+        chosen[c] = values[:, c].argmax() if c < k else far.argmax()
+        for i in range(n):
+            away = 0.0
+            for j in range(k):
+                away += (unit[i, j] - unit[chosen[c], j]) ** 2
+            far[i] = min(far[i], away)
+    return chosen
 
 
 def lengths(sequences: IntArray) -> IntArray:

@@ -166,18 +166,13 @@ class VectorQLambda(ConditionedQ):
             batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
         obs, weights, actions, raw = (torch.from_numpy(x) for x in batch)
         targets = self.net.head.normalise(raw).float()
-        for group in self.optimizer.param_groups:
-            group["lr"] = c.lr * (1.0 + (c.lr_end - 1.0) * self.progress)
+        self.optimizer.lr = c.lr * (1.0 + (c.lr_end - 1.0) * self.progress)
         for _ in range(c.epochs):
             order = torch.from_numpy(rng.permutation(len(actions)))
             for rows in order.chunk(c.minibatches):
                 out = self.net(obs[rows], weights[rows])
                 chosen = out[torch.arange(len(rows)), actions[rows]]
-                loss = torch.nn.functional.mse_loss(chosen, targets[rows])
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-                self.optimizer.step()
+                self.optimizer.step(torch.nn.functional.mse_loss(chosen, targets[rows]))
 
     def _imitable(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array] | None:
         """At most ``n`` steps of remembered episodes that show more than is expected; as :meth:`_collect` has them."""

@@ -91,7 +91,7 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         check_options(options, (), type(self).__name__)
         observation, info = self.simulator.reset(seed=seed)
         self._steps = 0
-        return np.array(observation), dict(info)
+        return np.array(observation), {k: v.copy() if type(v) is np.ndarray else v for k, v in info.items()}
 
     def step(self, action: Any) -> tuple[Any, FloatArray, bool, bool, Info]:
         """Take one action; ``info["original_reward"]`` is the simulator's own scalar reward.
@@ -107,6 +107,9 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
             valid = action if self._checked.fits(action) else check_one(action, self.action_space)[0]
         observation, reward, terminated, truncated, info = self.simulator.step(valid)
         rewards = self._split(valid, reward, terminated, info)
+        for key, value in info.items():
+            if type(value) is np.ndarray:
+                info[key] = value.copy()  # some releases of Gymnasium hand out the simulator's own memory
         info["original_reward"] = reward
         self._steps += 1
         if terminated or truncated or self._steps >= self._limit:

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
 from morl.agents import registry
 from morl.agents.base import Agent
 from morl.agents.callbacks import CheckpointCallback
+from morl.envs.vector import SyncVectorEnv
 from morl.spec import AgentError, EnvError, FloatArray, MorlError, RunError, SpecError, UnknownNameError
 from morl.testing import problems
 
@@ -326,6 +328,24 @@ def check_without_model(case: Case) -> str | None:
     case.require(len(agent.front(episodes=10)) >= 1, "the front is empty")
     case.require(agent.eval_steps > 0, "sampled evaluation was not counted")
     return None
+
+
+def check_autoreset_modes(case: Case) -> str | None:
+    """Vector environments are learned in whatever their autoreset mode, also where all copies end in the same step."""
+    if case.agent.info.needs_model or not case.discrete:
+        return "has no use for copies of an environment" if case.agent.info.needs_model else None
+    refused = []
+    for mode in AutoresetMode:
+        copies: Any = SyncVectorEnv([lambda: problems.Plain(problems.deterministic())] * 3, autoreset_mode=mode)
+        try:
+            agent = case.make(copies).learn(case.steps)
+        except AgentError as error:
+            case.require("autoreset mode" in str(error), f"does not learn in mode {mode.name}: {error}")
+            refused.append(mode.name)
+            continue
+        case.require(len(agent.front(episodes=3)) >= 1, f"the front is empty in mode {mode.name}")
+    case.require(len(refused) < 3, "learns in no autoreset mode")
+    return f"refuses {', '.join(refused)} by name" if refused else None
 
 
 def check_broken_rewards(case: Case) -> str | None:
