@@ -76,7 +76,9 @@ class LinearScalarization(Agent):
         if self.algorithm == "DQN" and continuous:
             raise AgentError(f"DQN needs discrete actions; {self.problem.id} has {self.action_space}. Use SAC or PPO")
         if self.algorithm == "DQN" and isinstance(self.action_space, spaces.MultiDiscrete):
-            raise AgentError(f"DQN takes one action at a time; {self.problem.id} has {self.action_space}. Use PPO or A2C")
+            raise AgentError(
+                f"DQN takes one action at a time; {self.problem.id} has {self.action_space}. Use PPO or A2C"
+            )
         if self.algorithm in ("SAC", "TD3", "DDPG") and not continuous:
             raise AgentError(
                 f"{self.algorithm} needs continuous actions; {self.problem.id} has {self.action_space}. Use PPO or DQN"
