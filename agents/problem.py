@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import mo_spec
+from morl.envs.registration import recipe
 from morl.momdp import MOMDP
 from morl.spec import AgentError, EnvError, MOSpec, UnknownNameError
 
@@ -44,7 +44,7 @@ class Problem:
         self.action_space: spaces.Space[Any] = getattr(env, prefix + "action_space")
         self.discount = self.spec.discount if discount is None else float(discount)
         self.horizon = self._horizon()
-        self.recipe = _recipe(env)
+        self.recipe = recipe(env)
         self._model: MOMDP | None = None
         self._asked = False
 
@@ -123,7 +123,7 @@ class Problem:
                 copied: VectorEnv[Any, Any, Any] = copy.deepcopy(self.env)
                 return copied
             raise AgentError(
-                f"{self.id} was given as {self.env.num_envs} environments and cannot be made {num_envs} times from an id; "
+                f"{self.id} was given as {self.env.num_envs} environments and has no id to make {num_envs} from; "
                 f"set n_envs and eval_envs to {self.env.num_envs}, or give a registered id"
             )
         from morl.envs.vector import SyncVectorEnv
@@ -162,20 +162,3 @@ class Problem:
             return gym.make(spec)  # with the wrappers that it lists
         twin: gym.Env[Any, Any] = copy.deepcopy(self.env)
         return twin
-
-
-_CALL_ONLY = ("render_mode", "num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "max_episode_steps")
-"""What Gymnasium adds to the arguments in a spec: how one call was made, not which problem it is."""
-
-
-def _recipe(env: Any) -> EnvSpec | None:
-    """The spec that makes this problem again, or ``None`` where wrappers around it say more than the spec does."""
-    spec: EnvSpec | None = getattr(env, "spec", None)
-    if spec is None or spec.additional_wrappers or spec.kwargs.get("wrappers"):
-        return None
-    if isinstance(env, VectorEnv) and env is not env.unwrapped:
-        return None
-    clean = copy.copy(spec)
-    clean.kwargs = {key: value for key, value in spec.kwargs.items() if key not in _CALL_ONLY}
-    clean.max_episode_steps = spec.kwargs.get("max_episode_steps", spec.max_episode_steps)
-    return clean

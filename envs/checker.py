@@ -15,7 +15,7 @@ import gymnasium as gym
 
 from morl.envs.checks import contract, isolation, lifecycle, models, vectors
 from morl.envs.checks.case import Case, Check
-from morl.envs.registration import find, make
+from morl.envs.registration import find, make, recipe
 from morl.spec import EnvError, MorlError
 
 CHECKS: dict[str, Check] = {
@@ -86,14 +86,13 @@ def as_case(target: Any, steps: int = 200, seed: int = 0) -> Case:
     """
     if isinstance(target, str):
         spec, _ = find(target)
-        name = spec.id
-        return Case(lambda **kw: _quietly(lambda: make(name, **kw)), name, name, steps, seed)
+        return Case(lambda **kw: _quietly(lambda: make(spec, **kw)), spec.id, spec, steps, seed)
     if isinstance(target, gym.Env):
         from copy import deepcopy
 
-        if target.spec is not None and target.spec.id in gym.registry and not isinstance(target, gym.Wrapper):
-            spec = target.spec
-            return Case(lambda **kw: _quietly(lambda: make(spec, **kw)), spec.id, spec.id, steps, seed)
+        again = recipe(target)
+        if again is not None and again.id in gym.registry:
+            return Case(lambda **kw: _quietly(lambda: make(again, **kw)), again.id, again, steps, seed)
         return Case(lambda **kw: deepcopy(target), type(target).__name__, None, steps, seed)
     if callable(target):
         return Case(target, getattr(target, "__name__", "environment"), None, steps, seed)

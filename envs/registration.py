@@ -6,6 +6,7 @@ is added here are the vector-reward checks, packages imported on demand, and err
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.metadata
 import importlib.util
@@ -292,8 +293,9 @@ def make_vec(
         id: as for :func:`make`.
         num_envs: number of copies.
         vectorization_mode: ``"native"`` (arrays all the way; ours have it), ``"sync"`` (one after the other),
-            ``"async"`` (one process each); ``None`` is native where it exists, else sync.
-        kwargs: ``autoreset_mode`` and arguments of the environment.
+            ``"async"`` (in worker processes, one per core); ``None`` is native where it exists, else sync.
+        kwargs: ``autoreset_mode``, arguments of the environment and, for ``"async"``, those of
+            :class:`~morl.envs.vector.AsyncVectorEnv` (``num_workers``, ``context``, ``timeout``).
 
     Raises:
         EnvError: there is no native form, or any error of :func:`make`.
@@ -317,11 +319,33 @@ def make_vec(
         raise EnvError(f"vectorization_mode is {mode!r}; expected 'native', 'sync', 'async' or None")
     if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
         raise EnvError(f"num_envs is {num_envs!r}; expected a positive integer")
-    vector_kwargs = {key: kwargs.pop(key) for key in ("autoreset_mode",) if key in kwargs}
+    own = ("autoreset_mode", "num_workers", "context", "timeout") if mode == "async" else ("autoreset_mode",)
+    vector_kwargs = {key: kwargs.pop(key) for key in own if key in kwargs}
     maker = _Maker(spec, kwargs)
     env: MOVectorEnv = kinds[mode]([maker] * num_envs, **vector_kwargs)
     env.spec = spec
     return env
+
+
+_CALL_ONLY = ("render_mode", "num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "max_episode_steps")
+"""What Gymnasium adds to the arguments in a spec: how one call was made, not which problem it is."""
+
+
+def recipe(env: Any) -> EnvSpec | None:
+    """The spec that makes this problem again, or ``None`` where wrappers around it say more than the spec does.
+
+    Args:
+        env: a single environment or a vector environment; the spec makes either.
+    """
+    spec: EnvSpec | None = getattr(env, "spec", None)
+    if spec is None or spec.additional_wrappers or spec.kwargs.get("wrappers"):
+        return None
+    if isinstance(env, gym.vector.VectorEnv) and env is not env.unwrapped:
+        return None
+    clean = copy.copy(spec)
+    clean.kwargs = {key: value for key, value in spec.kwargs.items() if key not in _CALL_ONLY}
+    clean.max_episode_steps = spec.kwargs.get("max_episode_steps", spec.max_episode_steps)
+    return clean
 
 
 class _Maker:

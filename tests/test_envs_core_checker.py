@@ -438,3 +438,8 @@ class TestDiscoveryConforms(EnvConformance):
     env = "morl/ScientificDiscovery-v0"
     steps = 100
     skip = ("front",)
+
+
+def test_an_environment_is_checked_with_the_arguments_it_was_made_with() -> None:
+    env = morl.make("morl/MountainCar-v0", objectives=("time", "move"), max_episode_steps=9)
+    assert [str(f) for f in find_faults(env, only=["spaces", "single-vector", "vector"], steps=30)] == []

@@ -279,3 +279,12 @@ def test_infos_stack_and_unstack() -> None:
     value = infos[2]["v"]  # type: ignore[index]
     value[:] = 9
     assert out["v"][2].tolist() == [0, 1]
+
+
+def test_make_vec_says_how_many_workers_share_the_copies() -> None:
+    env: Any = morl.make_vec("morl/MountainCar-v0", 3, vectorization_mode="async", num_workers=2, timeout=30.0)
+    try:
+        assert (env.num_envs, len(env._processes), env.timeout) == (3, 2, 30.0)
+        assert env.reset(seed=0)[0].shape == (3, 2)
+    finally:
+        env.close()

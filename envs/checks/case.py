@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from morl.envs.core import mo_spec
 from morl.spec import MOSpec
@@ -37,14 +38,14 @@ class Case:
     Args:
         make: makes a fresh one.
         name: how messages call it.
-        id: its registered id, or ``None``.
+        registered: the spec that makes it, alone and as a vector environment; ``None`` where there is none.
         steps: length of the rollouts.
         seed: of resets and actions.
     """
 
     make: Callable[..., Any]
     name: str
-    id: str | None = None
+    registered: EnvSpec | None = None
     steps: int = 200
     seed: int = 0
     _spec: MOSpec | None = field(default=None, repr=False)

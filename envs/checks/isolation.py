@@ -205,7 +205,7 @@ def spec_round_trip(case: Case) -> Iterator[Finding]:
     env = case.make()
     spec = env.spec
     env.close()
-    if case.id is None or spec is None:
+    if case.registered is None or spec is None:
         return
     try:
         text = spec.to_json()

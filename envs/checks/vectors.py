@@ -85,11 +85,8 @@ def shapes(case: Case) -> Iterator[Finding]:
 
 def _native(case: Case, n: int, mode: AutoresetMode = AutoresetMode.NEXT_STEP) -> Any:
     """The registered native vector form, or ``None``."""
-    from morl.envs.registration import find, make_vec
+    from morl.envs.registration import make_vec
 
-    if case.id is None:
+    if case.registered is None or case.registered.vector_entry_point is None:
         return None
-    spec, _ = find(case.id)
-    if spec.vector_entry_point is None:
-        return None
-    return make_vec(case.id, n, vectorization_mode="native", autoreset_mode=mode)
+    return make_vec(case.registered, n, vectorization_mode="native", autoreset_mode=mode)
