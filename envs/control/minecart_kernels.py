@@ -92,7 +92,7 @@ def _dig(cart: FloatArray, mines: FloatArray, capacity: float, noise: FloatArray
     first = max(0.0, mine[2] + mine[3] * noise[at, 0])
     second = max(0.0, mine[4] + mine[5] * noise[at, 1])
     total, free = first + second, capacity - (cart[ORE_0] + cart[ORE_1])
-    if total > free:
+    if total > free and total > 0.0:  # rounding may leave less than no room, and two mines may yield nothing
         scale = free / total
         first, second = first * scale, second * scale
     cart[ORE_0] += first
