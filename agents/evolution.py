@@ -25,7 +25,6 @@ from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
 from morl.spec import AgentError, FloatArray
 
-
 PLAYS = 16
 """Brood with random returns: episodes that a sequence of the population plays per generation."""
 
@@ -40,9 +39,9 @@ class EvolutionConfig(AgentConfig):
     episodes: int = option(1, "episodes per policy and generation (more where returns are random)", low=1)
     hidden: int = option(16, "units of genotype 'network'", low=1)
     length: int | None = option(None, "steps of genotype 'sequence'; None is the time limit", low=1)
-    brood: int = option(
-        0,
-        "genotype 'sequence' of batched environments: children per generation; 0 is pymoo's way",
+    brood: int | None = option(
+        None,
+        "children per generation where sequences can be played in bulk; None is 5 × population, 0 is pymoo's way",
         low=0,
     )
     layers: int = option(4, "brood: layers of non-dominated returns that may breed", low=1)
@@ -53,12 +52,14 @@ class EvolutionConfig(AgentConfig):
 class ParetoEvolution(Agent):
     """Evolves a set of policies towards the whole Pareto front, non-convex parts included.
 
-    Where the environment is deterministic and steps cheaply in bulk, ``brood`` breeds tens of thousands of action
-    sequences per generation, plays them in the environment's own dynamics, and keeps a few layers of non-dominated
-    returns; its best episodes can teach other agents (:meth:`episodes`).
+    Where the environment steps cheaply in bulk, ``brood`` breeds up to tens of thousands of action sequences per
+    generation, plays them in the environment's own dynamics, and keeps a few layers of non-dominated returns; its best
+    episodes can teach other agents (:meth:`episodes`). A sequence is an open-loop policy: all that is needed where
+    nothing is random, and good where chance decides amounts but not ways.
 
     Where returns are random, every survivor is played again in each generation and its returns are averaged over its
-    whole life, so a lucky episode does not keep a policy alive.
+    whole life, so a lucky episode does not keep a policy alive; with ``brood`` children must also win a race of
+    repeated episodes, and none is reported before it has been played again.
     """
 
     info = AlgoInfo(
@@ -82,11 +83,13 @@ class ParetoEvolution(Agent):
         self.fitness: FloatArray = np.zeros((0, self.k))
         self.generation = 0
         self._totals: dict[bytes, tuple[FloatArray, int]] = {}
+        bulk = isinstance(self.genotype, Sequence) and sequences.dynamics_of(self.problem) is not None
+        self._brood: int = (5 * c.population if bulk else 0) if c.brood is None else c.brood
         self.flock = sequences.Flock.empty(self.genotype.size, self.k)
         self._noisy = False
 
     def _learn(self, until: int) -> None:
-        if self.config.brood:
+        if self._brood:
             self._learn_brood(until)
             return
         rng = self.rng("explore", self._segment)
@@ -137,9 +140,9 @@ class ParetoEvolution(Agent):
             before = stage.steps
             if len(self.flock):
                 spans = sequences.lengths(self.flock.vectors)
-                children = sequences.breed(self.flock.vectors, spans, c.brood, n_actions, rng)
+                children = sequences.breed(self.flock.vectors, spans, self._brood, n_actions, rng)
             else:
-                children = sequences.random_runs(c.brood, size, n_actions, rng)
+                children = sequences.random_runs(self._brood, size, n_actions, rng)
             fresh = stage.play(children)
             if not self._noisy:
                 self._noisy = stage.differs(self.flock.rows(np.arange(min(8, len(self.flock)))))

@@ -12,6 +12,7 @@ from morl.agents import sequences
 from morl.agents.observations import Encoder, StateIndex, is_countable
 from morl.agents.policies import Array, Memory, PolicySet, TablePolicies
 from morl.agents.problem import Problem
+from morl.envs.tables import tables_of
 from morl.spec import AgentError, FloatArray, IntArray
 
 MAX_TABLE = 20_000
@@ -211,6 +212,14 @@ class NetworkPolicies(PolicySet):
         return action.reshape(len(x), *box.shape).astype(box.dtype), memory
 
 
+def _nothing_is_random(problem: Problem) -> bool:
+    """Is there a finite model with one start and certain outcomes, and a time limit?"""
+    if problem.model is None or problem.horizon is None:
+        return False
+    tables = tables_of(problem.model)
+    return not tables.random and not tables.ragged and len(tables.start_states) == 1
+
+
 def _count(problem: Problem) -> int:
     space = problem.action_space
     assert isinstance(space, spaces.Discrete)  # make_genotype has checked
@@ -224,12 +233,17 @@ def _first(problem: Problem) -> int:
 
 
 def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) -> Genotype:
-    """The genotype of that kind; ``"auto"`` takes a table where observations can be counted, else a network.
+    """The genotype of that kind; ``"auto"`` takes what is smallest and sufficient.
+
+    That is a sequence where a finite model shows that nothing is random (an open-loop policy then does all that any
+    policy can), a table where observations can be counted, and else a network.
 
     Raises:
         AgentError: the kind does not suit the environment.
     """
     discrete = isinstance(problem.action_space, spaces.Discrete)
+    if kind == "auto" and discrete and _nothing_is_random(problem):
+        kind = "sequence"
     if kind == "auto":
         kind = "table" if discrete and _all_observations(problem) is not None else "network"
     if kind in ("table", "sequence") and not discrete:

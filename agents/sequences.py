@@ -7,6 +7,7 @@ children for each good one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,16 +15,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morl.agents.problem import Problem
-from morl.envs.batched import BatchedEnv, Dynamics
+from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
+from morl.envs.tables import tables_of
 from morl.exact.compiled import jit
+from morl.momdp import MOMDP
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray
+
+
+class FiniteDynamics(Dynamics):
+    """A finite model moved by table look-up; its state is one number."""
+
+    def __init__(self, problem: Problem, model: MOMDP) -> None:
+        self.tables, self.mo_spec = tables_of(model), problem.spec
+        self.observation_space, self.action_space = problem.observation_space, problem.action_space
+
+    def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
+        """Start states."""
+        drawn = np.searchsorted(self.tables.start_cumulative, rng.random(n), side="right")
+        return {"state": self.tables.start_states[np.minimum(drawn, len(self.tables.start_states) - 1)]}
+
+    def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
+        """One look-up per copy."""
+        tables = self.tables
+        rows = tables.row_ptr[state["state"]] + actions
+        if tables.random:
+            rows = tables.choose(rows, rng)
+        after = tables.target[rows]
+        return Transition({"state": after}, tables.rewards[rows], tables.terminal[after])
+
+    def observe(self, state: State) -> np.ndarray[Any, Any]:
+        """State numbers."""
+        return state["state"].copy()
 
 
 def dynamics_of(problem: Problem) -> Dynamics | None:
     """The pure dynamics behind an environment, or ``None`` where it has none or a wrapper changes the problem."""
     base = problem.env.unwrapped
-    return base.dynamics if isinstance(base, BatchedEnv) and not problem._changed() else None
+    if isinstance(base, BatchedEnv):
+        return None if problem._changed() else base.dynamics
+    if problem.model is None or tables_of(problem.model).ragged:
+        return None
+    return FiniteDynamics(problem, problem.model)
 
 
 def fill(sequences: IntArray) -> IntArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,13 @@ from hypothesis import strategies as st
 import morl
 from morl.agents import sequences
 from morl.agents.evolution import ParetoEvolution
+from morl.agents.genotypes import Sequence, Table
 from morl.agents.problem import Problem
 from morl.pareto.indicators import hypervolume, nondominated_mask
 from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case
 
-CART = "morl/MinecartDeterministic-v0"
+CART, STOCHASTIC = "morl/MinecartDeterministic-v0", "morl/Minecart-v0"
 CASE = Case(ParetoEvolution, {"n_envs": 20, "population": 12}, optimum_steps=8000)
 # Whole returns are all that evolution sees, so what would come after a time limit cannot be known.
 NOT = {"truncation"}
@@ -101,16 +104,70 @@ def test_brood_resumes_bit_for_bit(tmp_path: object) -> None:
         np.testing.assert_array_equal(array, two._state()[0][name])
 
 
-def test_brood_refuses_random_returns_and_other_genotypes() -> None:
-    with pytest.raises(AgentError, match="random returns"):
-        ParetoEvolution("morl/Minecart-v0", seed=0, genotype="sequence", brood=2000, length=60).learn(2_000_000)
+def test_brood_averages_random_returns(tmp_path: Path) -> None:
+    agent = ParetoEvolution(STOCHASTIC, seed=0, genotype="sequence", brood=4000, length=60).learn(3_000_000)
+    assert agent._noisy
+    assert agent.flock.plays.min() >= 16
+    promised, played = agent.archive.values, agent._evaluator.evaluate(agent._policies(None), 400)
+    assert len(promised) > 3
+    # No luck is reported: on average the promise is kept, and single ones within the noise of the fewest episodes.
+    np.testing.assert_allclose((promised - played.mean).mean(axis=0), 0.0, atol=0.02)
+    spread = np.sqrt(np.einsum("mkk->mk", played.covariance) * 400 / 32).max()
+    assert np.abs(promised - played.mean).max() < 5 * spread
+    agent.save(tmp_path)
+    twin = ParetoEvolution.load(tmp_path, STOCHASTIC)
+    agent.learn(300_000)
+    twin.learn(300_000)
+    np.testing.assert_array_equal(agent.archive.values, twin.archive.values)
+
+
+def test_brood_refuses_other_genotypes() -> None:
     with pytest.raises(AgentError, match="batched dynamics"):
         ParetoEvolution(CART, seed=0, brood=500).learn(1000)
 
 
+def test_a_race_keeps_the_better_ones_and_counts_their_episodes() -> None:
+    dynamics = sequences.dynamics_of(Problem(STOCHASTIC))
+    assert dynamics is not None
+    stage = sequences.Stage(dynamics, 0.98, np.random.default_rng(0), 0, 1000)
+    flock = stage.play(sequences.random_runs(4000, 60, 6, np.random.default_rng(1)))
+    played = stage.steps
+    kept = sequences.race(stage, flock, 16)
+    assert 0 < len(kept) <= len(flock) // 16 + 1
+    assert (kept.plays == 16).all()
+    assert stage.steps > played
+    assert kept.means.sum(axis=1).mean() > flock.means.sum(axis=1).mean()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+@settings(max_examples=30, deadline=None)
+def test_spread_keeps_extremes_and_distances(seed: int, most: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(40, 3))
+    chosen = sequences.spread(values, most)
+    assert len(chosen) == most
+    assert len(set(chosen.tolist())) >= most - 2  # one point may be best in several objectives
+    if most >= 3:
+        assert (values[chosen].max(axis=0) == values.max(axis=0)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["DeepSeaTreasureConcave-v0", "DeepSeaTreasureMirrored-v0", "FruitTree-v0"])
+def test_finds_the_whole_front_of_finite_deterministic_environments(name: str, seed: int) -> None:
+    agent = ParetoEvolution(f"morl/{name}", seed=seed).learn(300_000)
+    assert isinstance(agent.genotype, Sequence)
+    found, truth = agent.front().points, agent.problem.env.unwrapped.pareto_front().points
+    np.testing.assert_allclose(found[np.lexsort(found.T)], truth[np.lexsort(truth.T)], atol=1e-9)
+
+
+def test_chance_in_a_finite_model_makes_tables_of_actions() -> None:
+    assert isinstance(ParetoEvolution("morl/ResourceGathering-v0", seed=0).genotype, Table)
+
+
 @pytest.mark.parametrize("algorithm", ["nsga2", "nsga3", "moead"])
 def test_selections_solve_the_concave_sea(algorithm: str) -> None:
-    agent = ParetoEvolution("morl/DeepSeaTreasureConcave-v0", seed=0, algorithm=algorithm, population=40)
+    agent = ParetoEvolution(
+        "morl/DeepSeaTreasureConcave-v0", seed=0, genotype="table", algorithm=algorithm, population=40
+    )
     truth = agent.problem.env.unwrapped.pareto_front()
     agent.learn(60_000)
     front = agent.front()

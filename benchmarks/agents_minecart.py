@@ -1,0 +1,206 @@
+"""The minecart: what the shipped agents reach with the shipped options, against wall-clock and steps, seed by seed.
+
+    python benchmarks/agents_minecart.py                            # every part, five seeds: about 20 minutes
+    python benchmarks/agents_minecart.py linear --seeds 0 1         # writes docs/agents/curves/minecart_linear.json
+
+- ``linear``: VectorQLambda on the deterministic minecart, expected utility of linear preferences.
+- ``stochastic``: the same question on the stochastic minecart, for ParetoEvolution.
+- ``pcn``: PCN on the deterministic minecart, hypervolume against the published front's.
+- ``evolution``: ParetoEvolution on the deterministic minecart, hypervolume.
+
+Every measurement plays fresh episodes: the agent's front (hypervolume), and for the parts about expected utility the
+policy that the agent gives for each of 300 uniformly drawn weights (otherwise that of the front's best point for it).
+Seconds and CPU seconds are of one thread, from the agent's creation on, measurements included; compilation (once per
+machine, cached) is done before. The published front comes from ``mo-gymnasium`` (extra ``peers``): it is computed from
+an idealised geometry and not by rollouts, and part of it cannot be reached; the best known front is replayed in the
+environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import morl
+from morl.agents import registry
+from morl.agents.base import Agent
+from morl.agents.callbacks import Callback
+from morl.agents.config import tuned_options
+from morl.pareto.indicators import hypervolume
+from morl.spec import FloatArray
+
+CURVES = Path(__file__).resolve().parents[1] / "docs" / "agents" / "curves"
+DETERMINISTIC, STOCHASTIC = "morl/MinecartDeterministic-v0", "morl/Minecart-v0"
+REFERENCE_POINT = np.array([0.0, 0.0, -200.0])
+DISCOUNT = 0.98
+WEIGHTS = np.random.default_rng(0).dirichlet(np.ones(3), 300)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One question.
+
+    Args:
+        agent: name of the algorithm; its options are the tuned ones of the package.
+        env: environment id.
+        steps: environment steps of a run; schedules stretch over them.
+        every: environment steps between measurements.
+        episodes: episodes per policy and measurement.
+        indicator: which curve the bar is about.
+        bar: share of the reference's indicator (or, with ``absolute``, its value) that is asked for.
+        limit: within how many seconds.
+    """
+
+    agent: str
+    env: str
+    steps: int
+    every: int
+    episodes: int
+    indicator: str
+    bar: float
+    limit: float
+    absolute: bool = False
+
+
+PARTS = {
+    "linear": Part("VectorQLambda", DETERMINISTIC, 6_000_000, 250_000, 1, "expected_utility", 0.95, 120.0),
+    "stochastic": Part("ParetoEvolution", STOCHASTIC, 60_000_000, 5_000_000, 20, "expected_utility", 0.90, 180.0),
+    "pcn": Part("PCN", DETERMINISTIC, 1_000_000, 100_000, 1, "hypervolume", 0.95, 10.0),
+    "evolution": Part("ParetoEvolution", DETERMINISTIC, 60_000_000, 2_000_000, 1, "hypervolume", 98.0, 60.0, True),
+}
+
+
+def published_front(env: str) -> FloatArray:
+    """The points that the reference suite publishes for γ = 0.98, ``(n, 3)``."""
+    import mo_gymnasium
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        name = "minecart-v0" if env == STOCHASTIC else "minecart-deterministic-v0"
+        return np.array(mo_gymnasium.make(name).unwrapped.pareto_front(gamma=DISCOUNT))
+
+
+def best_known_front(env: str) -> FloatArray:
+    """Points that were reached in rollouts, ``(n, 3)``."""
+    return np.asarray(morl.make(env).unwrapped.best_known_front().points)
+
+
+def indicators(points: FloatArray) -> dict[str, float]:
+    """Hypervolume and expected utility of a front."""
+    return {
+        "hypervolume": float(hypervolume(points, REFERENCE_POINT)),
+        "expected_utility": float((WEIGHTS @ points.T).max(axis=1).mean()),
+    }
+
+
+class Curve(Callback):
+    """Measures the agent every so many steps and keeps the figures."""
+
+    def __init__(self, part: Part) -> None:
+        self.part, self.next = part, part.every
+        self.began, self.began_cpu = time.perf_counter(), time.process_time()
+        self.columns: dict[str, list[float]] = {
+            name: []
+            for name in ("seconds", "cpu_seconds", "steps", "evaluation_steps", "hypervolume", "expected_utility")
+        }
+
+    def on_step(self, agent: Agent) -> bool:
+        if agent.num_timesteps >= self.next or agent.num_timesteps >= self.part.steps:
+            self.next = (agent.num_timesteps // self.part.every + 1) * self.part.every
+            self.measure(agent)
+        return True
+
+    def measure(self, agent: Agent) -> None:
+        points = agent.front(2 * self.part.episodes).points
+        reached = indicators(points)
+        if self.part.indicator == "expected_utility":
+            values = agent.evaluate(WEIGHTS, self.part.episodes).mean
+            reached["expected_utility"] = float((WEIGHTS * values).sum(axis=1).mean())
+        row = {
+            "seconds": time.perf_counter() - self.began,
+            "cpu_seconds": time.process_time() - self.began_cpu,
+            "steps": agent.num_timesteps,
+            "evaluation_steps": agent.eval_steps,
+            **reached,
+        }
+        for name, value in row.items():
+            self.columns[name].append(round(value, 6))
+
+
+def run(part: Part, seed: int) -> dict[str, Any]:
+    """One run of the shipped agent with the shipped options."""
+    curve = Curve(part)
+    agent = registry.get(part.agent)(part.env, tuned_options(part.agent, part.env), seed=seed, eval_envs=512)
+    agent.learn(part.steps, callback=curve)
+    return {"agent": part.agent, "seed": seed, **curve.columns}
+
+
+def when(run: dict[str, Any], part: Part, level: float) -> str:
+    """The first measurement at which a run has reached the bar, in words."""
+    reached = [i for i, value in enumerate(run[part.indicator]) if value >= level]
+    if not reached:
+        return "not reached"
+    i = reached[0]
+    return (
+        f"{run['seconds'][i]:.1f} s ({run['cpu_seconds'][i]:.1f} CPU), {run['steps'][i]:,} steps, "
+        f"{run['evaluation_steps'][i]:,} of evaluation"
+    )
+
+
+def report(name: str, part: Part, seeds: list[int], out: Path) -> None:
+    """Run all seeds, print what they reached, write the curves."""
+    registry.get(part.agent)(part.env, tuned_options(part.agent, part.env), seed=99).learn(1)  # compile
+    published, known = published_front(part.env), best_known_front(part.env)
+    fronts = {
+        "published": indicators(published),
+        "best known": indicators(known),
+        "published and best known": indicators(np.concatenate([published, known])),
+    }
+    print(f"\n{name}: {part.agent} on {part.env}")
+    for label, values in fronts.items():
+        print(f"  {label}: hypervolume {values['hypervolume']:.3f}, expected utility {values['expected_utility']:.4f}")
+    level = part.bar if part.absolute else part.bar * fronts["published"][part.indicator]
+    print(f"  bar: {part.indicator} {level:.4f} within {part.limit:g} s")
+    runs = []
+    for seed in seeds:
+        one = run(part, seed)
+        runs.append(one)
+        shares = ", ".join(
+            f"{one['expected_utility'][-1] / values['expected_utility']:.1%} of {label}"
+            for label, values in fronts.items()
+        )
+        volume, utility = one["hypervolume"][-1], one["expected_utility"][-1]
+        print(f"  seed {seed}: bar at {when(one, part, level)}; at the end {one['seconds'][-1]:.1f} s,")
+        print(f"    hypervolume {volume:.3f}, expected utility {utility:.4f}: {shares}", flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    reference = {"name": "published", **fronts["published"], "others": fronts}
+    text = json.dumps({"env": part.env, "reference": reference, "bar": level, "runs": runs})
+    (out / f"minecart_{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Parse the command line and run the parts."""
+    import torch
+
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--out", type=Path, default=CURVES, help="folder of the curves")
+    given = parser.parse_args()
+    for name in given.parts or PARTS:
+        if name not in PARTS:
+            parser.error(f"no part {name!r}; there are {', '.join(PARTS)}")
+    for name in given.parts or PARTS:
+        report(name, PARTS[name], given.seeds, given.out)
+
+
+if __name__ == "__main__":
+    main()
