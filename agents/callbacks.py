@@ -147,7 +147,8 @@ class FrontCallback(Callback):
 
     Attributes:
         history: one row per evaluation: ``steps``, ``seconds`` of learning, ``eval_steps``, ``points``,
-            ``hypervolume`` and, with a truth, ``hypervolume_ratio``.
+            ``hypervolume``, ``expected_utility`` (of linear preferences over returns in their scale, each 0…1) and,
+            with a truth, ``hypervolume_ratio`` and ``expected_utility_ratio``.
     """
 
     def __init__(self, every: int, truth: Front | None = None, episodes: int = 50) -> None:
@@ -171,6 +172,8 @@ class FrontCallback(Callback):
         """Evaluate now; returns the row that was logged."""
         import warnings
 
+        from morl.pareto.indicators import expected_utility
+
         self.front = front = agent.front(episodes=self.episodes)
         row: dict[str, float] = {
             "steps": agent.num_timesteps,
@@ -178,13 +181,19 @@ class FrontCallback(Callback):
             "eval_steps": agent.eval_steps,
             "points": len(front),
         }
+        scale = agent.spec.normalise
+        measures: dict[str, Callable[[Front], float]] = {}
         if front.ref_point is not None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                row["hypervolume"] = front.hypervolume()
+            measures["hypervolume"] = lambda some: some.hypervolume(front.ref_point)
+        if len(front) and agent.spec.return_scale is not None:
+            measures["expected_utility"] = lambda some: expected_utility(scale(some.points))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, measure in measures.items():
+                row[name] = measure(front)
                 if self.truth is not None:
-                    whole = self.truth.hypervolume(front.ref_point)
-                    row["hypervolume_ratio"] = row["hypervolume"] / whole if whole > 0 else float("nan")
+                    whole = measure(self.truth)
+                    row[f"{name}_ratio"] = row[name] / whole if whole > 0 else float("nan")
         self.history.append(row)
         agent.logger.log({f"front/{key}": value for key, value in row.items() if key != "steps"}, agent.num_timesteps)
         return row

@@ -1,0 +1,359 @@
+"""Learning curves: hypervolume and expected utility against seconds and steps, ours and morl-baselines' in one run.
+
+    python benchmarks/agents_curves.py                      # measure everything (about 25 minutes), then draw
+    python benchmarks/agents_curves.py sea --seeds 0 1      # one environment, two seeds
+    python benchmarks/agents_curves.py --draw               # draw what docs/agents/curves holds
+
+Both sides count environment steps of learning. Seconds are wall-clock of one thread, two runs side by side at most
+(``--jobs 2``); ours include our evaluations, the peer's leave them out, so the comparison errs to the peer's side.
+Compilation (once per machine, cached) is done before. Runs of the peer end after ``--budget`` seconds. Fronts of our
+agents are the evaluator's (exact on finite environments); fronts of the peer are what its greedy policies return.
+Needs the extra ``peers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import morl
+from morl.agents import registry
+from morl.agents.callbacks import FrontCallback
+from morl.agents.config import tuned_options
+from morl.pareto import Front
+from morl.pareto.indicators import expected_utility, hypervolume
+from morl.spec import MOSpec
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "agents"
+CURVES, IMAGES = DOCS / "curves", DOCS / "images"
+Row = dict[str, float]
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """An environment, how it is measured, and who learns it.
+
+    Args:
+        env: our id.
+        peer_env: the peer's id of the same problem.
+        ref_point: of the hypervolume.
+        ours: environment steps by algorithm, with its tuned options.
+        peers: names of functions below.
+    """
+
+    env: str
+    peer_env: str
+    ref_point: tuple[float, ...]
+    ours: dict[str, int]
+    peers: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> MOSpec:
+        """Objectives and discount, the same for both sides."""
+        spec: MOSpec = morl.make(self.env).unwrapped.mo_spec
+        return spec
+
+    def truth(self) -> Front:
+        """The exact front, or the best known one."""
+        front: Front = morl.make(self.env).unwrapped.pareto_front()
+        return front
+
+    def measure(self, points: Any) -> Row:
+        """Indicators of returns ``(n, K)``."""
+        if not len(points):
+            return {"hypervolume": 0.0, "expected_utility": 0.0}
+        return {
+            "hypervolume": hypervolume(np.asarray(points), np.array(self.ref_point)),
+            "expected_utility": expected_utility(self.spec.normalise(points)),
+        }
+
+
+TASKS = {
+    "sea": Task(
+        "morl/DeepSeaTreasureConcave-v0", "deep-sea-treasure-concave-v0", (0.0, -25.0),
+        {"ParetoQLearning": 30_000, "PCN": 120_000, "MultiWeightQLearning": 30_000},
+        ("pql", "pcn"),
+        {"ParetoQLearning": {"chunk": 500}},
+    ),
+    "fruit": Task(
+        "morl/FruitTree-v0", "fruit-tree-v0", (0.0,) * 6,
+        {"ParetoQLearning": 20_000, "PCN": 100_000, "VectorQLambda": 400_000},
+        ("pcn",),
+        {"ParetoQLearning": {"chunk": 500}},
+    ),
+    "minecart": Task(
+        "morl/MinecartDeterministic-v0", "minecart-deterministic-v0", (0.0, 0.0, -200.0), {}, ("pcn", "envelope")
+    ),
+}  # fmt: skip
+
+
+# ---- ours ---------------------------------------------------------------------------------------------------
+
+
+class Sparse(FrontCallback):
+    """Measures at intervals that grow by a quarter, and stops where the whole truth is found."""
+
+    def __init__(self, task: Task, first: int) -> None:
+        super().__init__(first, None, episodes=1)
+        self.task, self.begun = task, time.perf_counter()
+        self.whole = task.measure(task.truth().points)["hypervolume"]
+
+    def on_step(self, agent: Any) -> bool:
+        if agent.num_timesteps < self._next:
+            return True
+        self._next = max(agent.num_timesteps + self.every, int(agent.num_timesteps * 1.25))
+        self.note(agent)
+        return self.history[-1]["hypervolume"] < self.whole * (1 - 1e-9)
+
+    def note(self, agent: Any) -> None:
+        front = agent.front(episodes=1)
+        spent = time.perf_counter() - self.begun
+        counted = {"seconds": spent, "steps": agent.num_timesteps, "evaluation_steps": agent.eval_steps}
+        self.history.append({**counted, **self.task.measure(front.points)})
+
+
+def our_run(task: Task, name: str, seed: int) -> list[Row]:
+    """One of our agents."""
+    options = {**tuned_options(name, task.env), **task.options.get(name, {})}
+    steps = task.ours[name]
+    registry.get(name)(task.env, options, seed=seed).learn(min(2_000, steps)).front(episodes=1)  # compile
+    watch = Sparse(task, max(steps // 60, 500))
+    watch.begun = time.perf_counter()
+    agent = registry.get(name)(task.env, options, seed=seed).learn(steps, callback=watch)
+    watch.note(agent)
+    return watch.history
+
+
+# ---- the peer's ---------------------------------------------------------------------------------------------
+
+
+class BudgetSpent(Exception):
+    """The peer's time is over."""
+
+
+def watched(task: Task, budget: float, fronts: list[Callable[[], Any]]) -> tuple[Any, list[Row]]:
+    """The peer's environment, which measures ``fronts[0]()`` as it is stepped: at steps that grow by a quarter."""
+    import gymnasium as gym
+
+    rows: list[Row] = []
+
+    class Watch(gym.Wrapper):  # type: ignore[type-arg]
+        def __init__(self, env: Any) -> None:
+            super().__init__(env)
+            self.steps, self.next, self.apart, self.begun = 0, 1_000, 0.0, time.perf_counter()
+
+        def step(self, action: Any) -> Any:
+            moved = super().step(action)
+            self.steps += 1
+            spent = time.perf_counter() - self.begun - self.apart
+            if self.steps >= self.next or spent > budget:
+                self.next = max(self.steps + 500, int(self.steps * 1.25))
+                before = time.perf_counter()
+                rows.append({"seconds": spent, "steps": self.steps, "evaluation_steps": 0, **task.measure(fronts[0]())})
+                self.apart += time.perf_counter() - before
+                if spent > budget or rows[-1]["hypervolume"] >= whole * (1 - 1e-6):
+                    raise BudgetSpent
+            return moved
+
+    whole = task.measure(task.truth().points)["hypervolume"]
+    return Watch(peer_env(task)), rows
+
+
+def floats(env: Any) -> Any:
+    """The environment with float32 observations, which the peer's networks need and some environments lack."""
+    from gymnasium.wrappers import DtypeObservation
+
+    return DtypeObservation(env, np.float32)
+
+
+def peer_env(task: Task) -> Any:
+    import mo_gymnasium
+
+    return mo_gymnasium.make(task.peer_env)
+
+
+def pql(task: Task, seed: int, budget: float) -> list[Row]:
+    """Its Pareto Q-learning, its example's exploration over the same steps as ours times two."""
+    from morl_baselines.multi_policy.pareto_q_learning.pql import PQL
+
+    fronts: list[Callable[[], Any]] = []
+    env, rows = watched(task, budget, fronts)
+
+    reference = np.array(task.ref_point)
+    agent = PQL(
+        env, reference, gamma=task.spec.discount, initial_epsilon=1.0, epsilon_decay_steps=50_000, final_epsilon=0.2,
+        seed=seed, log=False,
+    )  # fmt: skip
+    fronts.append(lambda: agent._eval_all_policies(peer_env(task)))  # followed in the environment, not estimates
+    with contextlib.suppress(BudgetSpent):
+        agent.train(total_timesteps=10**9, eval_env=env, ref_point=reference, log_every=10**9)
+    return rows
+
+
+def pcn(task: Task, seed: int, budget: float) -> list[Row]:
+    """Its PCN with the options of its own minecart example; the scale of returns follows the environment."""
+    from morl_baselines.multi_policy.pcn.pcn import PCN
+
+    fronts: list[Callable[[], Any]] = []
+    env, rows = watched(task, budget, fronts)
+    low, high = (np.array(side) for side in task.spec.return_scale or ())
+    span = high - low
+    agent = PCN(
+        floats(env), scaling_factor=np.append(1.0 / span, 0.1), learning_rate=1e-3, gamma=task.spec.discount, batch_size=256,
+        log=False, seed=seed,
+    )  # fmt: skip
+    ceiling = np.float32(high)
+    plain = floats(peer_env(task))
+    fronts.append(lambda: agent.evaluate(plain, ceiling, n=50)[0] if len(agent.experience_replay) > 1 else [])
+    agent.experience_replay = []
+    with contextlib.suppress(BudgetSpent):
+        agent.train(
+            total_timesteps=10**9, eval_env=plain, ref_point=np.array(task.ref_point), num_er_episodes=20,
+            max_buffer_size=50, num_model_updates=50, max_return=ceiling,
+        )  # fmt: skip
+    return rows
+
+
+def envelope(task: Task, seed: int, budget: float) -> list[Row]:
+    """Its Envelope with the options of its own minecart example; greedy returns of 21 spread preferences."""
+    from morl_baselines.multi_policy.envelope.envelope import Envelope
+
+    fronts: list[Callable[[], Any]] = []
+    env, rows = watched(task, budget, fronts)
+    agent = Envelope(
+        floats(env), max_grad_norm=0.1, learning_rate=3e-4, gamma=task.spec.discount, batch_size=64, net_arch=[256] * 4,
+        buffer_size=200_000, initial_epsilon=1.0, final_epsilon=0.05, epsilon_decay_steps=50_000,
+        initial_homotopy_lambda=0.0, final_homotopy_lambda=1.0, homotopy_decay_steps=10_000, learning_starts=100,
+        envelope=True, gradient_updates=1, target_net_update_freq=1000, tau=1, log=False, seed=seed,
+    )  # fmt: skip
+    from morl.agents.preferences import simplex_grid
+
+    plain = floats(peer_env(task))
+    fronts.append(lambda: [_greedy(agent, plain, w, task.spec.discount) for w in simplex_grid(len(task.ref_point), 5)])
+    with contextlib.suppress(BudgetSpent):
+        agent.train(
+            total_timesteps=10**9, eval_env=None, ref_point=np.array(task.ref_point), eval_freq=10**9, verbose=False
+        )
+    return rows
+
+
+def _greedy(agent: Any, env: Any, weight: Any, gamma: float) -> Any:
+    observation, _ = env.reset(seed=0)
+    total, factor, ended = np.zeros(env.unwrapped.reward_space.shape[0]), 1.0, False
+    while not ended:
+        observation, reward, terminated, truncated, _ = env.step(agent.eval(observation, np.float32(weight)))
+        total += factor * reward
+        factor *= gamma
+        ended = terminated or truncated
+    return total
+
+
+PEERS: dict[str, Callable[[Task, int, float], list[Row]]] = {"pql": pql, "pcn": pcn, "envelope": envelope}
+TITLES = {"pql": "morl-baselines PQL", "pcn": "morl-baselines PCN", "envelope": "morl-baselines Envelope"}
+
+
+# ---- running and drawing ------------------------------------------------------------------------------------
+
+
+def one(job: tuple[str, str, int, float]) -> Run:
+    """A run in a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    key, name, seed, budget = job
+    task = TASKS[key]
+    with contextlib.redirect_stdout(io.StringIO()):
+        rows = our_run(task, name, seed) if name in task.ours else PEERS[name](task, seed, budget)
+    columns = {column: [row[column] for row in rows] for column in rows[0]}
+    return {"agent": name if name in task.ours else TITLES[name], "seed": seed, **columns}
+
+
+def measure(key: str, seeds: list[int], budget: float, jobs: int) -> None:
+    """All runs of one task, into ``docs/agents/curves/<task>.json``."""
+    task = TASKS[key]
+    truth = task.truth()
+    work = [(key, name, seed, budget) for name in (*task.ours, *task.peers) for seed in seeds]
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        runs = list(pool.map(one, work))
+    level = {"name": "best known" if truth.best_known else "exact", **task.measure(truth.points)}
+    hull = task.measure(truth.points[truth.classified().supported])
+    answer = {"env": task.env, "reference": level, "hull": hull["hypervolume"], "budget": budget, "runs": runs}
+    CURVES.mkdir(parents=True, exist_ok=True)
+    (CURVES / f"{key}.json").write_text(json.dumps(answer, indent=None, separators=(",", ":")) + "\n")
+    for run in runs:
+        print(f"{key:9} {run['agent']:26} seed {run['seed']}: ", _summary(run, level), flush=True)
+
+
+def _summary(run: Run, level: dict[str, Any]) -> str:
+    ratios = np.array(run["hypervolume"]) / level["hypervolume"]
+    text = (
+        f"hypervolume {ratios[-1]:.3f} of {level['name']} after {run['steps'][-1]:,} steps, {run['seconds'][-1]:.1f} s"
+    )
+    for share in (0.95, 1.0):
+        there = np.flatnonzero(ratios >= share * (1 - 1e-6))
+        if len(there):
+            text += f"; {share:.0%} at {run['seconds'][there[0]]:.2f} s, {run['steps'][there[0]]:,} steps"
+    return text
+
+
+def draw(path: Path) -> Path:
+    """One picture per file of curves: two indicators, each against seconds and against steps."""
+    import matplotlib.pyplot as plt
+
+    from morl.pareto.plots_curves import plot_curves
+
+    data = json.loads(path.read_text())
+    names = sorted({run["agent"] for run in data["runs"]}, key=lambda n: ("baselines" in n, n))
+    figure, axes = plt.subplots(2, 2, figsize=(9.2, 5.6), layout="constrained", sharey="row")
+    for row, indicator in zip(axes, ("hypervolume", "expected_utility"), strict=True):
+        for ax, spent in zip(row, ("seconds", "steps"), strict=True):
+            curves = {n: [(run[spent], run[indicator]) for run in data["runs"] if run["agent"] == n] for n in names}
+            levels = {data["reference"]["name"]: data["reference"][indicator]}
+            if indicator == "hypervolume" and "hull" in data:
+                levels["its convex hull's vertices"] = data["hull"]
+            label = "seconds" if spent == "seconds" else "environment steps"
+            plot_curves(curves, levels=levels, xlabel=label, ylabel=indicator.replace("_", " "), ax=ax)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    out = IMAGES / f"curves_{path.stem}.png"
+    figure.savefig(out, dpi=130)
+    plt.close(figure)
+    return out
+
+
+def main() -> None:
+    """Measure and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of each run of the peer")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--draw", action="store_true", help="draw only")
+    given = parser.parse_args()
+    if not given.draw:
+        for key in given.tasks:
+            measure(key, given.seeds, given.budget, given.jobs)
+    for path in sorted(CURVES.glob("*.json")):
+        print(draw(path))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
