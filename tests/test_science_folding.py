@@ -17,6 +17,7 @@ from morl.envs.science.folding import (
     FoldingDynamics,
     HPFolding,
     HPFoldingVec,
+    most_contacts,
 )
 from morl.envs.science.folding_exact import enumerate_folds, folding_front
 from morl.pareto.indicators import nondominated_mask
@@ -59,6 +60,17 @@ def test_walk_counts_on_the_square_lattice(bonds: int, walks: int) -> None:
 def test_walk_counts_on_the_cubic_lattice(bonds: int, walks: int) -> None:
     """OEIS A001412."""
     assert enumerate_folds("H" * (bonds + 1), 3).walks == walks
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text("HP", min_size=3, max_size=11))
+def test_no_fold_has_more_contacts_than_parity_allows(sequence: str) -> None:
+    assert np.nonzero(enumerate_folds(sequence).best >= 0)[0].max() <= most_contacts(sequence)
+
+
+def test_quoted_energies_respect_the_parity_bound() -> None:
+    for sequence, energy in KNOWN_OPTIMA.items():
+        assert 0 < -energy <= most_contacts(sequence)
 
 
 @pytest.mark.parametrize("sequence", [s for s in KNOWN_OPTIMA if len(s) == 18])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import morl
 from morl.envs.science.cluster_potential import (
     DEBYE,
+    RHO,
     cluster,
     dipole_vector,
     pair_terms,
@@ -92,6 +93,17 @@ def test_rewards_and_observations_do_not_see_rotation_translation_or_exchange(se
         a, b = dynamics.step(one, action, rng), dynamics.step(two, action, rng)
         np.testing.assert_allclose(a.rewards, b.rewards, atol=1e-7)
         one, two = a.state, b.state
+
+
+def test_the_repulsion_is_that_of_fumi_and_tosi() -> None:
+    """Lewis, Singer & Woodcock (1975), table of b, c, σ and ρ for NaCl; e²/4πε₀ is not part of it."""
+    b, rho = 0.338e-19 / 1.602176634e-19, 0.317
+    potential = cluster("nacl", 1)
+    r = np.array([2.4, 3.2])
+    for pair, c, sigma in (((0, 0), 1.25, 2 * 1.170), ((0, 1), 1.0, 1.170 + 1.585), ((1, 1), 0.75, 2 * 1.585)):
+        ours = potential.repulsion[pair]
+        assert ours == pytest.approx(b * c * np.exp(sigma / rho), rel=2e-3)
+        np.testing.assert_allclose(ours * np.exp(-r / RHO), b * c * np.exp((sigma - r) / rho), rtol=0.015)
 
 
 def test_the_sodium_chloride_molecule() -> None:

@@ -5,10 +5,13 @@ Two potentials, both sums over pairs, evaluated for a batch of clusters at once:
 * ``lj``: ``V(r) = 4 (r⁻¹² − r⁻⁶)`` in reduced units (Lennard-Jones 1924; lengths in σ, energies in ε). The global
   minima are those of the Cambridge Cluster Database (Wales & Doye 1997).
 * ``nacl``: ``V(r) = k q_i q_j / r + A_ij exp(−r/ρ)`` with k = 14.3996 eV Å, ρ = 0.3174 Å, A(Na,Na) = 424.097,
-  A(Na,Cl) = 1254.4 and A(Cl,Cl) = 3488.998 eV: a Born–Mayer repulsion of the kind that Tosi and Fumi (1964)
-  fitted to crystals, with rigid ions, so no polarisation. The numbers are taken as an assumption of this
-  environment. They bind the NaCl molecule at 2.315 Å (spectroscopy: 2.361 Å) with a dipole moment of 11.1 D
-  (measured: 9.0 D, because real ions polarise each other): good enough to study a trade-off, not to publish one.
+  A(Na,Cl) = 1254.4 and A(Cl,Cl) = 3488.998 eV: the Born–Mayer repulsion that Fumi and Tosi (1964) fitted to
+  crystals, b c_ij exp((σ_i + σ_j − r)/ρ) with b = 0.338e-19 J, c = 1.25, 1, 0.75 for Na–Na, Na–Cl, Cl–Cl, σ = 1.170
+  and 1.585 Å, ρ = 0.317 Å (as reprinted by Lewis, Singer & Woodcock 1975). The A are theirs to 0.2 %, ρ to 0.13 %;
+  together the repulsion is one per cent stronger near contact. Assumptions of this environment: the rounded
+  numbers, rigid ions, and no dispersion (their r⁻⁶ and r⁻⁸ terms are left out). The NaCl molecule is bound at
+  2.315 Å (spectroscopy: 2.361 Å) with a dipole moment of 11.1 D (measured: 9.0 D, because real ions polarise
+  each other): good enough to study a trade-off, not to publish one.
 
 There are two equal paths. :func:`pair_terms` is compiled; :func:`pair_terms_plain` is numpy, and what the tests
 hold the compiled one against.

@@ -5,12 +5,14 @@ and own motion fail now and then without saying so. No finite model exists; its 
 front is :mod:`morl.envs.science.lq`.
 
 Sources: kinematic bicycle in the lane's Frenet frame (Rajamani 2012); car following, the Intelligent Driver Model
-(Treiber, Hennecke & Helbing 2000). The comfort scales 2.5 m/s³ and 2 m/s² are the jerk and acceleration limits of the
-adaptive-cruise-control standard ISO 15622.
+(Treiber, Hennecke & Helbing 2000). The comfort scales 2.5 m/s³ and 2 m/s² are the limits of braking jerk and of
+acceleration above 20 m/s in the adaptive-cruise-control standard ISO 15622:2018, quoted from public implementations
+(openpilot and its derivatives, where they rise to 5 m/s³ and 4 m/s² below 5 m/s); the standard itself was not read.
 
 Assumptions of this project: mass 1500 kg, air density 1.2 kg/m³, drag area 0.66 m², rolling resistance 0.01; fault
-rates and severities; odometry noise; a lead sensor that saturates at 200 m; that the acceleration limit of ISO 15622,
-which is longitudinal, is also the lateral comfort scale; the nine actions of ``discrete=True``.
+rates and severities; odometry noise; a lead sensor that saturates at 200 m; comfort scales that do not grow at low
+speed; that the acceleration limit of ISO 15622, which is longitudinal, is also the lateral comfort scale; the nine
+actions of ``discrete=True``.
 """
 
 from __future__ import annotations
