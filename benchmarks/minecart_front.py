@@ -1,12 +1,18 @@
-"""Search for better trade-offs in the deterministic minecart, and write their action sequences.
+"""Search for better trade-offs in the minecart, and write their action sequences.
 
     python benchmarks/minecart_front.py [--seconds 60] [--islands 5] [--seed 0] [--write]
+    python benchmarks/minecart_front.py --stochastic [--steps 100000000] [--islands 2] [--seed 11] [--write]
 
 Evolution over action sequences: random trips (turn, accelerate, coast, brake, mine) start each island; children are
 crossovers, mutations and reflections (the map is symmetric about its diagonal, with the ores exchanged) of the
 sequences on the first few layers of non-dominated returns. The islands' fronts are then joined and evolved together.
 Every return is a rollout of the environment's own physics. ``--write`` replaces the shipped witnesses by the union of
 old and new, so that the front never gets worse.
+
+With ``--stochastic`` the question is that of random yields. They touch what is mined but never where the cart goes, so
+sequences are good policies there too: :class:`~morl.agents.evolution.ParetoEvolution` searches with large generations,
+its sequences and the deterministic witnesses are played ``CHOOSE`` times each to choose from, and what is chosen is
+always valued by fresh episodes (:func:`stochastic_front`).
 """
 
 from __future__ import annotations
@@ -29,6 +35,8 @@ LAYERS = 4
 PARENTS = 600
 REFERENCE = np.array([0.0, 0.0, -200.0])
 REFLECTED = np.array([0, 2, 1, 3, 4, 5, -1])  # left and right exchanged; entry -1 stands for the padding
+CHOOSE, KEPT = 400, 150
+STOCHASTIC = Path(__file__).resolve().parent / "minecart_stochastic.txt"
 FILE = Path(__file__).resolve().parents[1] / "envs" / "control" / "minecart_witnesses.txt"
 
 
@@ -118,7 +126,7 @@ class Archive:
     def add(self, sequences: np.ndarray) -> None:
         """Roll sequences out; keep those that belong to a layer."""
         returns, lengths = replay_carts(sequences, self.mines, CAPACITY, FRAMES, self.discount)
-        good = (lengths > 0) & (returns[:, :2] > 0).any(axis=1)
+        good = lengths > 0
         self.sequences = np.concatenate([self.sequences, sequences[good]])
         self.returns = np.concatenate([self.returns, returns[good]])
         self.lengths = np.concatenate([self.lengths, lengths[good]])
@@ -184,21 +192,83 @@ def search(discount: float, seconds: float, islands: int, rng: np.random.Generat
     return joined.best()[1]
 
 
+def read(file: Path) -> np.ndarray:
+    """Sequences of a file, ``(n, LONGEST)``, filled up with -1."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    out = np.full((len(lines), LONGEST), -1)
+    for row, line in zip(out, lines, strict=True):
+        row[: len(line)] = [int(digit) for digit in line]
+    return out
+
+
+def play(sequences: np.ndarray, episodes: int, seed: int) -> np.ndarray:
+    """Mean returns ``(n, 3)`` in the stochastic minecart at γ = 0.98."""
+    from morl.agents import sequences as bulk
+    from morl.envs.control.minecart import MinecartDynamics
+
+    rng = np.random.default_rng(seed)
+    stage = bulk.Stage(MinecartDynamics(stochastic=True), 0.98, rng, 0, None)
+    flock = bulk.Flock(sequences, np.zeros((len(sequences), 3)), np.zeros(len(sequences), np.int64))
+    played = stage.again(flock, episodes)
+    assert len(played) == len(sequences)  # chance does not touch the way home
+    return np.asarray(played.means)
+
+
+def stochastic_front(episodes: int = 2000, seed: int = 0) -> np.ndarray:
+    """The best known returns of the stochastic minecart ``(n, 3)``, each the mean of fresh episodes."""
+    return play(read(STOCHASTIC), episodes, seed)
+
+
+def search_stochastic(steps: int, islands: int, seed: int) -> np.ndarray:
+    """Sequences ``(n, LONGEST)`` on the front, or the best for a linear preference, of all that are known."""
+    from morl.agents import registry
+    from morl.agents.sequences import screen
+
+    found = [pad(witnesses())]
+    found += [read(STOCHASTIC)] if STOCHASTIC.exists() else []
+    for island in range(islands):
+        agent = registry.get("ParetoEvolution")(
+            "morl/Minecart-v0", seed=seed + island, genotype="sequence", length=LONGEST, population=400, brood=40_000
+        ).learn(steps)
+        found.append(np.stack([item.payload for item in agent.archive.items]))
+    wide = [np.pad(f, ((0, 0), (0, LONGEST - f.shape[1])), constant_values=-1) for f in found]
+    every = np.unique(np.concatenate(wide), axis=0)
+    means = play(every, CHOOSE, seed)
+    weights = np.random.default_rng(seed).dirichlet(np.ones(3), 2000)
+    best = np.unique((weights @ means.T).argmax(axis=1))
+    return every[np.union1d(best, screen(means, 1, KEPT))]
+
+
+def write(file: Path, sequences: list[tuple[int, ...]], what: str) -> None:
+    """One sequence a line."""
+    lines = "\n".join("".join(map(str, s)) for s in sorted(sequences))
+    file.write_text(f"# {what}, one a line; written by benchmarks/minecart_front.py.\n{lines}\n", encoding="utf-8")
+    print(f"wrote {len(sequences)} sequences to {file}")
+
+
 def main() -> None:
     """Parse the command line, search for both discounts, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="per island")
     parser.add_argument("--islands", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", action="store_true", help=f"replace {FILE.name}")
+    parser.add_argument("--write", action="store_true", help="replace the file of sequences")
+    parser.add_argument("--stochastic", action="store_true", help="the minecart with random yields")
+    parser.add_argument("--steps", type=int, default=100_000_000, help="per island, with --stochastic")
     given = parser.parse_args()
+    if given.stochastic:
+        chosen = search_stochastic(given.steps, given.islands, given.seed)
+        means = play(chosen, 2000, given.seed + 1)
+        volume = moocore.hypervolume(means, ref=REFERENCE, maximise=True)
+        print(f"{len(chosen)} sequences, hypervolume {volume:.3f} in fresh episodes")
+        if given.write:
+            sequences = [tuple(int(a) for a in row[row >= 0]) for row in chosen]
+            write(STOCHASTIC, sequences, "Action sequences of the stochastic minecart")
+        return
     rng = np.random.default_rng(given.seed)
     found = {s for discount in (0.98, 1.0) for s in search(discount, given.seconds, given.islands, rng)}
     if given.write:
-        lines = "\n".join("".join(map(str, s)) for s in sorted(found))
-        head = "# Action sequences of the deterministic minecart, one a line; written by benchmarks/minecart_front.py."
-        FILE.write_text(f"{head}\n{lines}\n", encoding="utf-8")
-        print(f"wrote {len(found)} sequences to {FILE}")
+        write(FILE, list(found), "Action sequences of the deterministic minecart")
 
 
 if __name__ == "__main__":
