@@ -91,6 +91,7 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
     world = policies.tables.world
     assert world is not None
     indptr, indices, data = model.transitions.indptr, model.transitions.indices, model.transitions.data
+    actions_in, first_row, seen = model.n_actions.tolist(), model.row_ptr.tolist(), world.seen.tolist()
     index: dict[tuple[int, int], int] = {}
     pairs: list[tuple[int, int]] = []
 
@@ -103,22 +104,22 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
 
     starts = np.flatnonzero(model.start > 0)
     first = [
-        [(float(model.start[s]), number(int(s), policies.next_node(int(root), int(world.seen[s])))) for s in starts]
+        [(float(model.start[s]), number(int(s), policies.next_node(int(root), seen[s]))) for s in starts]
         for root in policies.roots
     ]
     rows, columns, chances, gains = [], [], [], []
     head = 0
     while head < len(pairs):
         state, node = pairs[head]
-        if model.n_actions[state]:
+        if actions_in[state]:
             action = int(policies.plans.action[node]) if node >= 0 else 0
-            row = int(model.row_ptr[state]) + min(action, int(model.n_actions[state]) - 1)
+            row = first_row[state] + min(action, actions_in[state] - 1)
             gains.append(model.rewards[row])
             for i in range(indptr[row], indptr[row + 1]):
                 target = int(indices[i])
-                if model.n_actions[target]:
+                if actions_in[target]:
                     rows.append(head)
-                    columns.append(number(target, policies.next_node(node, int(world.seen[target]))))
+                    columns.append(number(target, policies.next_node(node, seen[target])))
                     chances.append(float(data[i]))
         else:
             gains.append(np.zeros(model.k))
