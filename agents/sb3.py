@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -137,6 +138,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
         seed: of its initial parameters.
         options: arguments of the SB3 class (``learning_rate``, ``n_steps``, ``policy_kwargs`` …) and ``action_noise``,
             the standard deviation of exploration noise as a fraction of the action range (TD3, DDPG).
+            Two numbers as ``learning_rate`` are its first and last value.
 
     Raises:
         UnknownNameError: an option the SB3 class does not have.
@@ -151,6 +153,9 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     for name in given:
         if name not in known:
             raise UnknownNameError(f"option of stable-baselines3 {algorithm}", name, known)
+    rate = given.get("learning_rate")
+    if isinstance(rate, list | tuple):
+        given["learning_rate"] = _falling(algorithm, rate)
     if algorithm in ("TD3", "DDPG") and noise > 0 and isinstance(env.action_space, spaces.Box):
         size = env.action_space.shape
         given["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, noise))
@@ -158,9 +163,19 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     with isolated_randomness(seed):
         try:
             model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
-            return model
         except (TypeError, ValueError, AssertionError) as error:
             raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
+    if not given.get("verbose") and not given.get("tensorboard_log"):
+        model.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind in /tmp
+    return model
+
+
+def _falling(algorithm: str, ends: Sequence[Any]) -> Any:
+    """A step size that goes from the first to the second number in a straight line over the budget."""
+    if len(ends) != 2 or not all(isinstance(x, int | float) and x > 0 for x in ends):
+        raise AgentError(f"learning_rate of {algorithm} is {ends!r}; expected a number, or two: first and last")
+    begin, end = float(ends[0]), float(ends[1])
+    return lambda left: end + (begin - end) * left
 
 
 class Follow(BaseCallback):

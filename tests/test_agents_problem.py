@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,10 @@ def test_an_agent_learns_in_a_vector_environment_and_is_measured_in_copies(wrapp
     front = agent.front(episodes=2)
     assert front.points.shape[1] == (2 if wrapped else 3)
     assert front.points[:, 0].min() >= -20.0
+
+
+def test_stable_baselines_leaves_no_folder_of_its_own_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    options = {"n_weights": 2, "sb3": {"n_steps": 16, "batch_size": 64}}
+    registry.get("LinearScalarization")("morl/DeepSeaTreasureConcave-v0", options, seed=0).learn(300)
+    assert list(tmp_path.iterdir()) == []
