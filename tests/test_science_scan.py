@@ -109,13 +109,24 @@ def test_the_fovea_stays_on_the_canvas_and_time_runs_out() -> None:
     assert env.state["place"].tolist() == [3, 0]
 
 
-def test_the_observation_shows_the_fovea_and_the_coarse_canvas() -> None:
+def test_the_observation_shows_the_fovea_with_its_surroundings_around_it() -> None:
     env = ActiveScan()
     observation, _ = env.reset(seed=2)
     canvas = env.state["canvas"]
     np.testing.assert_allclose(observation[:64].reshape(8, 8), canvas[12:20, 12:20], rtol=1e-6)
-    assert observation[64] == pytest.approx(canvas[:4, :4].mean(), rel=1e-5)
+    for action in (UP, DECLARE, RIGHT, RIGHT):
+        observation = env.step(action)[0]
     assert env.observation_space.contains(observation)
+    y, x = env.state["place"]
+    assert (y, x) == (2, 5)
+    coarse = observation[64 : 64 + 14**2].reshape(14, 14)
+    seen, declared = observation[64 + 14**2 : -4].reshape(2, 13, 13)
+    np.testing.assert_allclose(coarse[6:8, 6:8], canvas[8:16, 20:28].reshape(2, 4, 2, 4).mean(axis=(1, 3)), rtol=1e-5)
+    np.testing.assert_allclose(coarse[6 - y : 14 - y, 6 - x : 14 - x].mean(), canvas.mean(), rtol=1e-4)
+    assert np.all(coarse[: 6 - y] == 0)
+    assert np.all(coarse[:, : 6 - x] == 0)
+    assert np.argwhere(seen).tolist() == [[6, 4], [6, 5], [6, 6], [7, 4]]
+    assert np.argwhere(declared).tolist() == [[6, 4]]
 
 
 def test_baselines_lie_inside_the_reference_box() -> None:
@@ -123,9 +134,9 @@ def test_baselines_lie_inside_the_reference_box() -> None:
     ref, totals = np.array(env.mo_spec.ref_point), []
     for episode in range(60):
         observation, _ = env.reset(seed=episode)
-        scanner, declared, total, ended = PeripheryScanner(), np.zeros((PLACES, PLACES), dtype=bool), np.zeros(3), False
+        scanner, total, ended = PeripheryScanner(), np.zeros(3), False
         while not ended:
-            observation, reward, terminated, truncated, _ = env.step(scanner.act(observation, declared))
+            observation, reward, terminated, truncated, _ = env.step(scanner.act(observation))
             total += reward
             ended = terminated or truncated
         totals.append(total)

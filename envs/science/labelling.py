@@ -34,7 +34,6 @@ from morl.spec import EnvError, IntArray, MOSpec, Objective
 PRICE = 0.1
 LENGTH = 20
 SOURCES = ("hmm", "code")
-ENCODINGS = ("onehot", "index")
 _SLOTS = 2 * LOOK + 1
 
 
@@ -55,7 +54,6 @@ class LabellingDynamics(Dynamics):
     Args:
         source: ``"hmm"`` or ``"code"``.
         length: tokens in a sentence, 2 to 200.
-        encoding: ``"onehot"`` (float32, for networks) or ``"index"`` (word numbers from 1, 0 for unseen).
         discrete: number the actions ``(tag · E + entity) · 2 + look`` instead of giving three parts.
         model_seed: which synthetic model; ``"hmm"`` only.
 
@@ -68,17 +66,14 @@ class LabellingDynamics(Dynamics):
         source: str = "hmm",
         length: int = LENGTH,
         *,
-        encoding: str = "onehot",
         discrete: bool = False,
         model_seed: int = 0,
     ) -> None:
         if source not in SOURCES:
             raise EnvError(f"source is {source!r}; expected 'hmm' or 'code'")
-        if encoding not in ENCODINGS:
-            raise EnvError(f"encoding is {encoding!r}; expected 'onehot' or 'index'")
         if not isinstance(length, int | np.integer) or isinstance(length, bool) or not 2 <= length <= 200:
             raise EnvError(f"length is {length!r}; expected 2 to 200 tokens")
-        self.length, self.encoding, self.discrete = int(length), encoding, bool(discrete)
+        self.length, self.discrete = int(length), bool(discrete)
         self.model = make_hmm(model_seed) if source == "hmm" else None
         self.corpus = load_corpus() if source == "code" else None
         if self.model is not None:
@@ -93,11 +88,7 @@ class LabellingDynamics(Dynamics):
         self.action_space = spaces.Discrete(int(np.prod(parts))) if discrete else spaces.MultiDiscrete(parts)
         self.mo_spec = _spec(self.length)
         v = len(self.vocabulary)
-        if encoding == "onehot":
-            self.observation_space = spaces.Box(0.0, 1.0, (_SLOTS * (v + 1) + 2,), np.float32)
-        else:
-            high = np.array([v] * _SLOTS + [1, self.length])
-            self.observation_space = spaces.Box(np.zeros_like(high), high, dtype=np.int64)
+        self.observation_space = spaces.MultiDiscrete([v + 1] * _SLOTS + [2, self.length + 1])
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
         """Fresh sentences."""
@@ -146,20 +137,13 @@ class LabellingDynamics(Dynamics):
         return Transition(after, rewards, after["at"] >= self.length, {"token": after["at"]})
 
     def observe(self, state: State) -> Any:
-        """The words at −2 … +2 (unseen ones empty), whether a look was bought, and the position."""
-        n, rows = len(state["at"]), np.arange(len(state["at"]))
+        """Words at −2 … +2, numbered from 1 (0: unseen), whether a look was bought, and the position; ``(n, 7)``."""
+        rows = np.arange(len(state["at"]))
         offset = np.arange(-LOOK, LOOK + 1)
         index = state["at"][:, None] + offset
         seen = (index >= 0) & (index < self.length) & ((offset == 0) | state["looking"][:, None])
         word = np.where(seen, state["words"][rows[:, None], np.clip(index, 0, self.length - 1)] + 1, 0)
-        if self.encoding == "index":
-            return np.concatenate([word, state["looking"][:, None], state["at"][:, None]], axis=1).astype(np.int64)
-        width = len(self.vocabulary) + 1
-        out = np.zeros((n, _SLOTS * width + 2), dtype=np.float32)
-        out[rows[:, None], word + width * np.arange(_SLOTS)] = 1.0
-        out[:, -2] = state["looking"]
-        out[:, -1] = state["at"] / self.length
-        return out
+        return np.concatenate([word, state["looking"][:, None], state["at"][:, None]], axis=1).astype(np.int64)
 
 
 class SequenceLabelling(BatchedEnv):
@@ -170,12 +154,11 @@ class SequenceLabelling(BatchedEnv):
         source: str = "hmm",
         length: int = LENGTH,
         *,
-        encoding: str = "onehot",
         discrete: bool = False,
         model_seed: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        dynamics = LabellingDynamics(source, length, encoding=encoding, discrete=discrete, model_seed=model_seed)
+        dynamics = LabellingDynamics(source, length, discrete=discrete, model_seed=model_seed)
         super().__init__(dynamics, None, render_mode, _renderer(dynamics))
 
 
@@ -188,14 +171,13 @@ class SequenceLabellingVec(BatchedVectorEnv):
         source: str = "hmm",
         length: int = LENGTH,
         *,
-        encoding: str = "onehot",
         discrete: bool = False,
         model_seed: int = 0,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        dynamics = LabellingDynamics(source, length, encoding=encoding, discrete=discrete, model_seed=model_seed)
+        dynamics = LabellingDynamics(source, length, discrete=discrete, model_seed=model_seed)
         renderer = _renderer(dynamics)
         super().__init__(dynamics, num_envs, None, autoreset_mode, max_episode_steps, render_mode, renderer)
 

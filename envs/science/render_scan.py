@@ -18,7 +18,7 @@ def render(state: dict[str, Any], mode: str) -> Any:
 
 def _caption(state: dict[str, Any]) -> str:
     found, there = int(state["found"].sum()), int(state["present"].sum())
-    return f"step {int(state['step'])}   found {found} of {there}   declared {int(state['declared'])}"
+    return f"step {int(state['step'])}   found {found} of {there}   declared {int(state['declared'].sum())}"
 
 
 def _text(state: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Finding and outlining handwritten digits through a small moving window.
 
 One to three digits from scikit-learn's ``load_digits`` (Alpaydin & Kaynak 1998; 8 × 8 pixels) lie on a dark 32 × 32
-canvas under pixel noise. The agent sees an 8 × 8 fovea at full resolution and the whole canvas averaged over 4 × 4
-pixels, moves the fovea by 4 pixels in four directions, declares "a digit is in this window", or stops.
+canvas under pixel noise. The agent sees an 8 × 8 fovea at full resolution and, as a retina does, the surroundings of
+the fovea averaged over 4 × 4 pixels, with the fovea always in the middle; beside them, where it has looked and where it
+has declared. It moves the fovea by 4 pixels in four directions, declares "a digit is in this window", or stops.
 
 Rewards: a declaration earns +1 if the fovea overlaps a digit not yet found with intersection over union of at least
 one half, else −1; stopping pays the Dice coefficient ``2|A∩B| / (|A| + |B|)`` between the true ink B and the
@@ -31,6 +32,8 @@ from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MissingExtraErr
 SIZE, FOVEA, MOVE, HORIZON = 32, 8, 4, 40
 PLACES = (SIZE - FOVEA) // MOVE + 1  # fovea positions along each axis: 7
 NOISE, INK = 0.2, 0.5
+REACH = PLACES - 1  # how far the surroundings reach from the fovea, in moves: to the edges from wherever it is
+COARSE, VISITS = 2 * REACH + 2, 2 * REACH + 1  # sides of the surroundings: in coarse pixels, in fovea positions
 PRICE = 0.02
 MOST = 3  # digits
 UP, DOWN, LEFT, RIGHT, DECLARE, STOP = range(6)
@@ -86,10 +89,9 @@ class ScanDynamics(Dynamics):
         ref = (-HORIZON - 1.0, -0.05, -PRICE * HORIZON - 0.05)
         self.mo_spec = MOSpec(objectives, 1.0, HORIZON, ref, scale)
         self.action_space = spaces.Discrete(6)
-        width = FOVEA**2 + (SIZE // 4) ** 2 + PLACES**2 + 4
-        low = np.full(width, 0.0, dtype=np.float32)
-        low[: FOVEA**2 + (SIZE // 4) ** 2] = -2.0
-        high = np.where(low < 0, 3.0, 1.0).astype(np.float32)
+        low = np.zeros(FOVEA**2 + COARSE**2 + 2 * VISITS**2 + 4, dtype=np.float32)
+        low[: FOVEA**2 + COARSE**2] = -1.0
+        high = np.where(low < 0, 2.0, 1.0).astype(np.float32)
         self.observation_space = spaces.Box(low, high, dtype=np.float32)
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
@@ -104,7 +106,7 @@ class ScanDynamics(Dynamics):
             y = corner[:, k, 0, None, None] + np.arange(FOVEA)[None, :, None]
             x = corner[:, k, 1, None, None] + np.arange(FOVEA)[None, None, :]
             clean[rows, y, x] += image[:, k] * present[:, k, None, None]
-        canvas = np.clip(clean + rng.normal(0.0, NOISE, clean.shape), -2.0, 3.0)
+        canvas = np.clip(clean + rng.normal(0.0, NOISE, clean.shape), -1.0, 2.0)
         place = np.full((n, 2), PLACES // 2, dtype=np.int64)
         seen = np.zeros((n, PLACES, PLACES), dtype=np.bool_)
         seen[:, PLACES // 2, PLACES // 2] = True
@@ -117,7 +119,7 @@ class ScanDynamics(Dynamics):
             "place": place,
             "seen": seen,
             "step": np.zeros(n, dtype=np.int64),
-            "declared": np.zeros(n, dtype=np.int64),
+            "declared": np.zeros((n, PLACES, PLACES), dtype=np.bool_),
             "last": np.zeros(n),
         }
 
@@ -128,6 +130,8 @@ class ScanDynamics(Dynamics):
         seen = state["seen"].copy()
         seen[rows, place[:, 0], place[:, 1]] = True
         declare, stop = actions == DECLARE, actions == STOP
+        declared = state["declared"].copy()
+        declared[rows[declare], place[declare, 0], place[declare, 1]] = True
         match = overlap(place[:, None, :] * MOVE, state["corner"]) * (state["present"] & ~state["found"])
         best = match.argmax(axis=1)
         hit = declare & (match[rows, best] >= 0.5)
@@ -144,22 +148,25 @@ class ScanDynamics(Dynamics):
             seen=seen,
             found=found,
             step=state["step"] + 1,
-            declared=state["declared"] + declare,
+            declared=declared,
             last=rewards[:, 0].copy(),
         )
         return Transition(after, rewards, stop, {"found": found.sum(axis=1), "digits": state["present"].sum(axis=1)})
 
     def observe(self, state: State) -> Any:
-        """Fovea, periphery, places visited, fovea position, time used and the outcome of a declaration; float32."""
+        """Fovea, surroundings, where it looked and declared, position, time and how the last declaration went."""
         n = len(state["step"])
         canvas, place = state["canvas"], state["place"]
         y = place[:, 0, None, None] * MOVE + np.arange(FOVEA)[None, :, None]
         x = place[:, 1, None, None] * MOVE + np.arange(FOVEA)[None, None, :]
-        fovea = canvas[np.arange(n)[:, None, None], y, x].reshape(n, -1)
-        coarse = canvas.reshape(n, SIZE // 4, 4, SIZE // 4, 4).mean(axis=(2, 4)).reshape(n, -1)
-        rest = np.stack([place[:, 0] / (PLACES - 1), place[:, 1] / (PLACES - 1), state["step"] / HORIZON], axis=1)
+        fovea = canvas[np.arange(n)[:, None, None], y, x]
+        coarse = canvas.reshape(n, SIZE // 4, 4, SIZE // 4, 4).mean(axis=(2, 4))
+        maps = [_around(coarse, place, COARSE)]
+        maps += [_around(state[key], place, VISITS) for key in ("seen", "declared")]
+        rest = np.stack([place[:, 0] / REACH, place[:, 1] / REACH, state["step"] / HORIZON], axis=1)
         outcome = (state["last"] > 0)[:, None]
-        return np.concatenate([fovea, coarse, state["seen"].reshape(n, -1), rest, outcome], axis=1).astype(np.float32)
+        parts = [fovea, *maps, rest, outcome]
+        return np.concatenate([part.reshape(n, -1) for part in parts], axis=1).astype(np.float32)
 
     def dice(self, state: State, which: BoolArray) -> FloatArray:
         """Dice coefficient of the segmentation seen so far, for the chosen copies."""
@@ -180,6 +187,14 @@ class ScanDynamics(Dynamics):
             corners[missing[good]] = trial[good]
             missing = missing[~good]
         return corners
+
+
+def _around(grid: Any, place: IntArray, side: int) -> Any:
+    """Windows ``(n, side, side)`` of grids ``(n, h, w)`` that begin :data:`REACH` before the place; 0 outside."""
+    padded = np.pad(grid, ((0, 0), (REACH, REACH), (REACH, REACH)))
+    y = place[:, 0, None, None] + np.arange(side)[None, :, None]
+    x = place[:, 1, None, None] + np.arange(side)[None, None, :]
+    return padded[np.arange(len(grid))[:, None, None], y, x]
 
 
 def seen_pixels(seen: BoolArray) -> BoolArray:
@@ -229,22 +244,22 @@ class PeripheryScanner:
     def __init__(self, threshold: float = 0.2) -> None:
         self.threshold = float(threshold)
 
-    def act(self, observation: FloatArray, declared: BoolArray) -> int:
-        """The next action from one observation ``(D,)``; ``declared`` ``(7, 7)`` is kept by the caller and updated."""
-        side = SIZE // 4
-        coarse = observation[FOVEA**2 : FOVEA**2 + side**2].reshape(side, side)
-        windows = (coarse[:-1, :-1] + coarse[1:, :-1] + coarse[:-1, 1:] + coarse[1:, 1:]) / 4
-        y, x = (int(v) for v in np.rint(observation[-4:-2] * (PLACES - 1)))
-        near = np.zeros_like(declared)
+    def act(self, observation: FloatArray) -> int:
+        """The next action from one observation ``(D,)``."""
+        coarse, _, declared = np.split(observation[FOVEA**2 : -4], [COARSE**2, COARSE**2 + VISITS**2])
+        coarse, declared = coarse.reshape(COARSE, COARSE), declared.reshape(VISITS, VISITS) > 0
+        value = (coarse[:-1, :-1] + coarse[1:, :-1] + coarse[:-1, 1:] + coarse[1:, 1:]) / 4
+        y, x = np.rint(observation[-4:-2] * REACH).astype(int)
+        within = np.zeros_like(declared)
+        within[REACH - y : REACH - y + PLACES, REACH - x : REACH - x + PLACES] = True
+        value = np.where(within, value, -1.0)
         for i, j in np.argwhere(declared):
-            near[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2] = True
-        value = np.where(near, -1.0, windows)
-        ty, tx = (int(v) for v in np.unravel_index(int(np.argmax(value)), value.shape))
-        if value[ty, tx] < self.threshold:
+            value[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2] = -1.0
+        dy, dx = (int(v) - REACH for v in np.unravel_index(int(np.argmax(value)), value.shape))
+        if value.max() < self.threshold:
             return STOP
-        if (y, x) == (ty, tx):
-            declared[y, x] = True
-            return DECLARE
-        if y != ty:
-            return DOWN if ty > y else UP
-        return RIGHT if tx > x else LEFT
+        if dy:
+            return DOWN if dy > 0 else UP
+        if dx:
+            return RIGHT if dx > 0 else LEFT
+        return DECLARE
