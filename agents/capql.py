@@ -22,41 +22,34 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from morl.agents.base import Agent, Array
-from morl.agents.collector import Collector
+from morl.agents.base import Array
 from morl.agents.conditioned import reported_weights, training_weights
-from morl.agents.config import AgentConfig, option
+from morl.agents.config import option
 from morl.agents.exploration import Persistent
 from morl.agents.gpi_learners import Twins, smaller, unit_to_box
 from morl.agents.info import AlgoInfo
-from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
+from morl.agents.networks import Adam, Perceptron, Trunk, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
+from morl.agents.off_policy import OffPolicy, OffPolicyConfig
 from morl.agents.policies import Memory, PolicySet
-from morl.agents.replay import ReplayBuffer
 from morl.spec import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class CAPQLConfig(AgentConfig):
+class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
     hidden: tuple[int, ...] = option((256, 256), "width of each layer")
-    mix: str = option("concat", "how the weight enters the networks", choices=("concat", "film"))
-    layer_norm: bool = option(True, "normalise each layer of the critics")
     lr: float = option(3e-4, "Adam's step size", low=0.0)
-    batch: int = option(128, "transitions per update", low=1)
     buffer: int = option(300_000, "transitions remembered", low=1)
     start: int = option(1000, "steps of random actions to begin with", low=0)
     train_every: int = option(1, "environment steps (over all copies) per update", low=1)
-    tau: float = option(0.005, "share by which target networks follow after each update", low=0.0, high=1.0)
     alpha: float = option(0.05, "size of the concave term, in normalised units of return", low=0.0)
     persistence: int = option(1, "longest run of one random action in the beginning", low=1)
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
-    front_weights: int = option(60, "weights whose policies are reported", low=1)
-    n_envs: int = option(8, "copies of the environment stepped together", low=1)
 
 
-class CAPQL(Agent):
+class CAPQL(OffPolicy):
     """Learns one stochastic actor for all preferences on continuous actions."""
 
     info = AlgoInfo(
@@ -80,92 +73,48 @@ class CAPQL(Agent):
         self.twins = Twins(self, self.encoder.size + self.size, 1)
         with seeded(self.integer_seed("network", 2)):
             self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.hidden, c.mix)
-        self.optimizer = torch.optim.Adam(self.actor.parameters(), lr=c.lr, fused=True)
-        self.updates = 0
-        self.buffer = ReplayBuffer(
-            c.buffer,
-            {
-                "obs": ((self.encoder.size,), np.float32),
-                "action": ((self.size,), np.float32),
-                "reward": ((self.k,), np.float32),
-                "after": ((self.encoder.size,), np.float32),
-                "going": ((), np.float32),
-            },
-        )
+        self.optimizer = Adam(self.actor, c.lr)
+        self._remember((self.size,), np.float32)
 
-    def _learn(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        env = self.problem.training(c.n_envs)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
-        collector.reset(self.segment_seed())
-        unit = spaces.Box(-1.0, 1.0, (self.size,), np.float32)
-        wander = Persistent(unit, collector.n, longest=c.persistence)
-        weights = self._weights(collector.n, rng)
-        while self.num_timesteps < until:
-            before = collector.steps
-            if self.num_timesteps < c.start:
-                actions = wander.step(None, 1.0, rng)[0]
-            else:
-                noise = rng.standard_normal((collector.n, self.size)).astype(np.float32)
-                actions = self.act(self.encoder(collector.obs), weights, noise)
-            out = collector.step(unit_to_box(actions, self.box))
-            self.buffer.add(
-                obs=self.encoder(out.obs),
-                action=actions[out.env],
-                reward=out.rewards,
-                after=self.encoder(out.next_obs),
-                going=~out.terminated,  # a truncated episode would have gone on
-            )
-            rows = out.env[out.terminated | out.truncated]
-            if len(rows):
-                weights[rows] = self._weights(len(rows), rng)
-            steps = collector.steps - before
-            done, total = self.num_timesteps, self.num_timesteps + steps
-            if total >= c.start:
-                for _ in range(total // c.train_every - done // c.train_every):
-                    self._update(rng)
-            self.advance(steps)
-        if not self.problem.is_vector:
-            env.close()
-
-    def _weights(self, n: int, rng: np.random.Generator) -> Array:
+    def _draw(self, n: int, rng: np.random.Generator) -> Array:
         return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
 
-    def _update(self, rng: np.random.Generator) -> None:
-        c = self.config
-        batch = {name: torch.from_numpy(rows) for name, rows in self.buffer.sample(c.batch, rng).items()}
-        weights = torch.from_numpy(self._weights(c.batch, rng))
-        noise = torch.from_numpy(rng.standard_normal((2, c.batch, self.size)).astype(np.float32))
+    def _explorer(self, n: int) -> Persistent:
+        unit = spaces.Box(-1.0, 1.0, (self.size,), np.float32)
+        return Persistent(unit, n, longest=self.config.persistence)
+
+    def _explore(
+        self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        if self.num_timesteps < self.config.start:
+            actions = explorer.step(None, 1.0, rng)[0]
+        else:
+            actions = self.act(encoded, weights, self._noise(len(encoded), rng))
+        return unit_to_box(actions, self.box), actions
+
+    def _noise(self, n: int, rng: np.random.Generator) -> Array:
+        return rng.standard_normal((n, self.size), dtype=np.float32)
+
+    def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
+        n = self.config.batch
+        weights = torch.from_numpy(self._draw(n, rng))
         with torch.no_grad():
-            actions, log_prob = self.actor.sample(batch["after"], weights, noise[0])
-            inputs = torch.cat([batch["after"], actions], dim=1)
-            first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.targets)  # type: ignore[operator]
+            actions, log_prob = self.actor.sample(batch["after"], weights, torch.from_numpy(self._noise(n, rng)))
+            first, second = self.twins.targets.values(torch.cat([batch["after"], actions], dim=1), weights)
             # α in normalised units: an objective's share of the entropy is as large as its own returns are.
-            bonus = c.alpha * log_prob[:, None] * self._unit()
-            ahead = smaller(first, second, weights) - bonus
+            bonus = self.config.alpha * log_prob[:, None] * self.twins.unit
+            ahead = smaller(first[:, 0], second[:, 0], weights) - bonus
             goal = batch["reward"] + self.discount * batch["going"][:, None] * ahead
         self.twins.fit(torch.cat([batch["obs"], batch["action"]], dim=1), None, weights, goal)
-        self._improve(batch["obs"], weights, noise[1])
+        self._improve(batch["obs"], weights, torch.from_numpy(self._noise(n, rng)))
         self.twins.follow()
-        self.updates += 1
-
-    def _unit(self) -> Tensor:
-        """Standard deviation of each objective's returns ``(K,)``."""
-        std: Tensor = self.twins.nets[0].head.std  # type: ignore[assignment]
-        return std.float()
 
     def _improve(self, obs: Tensor, weights: Tensor, noise: Tensor) -> None:
-        self.twins.nets.requires_grad_(False)
         actions, log_prob = self.actor.sample(obs, weights, noise)
-        inputs = torch.cat([obs, actions], dim=1)
-        first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.nets)  # type: ignore[operator]
-        value = (smaller(first, second, weights) * weights).sum(dim=1)
-        size = (weights * self._unit()).sum(dim=1).clamp(min=1e-8)
-        loss = (self.config.alpha * log_prob - value / size).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.twins.nets.requires_grad_(True)
+        first, second = self.twins.nets.values(torch.cat([obs, actions], dim=1), weights)
+        value = torch.minimum((first[:, 0] * weights).sum(dim=1), (second[:, 0] * weights).sum(dim=1))
+        size = (weights * self.twins.unit).sum(dim=1).clamp(min=1e-8)
+        self.optimizer.step((self.config.alpha * log_prob - value / size).mean())
 
     def act(self, encoded: Array, weights: Array, noise: Array | None) -> Array:
         """Actions in ``[-1, 1]``; without noise the mean ones."""
@@ -179,25 +128,16 @@ class CAPQL(Agent):
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
         return ActorPolicies(self, weights)
 
-    def status(self) -> dict[str, float]:
-        """Updates so far."""
-        return {"updates": self.updates}
-
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {
-            **self.twins.arrays(),
-            **module_arrays(self.actor, "actor"),
-            **optimizer_arrays(self.optimizer, "actor_adam"),
-            **self.buffer.state(),
-        }
-        return arrays, {"updates": self.updates}
+        arrays, facts = super()._state()
+        more = {**module_arrays(self.actor, "actor"), **self.optimizer.arrays("actor_adam")}
+        return {**arrays, **self.twins.arrays(), **more}, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        super()._restore(arrays, facts)
         self.twins.restore(arrays)
         load_module(self.actor, arrays, "actor")
-        load_optimizer(self.optimizer, arrays, "actor_adam")
-        self.buffer.restore(arrays)
-        self.updates = int(facts["updates"])
+        self.optimizer.restore(arrays, "actor_adam")
 
 
 class GaussianActor(nn.Module):
@@ -207,10 +147,11 @@ class GaussianActor(nn.Module):
         super().__init__()
         self.trunk = Trunk(inputs, hidden, preference=k, mix=mix)
         self.head = nn.Linear(self.trunk.size, 2 * outputs)
+        self._body = Perceptron(self.trunk, self.head)
 
     def forward(self, observations: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation before tanh, ``(n, outputs)`` each."""
-        mean, log_std = self.head(self.trunk(observations, weights)).chunk(2, dim=1)
+        mean, log_std = self._body(observations, weights).chunk(2, dim=1)
         return mean, log_std.clamp(-20.0, 2.0)
 
     def sample(self, observations: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

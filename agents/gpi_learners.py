@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +11,9 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.base import Array
-from morl.agents.conditioned import greedy, share_statistics
+from morl.agents.conditioned import greedy
 from morl.agents.exploration import Persistent
-from morl.agents.networks import (
-    Trunk,
-    VectorNet,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
-    polyak,
-    seeded,
-)
+from morl.agents.networks import Adam, Perceptron, Target, Trunk, VectorNet, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Memory, PolicySet
 from morl.spec import FloatArray, IntArray
@@ -36,6 +28,22 @@ def smaller(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
     return torch.where(less, first, second)
 
 
+class Pair(nn.Module):
+    """Two vector-valued networks that answer the same question.
+
+    Args:
+        nets: both.
+    """
+
+    def __init__(self, nets: Sequence[VectorNet]) -> None:
+        super().__init__()
+        self.first, self.second = nets
+
+    def values(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Values ``(n, outputs, K)`` of both, in the unit of the returns."""
+        return self.first.values(inputs, weights), self.second.values(inputs, weights)
+
+
 class Twins:
     """Two vector-valued networks with targets, one optimizer, and the update they share."""
 
@@ -46,44 +54,45 @@ class Twins:
         for number in range(2):
             with seeded(agent.integer_seed("network", number)):
                 nets.append(VectorNet(inputs, agent.k, outputs, c.hidden, mix=c.mix, layer_norm=c.layer_norm))
-        self.nets = nn.ModuleList(nets)
-        self.targets = nn.ModuleList(
-            VectorNet(inputs, agent.k, outputs, c.hidden, mix=c.mix, layer_norm=c.layer_norm) for _ in nets
-        )
-        self.targets.load_state_dict(self.nets.state_dict())
-        self.optimizer = torch.optim.Adam(self.nets.parameters(), lr=c.lr, fused=True)
+        self.nets = Pair(nets)
+        self.optimizer = Adam(self.nets, c.lr)
+        self.target = Target(self.nets, self.optimizer.values)
+        self.targets: Pair = self.target.net
+
+    @property
+    def unit(self) -> Tensor:
+        """Standard deviation of each objective's returns ``(K,)``, as both networks use it."""
+        return self.nets.first.head.std
 
     def fit(self, inputs: Tensor, actions: Tensor | None, weights: Tensor, goal: Tensor) -> None:
-        """One step towards ``goal`` ``(n, K)`` in both networks, each in its own normalised units."""
+        """One step towards ``goal`` ``(n, K)`` in both networks, in normalised units."""
+        head = self.nets.first.head
+        head.update(goal, [self.nets.second.head, self.targets.first.head, self.targets.second.head])
+        wanted = head.normalise(goal)
         loss = torch.zeros(())
-        for net, target in zip(self.nets, self.targets, strict=True):
-            net.head.update(goal)  # type: ignore[union-attr, operator]
-            share_statistics(net.head, target.head)  # type: ignore[arg-type]
+        for net in (self.nets.first, self.nets.second):
             out = net(inputs, weights)
             chosen = out[:, 0] if actions is None else out[torch.arange(len(out)), actions]
-            loss = loss + nn.functional.mse_loss(chosen, net.head.normalise(goal).float())  # type: ignore[union-attr, operator]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.nets.parameters(), 10.0)
-        self.optimizer.step()
+            loss = loss + nn.functional.mse_loss(chosen, wanted)
+        self.optimizer.step(loss)
 
     def follow(self) -> None:
         """Let the targets follow."""
-        polyak(self.targets, self.nets, self.tau)
+        self.target.follow(self.tau)
 
     def arrays(self) -> dict[str, Array]:
         """State for a checkpoint."""
         return {
             **module_arrays(self.nets, "critics"),
             **module_arrays(self.targets, "critic_targets"),
-            **optimizer_arrays(self.optimizer, "critics_adam"),
+            **self.optimizer.arrays("critics_adam"),
         }
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
         load_module(self.nets, arrays, "critics")
         load_module(self.targets, arrays, "critic_targets")
-        load_optimizer(self.optimizer, arrays, "critics_adam")
+        self.optimizer.restore(arrays, "critics_adam")
 
 
 class DiscreteLearner:
@@ -109,24 +118,24 @@ class DiscreteLearner:
     ) -> tuple[Array, Array]:
         """Actions for the environment, and the same as they are remembered."""
         best = None if wild else greedy(self.values(encoded, weights), weights) + self.offset
-        actions, _ = noise.step(best, self.agent.epsilon(), rng)
+        actions, _ = noise.step(best, self.agent.config.epsilon_at(self.agent.progress), rng)
         return actions, actions - self.offset
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Values of the first critic, ``(n, A, K)``."""
         with torch.inference_mode():
-            out: Tensor = self.twins.nets[0].values(torch.from_numpy(encoded), torch.from_numpy(weights))  # type: ignore[operator]
+            out = self.twins.nets.first.values(torch.from_numpy(encoded), torch.from_numpy(weights))
         return out.numpy()
 
-    def update(self, rows: dict[str, Array], drawn: Array, rng: np.random.Generator) -> None:
-        """One update from replayed rows, for weights ``(n, K)``."""
-        batch = {name: torch.from_numpy(value) for name, value in rows.items()}
-        weights = torch.from_numpy(drawn)
+    def update(self, batch: dict[str, Tensor], weights: Tensor, rng: np.random.Generator) -> None:
+        """One update from remembered rows, for weights ``(n, K)``."""
         with torch.no_grad():
-            first, second = (net.values(batch["after"], weights) for net in self.twins.targets)  # type: ignore[operator]
-            least = smaller(first, second, weights[:, None])
-            best = torch.einsum("nak,nk->na", least, weights).argmax(dim=1)
-            ahead = least[torch.arange(len(best)), best]
+            first, second = self.twins.targets.values(batch["after"], weights)
+            # The smaller of the two critics' utilities, then the best action, then the vector that it belongs to.
+            asked = weights[:, :, None]
+            best = torch.minimum(first @ asked, second @ asked)[:, :, 0].argmax(dim=1)
+            row = torch.arange(len(best))
+            ahead = smaller(first[row, best], second[row, best], weights)
             goal = batch["reward"] + self.twins.discount * batch["going"][:, None] * ahead
         self.twins.fit(batch["obs"], batch["action"], weights, goal)
         self.twins.follow()
@@ -170,9 +179,8 @@ class BoxLearner:
         self.twins = Twins(agent, agent.encoder.size + self.size, 1)
         with seeded(agent.integer_seed("network", 2)):
             self.actor = Actor(agent.encoder.size, agent.k, self.size, c.hidden, c.mix)
-            self.actor_target = Actor(agent.encoder.size, agent.k, self.size, c.hidden, c.mix)
-        self.actor_target.load_state_dict(self.actor.state_dict())
-        self.optimizer = torch.optim.Adam(self.actor.parameters(), lr=c.lr, fused=True)
+        self.optimizer = Adam(self.actor, c.lr)
+        self.target = Target(self.actor, self.optimizer.values)
         self.count = 0
 
     def explorer(self, n: int) -> Persistent:
@@ -198,35 +206,28 @@ class BoxLearner:
             out: Tensor = self.actor(torch.from_numpy(encoded), torch.from_numpy(weights))
         return out.numpy()
 
-    def update(self, rows: dict[str, Array], drawn: Array, rng: np.random.Generator) -> None:
+    def update(self, batch: dict[str, Tensor], weights: Tensor, rng: np.random.Generator) -> None:
         """One update of the critics, and every second time of the actor."""
-        batch = {name: torch.from_numpy(value) for name, value in rows.items()}
-        weights = torch.from_numpy(drawn)
-        shake = torch.from_numpy(rng.standard_normal((len(weights), self.size)).astype(np.float32))
+        shake = torch.from_numpy(rng.standard_normal((len(weights), self.size), dtype=np.float32))
         with torch.no_grad():
             shake = (shake * self.POLICY_NOISE).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
-            action = (self.actor_target(batch["after"], weights) + shake).clamp(-1, 1)
-            inputs = torch.cat([batch["after"], action], dim=1)
-            first, second = (net.values(inputs, weights)[:, 0] for net in self.twins.targets)  # type: ignore[operator]
-            ahead = smaller(first, second, weights)
+            action = (self.target.net(batch["after"], weights) + shake).clamp(-1, 1)
+            first, second = self.twins.targets.values(torch.cat([batch["after"], action], dim=1), weights)
+            ahead = smaller(first[:, 0], second[:, 0], weights)
             goal = batch["reward"] + self.twins.discount * batch["going"][:, None] * ahead
         self.twins.fit(torch.cat([batch["obs"], batch["action"]], dim=1), None, weights, goal)
         self.count += 1
         if self.count % self.DELAY == 0:
             self._improve(batch["obs"], weights)
             self.twins.follow()
-            polyak(self.actor_target, self.actor, self.agent.config.tau)
+            self.target.follow(self.agent.config.tau)
 
     def _improve(self, obs: Tensor, weights: Tensor) -> None:
-        critic: VectorNet = self.twins.nets[0]  # type: ignore[assignment]
         actions = self.actor(obs, weights)
-        value = (critic.values(torch.cat([obs, actions], dim=1), weights)[:, 0] * weights).sum(dim=1)
+        values = self.twins.nets.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0]
         # A loss of order one whatever the unit of the objectives.
-        unit = (weights * critic.head.std.float()).norm(dim=1).clamp(min=1e-8)
-        loss = -(value / unit).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        unit = (weights * self.twins.unit).norm(dim=1, keepdim=True).clamp(min=1e-8)
+        self.optimizer.step(-(values * (weights / unit)).sum(dim=1).mean())
 
     def policies(self, preferences: FloatArray, practised: FloatArray) -> PolicySet:
         """GPI policies."""
@@ -241,7 +242,7 @@ class BoxLearner:
         asked = np.repeat(weights, m + 1, axis=0)
         with torch.inference_mode():
             inputs = torch.from_numpy(np.concatenate([flat_obs, actions], axis=1))
-            values = self.twins.nets[0].values(inputs, torch.from_numpy(asked))[:, 0].numpy()  # type: ignore[operator]
+            values = self.twins.nets.first.values(inputs, torch.from_numpy(asked))[:, 0].numpy()
         best = (values * asked).sum(axis=1).reshape(n, m + 1).argmax(axis=1)
         return unit_to_box(actions.reshape(n, m + 1, -1)[np.arange(n), best], self.box)
 
@@ -250,8 +251,8 @@ class BoxLearner:
         return {
             **self.twins.arrays(),
             **module_arrays(self.actor, "actor"),
-            **module_arrays(self.actor_target, "actor_target"),
-            **optimizer_arrays(self.optimizer, "actor_adam"),
+            **module_arrays(self.target.net, "actor_target"),
+            **self.optimizer.arrays("actor_adam"),
             "count": np.array([self.count]),
         }
 
@@ -259,8 +260,8 @@ class BoxLearner:
         """The inverse of :meth:`arrays`."""
         self.twins.restore(arrays)
         load_module(self.actor, arrays, "actor")
-        load_module(self.actor_target, arrays, "actor_target")
-        load_optimizer(self.optimizer, arrays, "actor_adam")
+        load_module(self.target.net, arrays, "actor_target")
+        self.optimizer.restore(arrays, "actor_adam")
         self.count = int(arrays["count"][0])
 
 
@@ -271,10 +272,11 @@ class Actor(nn.Module):
         super().__init__()
         self.trunk = Trunk(inputs, hidden, preference=k, mix=mix)
         self.head = nn.Linear(self.trunk.size, outputs)
+        self._body = Perceptron(self.trunk, self.head)
 
     def forward(self, observations: Tensor, weights: Tensor) -> Tensor:
         """Actions ``(n, outputs)``."""
-        return torch.tanh(self.head(self.trunk(observations, weights)))
+        return torch.tanh(self._body(observations, weights))
 
 
 class GPIPolicies(PolicySet):

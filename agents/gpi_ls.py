@@ -20,48 +20,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from torch import Tensor
 
-from morl.agents.base import Agent, Array
-from morl.agents.collector import Collector
+from morl.agents.base import Array
 from morl.agents.conditioned import reported_weights
-from morl.agents.config import AgentConfig, option
+from morl.agents.config import option
+from morl.agents.exploration import Persistent
 from morl.agents.gpi_learners import BoxLearner, DiscreteLearner
 from morl.agents.info import AlgoInfo
 from morl.agents.observations import Encoder
+from morl.agents.off_policy import EpsilonConfig, OffPolicy
 from morl.agents.policies import PolicySet
-from morl.agents.replay import ReplayBuffer
 from morl.pareto.weights import corner_weights
 from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class GPILSConfig(AgentConfig):
+class GPILSConfig(EpsilonConfig):
     """Options of :class:`GPILS`."""
 
-    hidden: tuple[int, ...] = option((128, 128), "width of each layer")
-    mix: str = option("concat", "how the weight enters the network", choices=("concat", "film"))
-    layer_norm: bool = option(True, "normalise each layer of the critics")
-    lr: float = option(5e-4, "Adam's step size", low=0.0)
-    batch: int = option(128, "transitions per update", low=1)
-    buffer: int = option(200_000, "transitions remembered", low=1)
-    start: int = option(1000, "steps before the first update", low=0)
-    train_every: int = option(8, "environment steps (over all copies) per update", low=1)
-    tau: float = option(0.005, "share by which target networks follow after each update", low=0.0, high=1.0)
-    epsilon: float = option(1.0, "probability of beginning to explore, at the beginning (discrete)", low=0.0, high=1.0)
-    epsilon_end: float = option(0.05, "the same when exploration has come down", low=0.0, high=1.0)
-    exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
-    persistence: int = option(8, "longest run of one exploratory action; 1 draws every step anew", low=1)
     action_noise: float = option(0.1, "exploration noise of continuous actions, share of their half range", low=0.0)
     iteration: int = option(5000, "steps between choices of the weight to practise", low=1)
     share: float = option(0.5, "share of experience and updates for the newest weight", low=0.0, high=1.0)
     eval_episodes: int = option(3, "episodes per policy when measuring weights (counted)", low=1)
     max_weights: int = option(50, "weights practised at most; the least useful leave", low=2)
-    front_weights: int = option(60, "weights whose policies are reported", low=1)
-    n_envs: int = option(8, "copies of the environment stepped together", low=1)
 
 
-class GPILS(Agent):
+class GPILS(OffPolicy):
     """Learns the convex coverage set, practising the preference with the largest possible gain."""
 
     info = AlgoInfo(
@@ -81,71 +68,41 @@ class GPILS(Agent):
         self.encoder = Encoder(self.observation_space)
         if isinstance(self.action_space, spaces.Discrete):
             self.learner: DiscreteLearner | BoxLearner = DiscreteLearner(self)
-            action: tuple[tuple[int, ...], Any] = ((), np.int64)
+            self._remember((), np.int64)
         else:
             self.learner = BoxLearner(self)
-            action = ((self.learner.size,), np.float32)
+            self._remember((self.learner.size,), np.float32)
         k = self.k
-        self.buffer = ReplayBuffer(
-            self.config.buffer,
-            {
-                "obs": ((self.encoder.size,), np.float32),
-                "action": action,
-                "reward": ((k,), np.float32),
-                "after": ((self.encoder.size,), np.float32),
-                "going": ((), np.float32),
-            },
-        )
         # Practised weights: corners of the simplex to begin with, the newest one first.
         self.weights: FloatArray = np.eye(k)
         self.corners: FloatArray = np.zeros((0, k))
         self.corner_values: FloatArray = np.zeros((0, k))
         self.practised_at = 0
-        self.updates = 0
 
     # ---- learning --------------------------------------------------------------------------------------
 
-    def _learn(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        env = self.problem.training(c.n_envs)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
-        collector.reset(self.segment_seed())
-        noise = self.learner.explorer(collector.n)
-        weights = self._practise(collector.n, rng)
-        while self.num_timesteps < until:
-            before = collector.steps
-            wild = self.num_timesteps < c.start
-            actions, kept = self.learner.explore(noise, self.encoder(collector.obs), weights, wild, rng)
-            out = collector.step(actions)
-            self.buffer.add(
-                obs=self.encoder(out.obs),
-                action=kept[out.env],
-                reward=out.rewards,
-                after=self.encoder(out.next_obs),
-                going=~out.terminated,  # a truncated episode would have gone on
-            )
-            rows = out.env[out.terminated | out.truncated]
-            if len(rows):
-                noise.stop(rows)
-                weights[rows] = self._practise(len(rows), rng)
-            steps = collector.steps - before
-            total = self.num_timesteps + steps
-            if total >= c.start:
-                for _ in range(total // c.train_every - self.num_timesteps // c.train_every):
-                    self.learner.update(self.buffer.sample(c.batch, rng), self._practise(c.batch, rng), rng)
-                    self.updates += 1
-            if total >= self.practised_at + c.iteration:
-                self._choose()
-                self.practised_at = total
-            self.advance(steps)
-        if not self.problem.is_vector:
-            env.close()
-
-    def _practise(self, n: int, rng: np.random.Generator) -> Array:
-        """Weights ``(n, K)`` to act for or learn for: the newest for a share of the rows, else any practised one."""
+    def _draw(self, n: int, rng: np.random.Generator) -> Array:
+        """The newest weight for a share of the rows, else any practised one."""
         which = rng.integers(len(self.weights), size=n)
         which[rng.random(n) < self.config.share] = 0
         return self.weights[which].astype(np.float32)
+
+    def _explorer(self, n: int) -> Persistent:
+        return self.learner.explorer(n)
+
+    def _explore(
+        self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        wild = self.num_timesteps < self.config.start
+        return self.learner.explore(explorer, encoded, weights, wild, rng)
+
+    def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
+        self.learner.update(batch, torch.from_numpy(self._draw(self.config.batch, rng)), rng)
+
+    def _reconsider(self, total: int, rng: np.random.Generator) -> None:
+        if total >= self.practised_at + self.config.iteration:
+            self._choose()
+            self.practised_at = total
 
     def _choose(self) -> None:
         """Measure the practised policies, then practise the corner where GPI promises most."""
@@ -185,12 +142,6 @@ class GPILS(Agent):
 
     # ---- policies --------------------------------------------------------------------------------------
 
-    def epsilon(self) -> float:
-        """Probability of beginning to explore (discrete actions)."""
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         if preferences is None:
             grid = reported_weights(self.config.front_weights, self.spec)
@@ -202,21 +153,21 @@ class GPILS(Agent):
         return {"weights": len(self.weights), "updates": self.updates}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {
+        arrays, facts = super()._state()
+        more = {
             **self.learner.arrays(),
-            **self.buffer.state(),
             "weights": self.weights,
             "corners": self.corners,
             "corner_values": self.corner_values,
         }
-        return arrays, {"practised_at": self.practised_at, "updates": self.updates}
+        return {**arrays, **more}, {**facts, "practised_at": self.practised_at}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        super()._restore(arrays, facts)
         self.learner.restore(arrays)
-        self.buffer.restore(arrays)
         self.weights, self.corners = arrays["weights"].copy(), arrays["corners"].copy()
         self.corner_values = arrays["corner_values"].copy()
-        self.practised_at, self.updates = int(facts["practised_at"]), int(facts["updates"])
+        self.practised_at = int(facts["practised_at"])
 
 
 def _distance(weight: FloatArray, others: FloatArray) -> float:

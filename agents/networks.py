@@ -25,52 +25,77 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-# ---- linear layers --------------------------------------------------------------------------------------
+# ---- products and perceptrons ---------------------------------------------------------------------------
 
 # torch multiplies float32 matrices with MKL, which uses half the width of the vector unit on processors that are not
 # Intel's; oneDNN, which torch also brings, uses all of it. Its call costs 10 µs more, so it is for large products.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
-_LARGE = 2**21
+_LARGE = 2**20
 
 
 def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """``left @ rightᵀ + bias`` for ``(n, i)`` and ``(o, i)``, by the faster of two libraries."""
-    if _ONEDNN is not None and len(left) * right.numel() >= _LARGE and left.is_cpu and left.dtype == torch.float32:
+    if _ONEDNN is not None and left.shape[0] * right.numel() >= _LARGE:
         out: Tensor = _ONEDNN(left, right, bias, "none", [], "")
         return out
     return nn.functional.linear(left, right, bias)
 
 
-class _LinearFunction(torch.autograd.Function):
-    """``x Wᵀ + b`` and its gradients, all by :func:`_product`."""
+def _forward(inputs: Tensor, normed: bool, parameters: Sequence[Tensor], kept: list[Tensor] | None = None) -> Tensor:
+    """Outputs ``(n, o)`` of a perceptron with ReLU; ``kept`` receives what the gradient needs."""
+    stride, last = 4 if normed else 2, len(parameters) - 2
+    for i in range(0, last, stride):
+        hidden = _product(inputs, parameters[i], parameters[i + 1])
+        if kept is not None:
+            kept.append(inputs)
+        if normed:
+            raw = hidden
+            hidden, mean, rstd = torch.native_layer_norm(raw, raw.shape[1:], parameters[i + 2], parameters[i + 3], 1e-5)
+            if kept is not None:
+                kept += [raw, mean, rstd]
+        inputs = hidden.relu_()
+    if kept is not None:
+        kept.append(inputs)
+    return _product(inputs, parameters[last], parameters[last + 1])
+
+
+class _Perceptron(torch.autograd.Function):
+    """The whole network as one operation, since calling a small one costs more than its arithmetic.
+
+    Parameters come in the order of use: weight and bias (and scale and shift of the normalisation) of each hidden
+    layer, weight and bias of the output.
+    """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(inputs, weight)
-        return _product(inputs, weight, bias)
+    def forward(ctx: Any, inputs: Tensor, normed: bool, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+        kept: list[Tensor] = []
+        out = _forward(inputs, normed, parameters, kept)
+        ctx.normed, ctx.count = normed, len(kept)
+        ctx.save_for_backward(*kept, *parameters)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        inputs, weight = ctx.saved_tensors
-        needed = ctx.needs_input_grad
-        return (
-            _product(grad, weight.t()) if needed[0] else None,
-            _product(grad.t(), inputs.t()) if needed[1] else None,
-            grad.sum(dim=0) if needed[2] else None,
-        )
-
-
-class Linear(nn.Linear):
-    """``nn.Linear`` for rows ``(n, inputs)``, about twice as fast on large batches where MKL is slow."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Rows ``(n, outputs)``."""
-        if input.dim() != 2:
-            return super().forward(input)
-        if torch.is_grad_enabled():
-            out: Tensor = _LinearFunction.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
-            return out
-        return _product(input, self.weight, self.bias)
+        saved = ctx.saved_tensors
+        kept, parameters = list(saved[: ctx.count]), saved[ctx.count :]
+        stride, last = 4 if ctx.normed else 2, len(parameters) - 2
+        learns, passes = ctx.needs_input_grad[2], ctx.needs_input_grad[0]
+        out: list[Tensor | None] = [None] * len(parameters)
+        for i in range(last, -1, -stride):
+            inputs = kept.pop()
+            if learns:
+                out[i], out[i + 1] = _product(grad.t(), inputs.t()), grad.sum(dim=0)
+            if i > 0 or passes:
+                grad = _product(grad, parameters[i].t())
+            if i > 0:
+                grad = torch.ops.aten.threshold_backward(grad, inputs, 0.0)
+            if i > 0 and ctx.normed:
+                rstd, mean, raw = kept.pop(), kept.pop(), kept.pop()
+                scale, shift = parameters[i - 2 : i]
+                grad, out[i - 2], out[i - 1] = torch.ops.aten.native_layer_norm_backward(
+                    grad, raw, raw.shape[1:], mean, rstd, scale, shift, [True, learns, learns]
+                )
+        return (grad if passes else None, None, *out)
 
 
 # ---- networks -------------------------------------------------------------------------------------------
@@ -102,7 +127,7 @@ class Trunk(nn.Module):
             raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
         self.film = mix == "film" and preference > 0
         sizes = [inputs + (0 if self.film else preference), *hidden]
-        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in hidden)
         self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in hidden) if self.film else nn.ModuleList()
         for gate in self.gates:
@@ -125,6 +150,35 @@ class Trunk(nn.Module):
                 inputs = inputs * (1 + scale) + shift
             inputs = torch.relu(inputs)
         return inputs
+
+
+class Perceptron:
+    """A trunk and a linear output as one operation: the same numbers as ``head(trunk(inputs, preference))``, sooner.
+
+    Args:
+        trunk: hidden layers; they stay with the module that owns them.
+        head: output layer; likewise.
+    """
+
+    def __init__(self, trunk: Trunk, head: nn.Linear) -> None:
+        self.trunk, self.head = trunk, head
+        layers = zip(trunk.layers, trunk.norms, strict=True)
+        self._normed = any(isinstance(norm, nn.LayerNorm) for norm in trunk.norms)
+        self._ordered = [p for pair in layers for module in pair for p in module.parameters()]
+        self._ordered += list(head.parameters())
+
+    def __call__(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
+        """Outputs ``(n, outputs)`` for inputs ``(n, inputs)`` and preferences ``(n, K)``."""
+        if self.trunk.film:
+            filmed: Tensor = self.head(self.trunk(inputs, preference))
+            return filmed
+        if self.trunk.preference:
+            assert preference is not None
+            inputs = torch.cat([inputs, preference], dim=-1)
+        if torch.is_grad_enabled():
+            out: Tensor = _Perceptron.apply(inputs, self._normed, *self._ordered)  # type: ignore[no-untyped-call]
+            return out
+        return _forward(inputs, self._normed, self._ordered)
 
 
 class PopArt(nn.Module):
@@ -155,7 +209,7 @@ class PopArt(nn.Module):
     def __init__(self, inputs: int, k: int, outputs: int = 1, beta: float = 3e-4) -> None:
         super().__init__()
         self.k, self.outputs, self.beta = k, outputs, beta
-        self.linear = Linear(inputs, outputs * k)
+        self.linear = nn.Linear(inputs, outputs * k)
         self.register_buffer("mean", torch.zeros(k))
         self.register_buffer("std", torch.ones(k))
         # First and second moment of the targets so far, (2, K), in the precision that their difference needs.
@@ -236,10 +290,12 @@ class VectorNet(nn.Module):
         super().__init__()
         self.trunk = Trunk(inputs, hidden, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
         self.head = PopArt(self.trunk.size, k, outputs)
+        self._body = Perceptron(self.trunk, self.head.linear)
+        self._shape = (-1, outputs, k)
 
     def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Normalised values ``(n, outputs, K)``: what losses are taken on."""
-        out: Tensor = self.head(self.trunk(inputs, preference))
+        out: Tensor = self._body(inputs, preference).view(self._shape)
         return out
 
     def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
@@ -315,7 +371,8 @@ class Adam:
     def __init__(self, module: nn.Module, lr: float, clip: float = 10.0) -> None:
         self.values, self.clip = flatten(module), clip
         self.gradients = torch.zeros_like(self.values)
-        for parameter in module.parameters():
+        self._parameters = list(module.parameters())
+        for parameter in self._parameters:
             start = parameter.storage_offset()
             parameter.grad = self.gradients[start : start + parameter.numel()].view_as(parameter)
         vector = nn.Parameter(self.values)
@@ -334,7 +391,7 @@ class Adam:
     def step(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``."""
         self.gradients.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward(inputs=self._parameters)  # and nothing for networks that it merely passes through
         norm = float(torch.linalg.vector_norm(self.gradients))
         if norm > self.clip:
             self.gradients.mul_(self.clip / norm)

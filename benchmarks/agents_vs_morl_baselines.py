@@ -3,7 +3,8 @@
     python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [--seeds 3] [--out benchmarks/results]
 
 - ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as the peer; CPU time
-  per update. What differs is how the same arithmetic is done.
+  per step with its update. The peer's GPI-LS pairs each transition with two weights where ours takes one, so it is
+  compared at equal transitions and at equal rows; it draws transitions by priority (its default), ours uniformly.
 - ``pcn``: both on the concave sea; CPU seconds and steps to the exact front, and the curve of hypervolume.
 - ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; environment steps per CPU second at one update per
   step, and with many environments and one update per eight steps (an advantage of doing less, and named so).
@@ -90,16 +91,19 @@ def speed(seeds: int) -> list[Row]:
     rows: list[Row] = []
     steps = 600
     same: Row = {"n_envs": 1, "train_every": 1, "start": 100, "hidden": (256, 256)}
-    cases: list[tuple[str, Row, Callable[[int, int], float]]] = [
-        ("Envelope", {**same, "batch": 64, "batch_weights": 4}, peer_envelope),
-        ("GPILS", {**same, "batch": 128, "iteration": 10**9}, peer_gpi),
+    gpi: Row = {**same, "iteration": 10**9}
+    cases: list[tuple[str, str, Row, Callable[[int, int], float]]] = [
+        ("Envelope", "64 transitions × 4 weights", {**same, "batch": 64, "layer_norm": False}, peer_envelope),
+        ("GPILS", "128 transitions (peer: × 2 weights)", {**gpi, "batch": 128}, peer_gpi),
+        ("GPILS", "256 rows", {**gpi, "batch": 256}, peer_gpi),
     ]
-    for name, options, peer in cases:
-        mine = [ours(name, "morl/MinecartDeterministic-v0", s, steps, 200, **options) for s in range(seeds)]
-        theirs = [peer(s, steps + 100) for s in range(seeds)]
-        rows.append(
-            _row("speed", name, "minecart-deterministic", "CPU ms per step and update", mine, theirs, 1e3 / steps)
-        )
+    for name, batch, options, peer in cases:
+        mine, theirs = [], []
+        for s in range(seeds):  # in turn, so that both meet the same load
+            mine.append(ours(name, "morl/MinecartDeterministic-v0", s, steps, 200, **options))
+            theirs.append(peer(s, steps + 100))
+        unit = f"CPU ms per step and update, {batch}"
+        rows.append(_row("speed", name, "minecart-deterministic", unit, mine, theirs, 1e3 / steps))
     return rows
 
 
@@ -145,7 +149,8 @@ def continuous(seeds: int) -> list[Row]:
     from morl_baselines.multi_policy.capql.capql import CAPQL as PeerCAPQL
     from morl_baselines.multi_policy.gpi_pd.gpi_pd_continuous_action import GPILSContinuousAction
 
-    steps, rows = 1000, []
+    rows: list[Row] = []
+    steps = 1000
 
     def peer_capql(seed: int) -> float:
         agent = PeerCAPQL(peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=150, log=False, seed=seed)
@@ -157,8 +162,9 @@ def continuous(seeds: int) -> list[Row]:
 
     def peer_gpils(seed: int) -> float:
         agent = GPILSContinuousAction(
-            peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=150, per=True, log=False, seed=seed
-        )
+            peer_env("mo-halfcheetah-v5"), batch_size=128, learning_starts=150, gradient_updates=1, per=True, log=False,
+            seed=seed,
+        )  # fmt: skip
         weights = list(np.eye(2))
         agent.set_weight_support(weights)
         return cpu(
@@ -167,15 +173,19 @@ def continuous(seeds: int) -> list[Row]:
             )
         )
 
-    for name, peer, more in (("CAPQL", peer_capql, {}), ("GPILS", peer_gpils, {"iteration": 10**9})):
+    gpi: Row = {"iteration": 10**9}
+    for name, peer, more in (("CAPQL", peer_capql, {"layer_norm": False}), ("GPILS", peer_gpils, gpi)):
         equal = {"batch": 128, "start": 100, "hidden": (256, 256), "n_envs": 1, "train_every": 1, **more}
         many = {**equal, "n_envs": 16, "train_every": 8}
-        theirs = [peer(s) for s in range(seeds)]
-        for label, options in (("one update a step", equal), ("16 copies, one update in 8 steps", many)):
-            mine = [ours(name, "mo-halfcheetah-v5", s, steps, 200, **options) for s in range(seeds)]
-            rows.append(
-                _row("continuous", name, "mo-halfcheetah-v5", "CPU ms per step, " + label, mine, theirs, 1e3 / steps)
-            )
+        mine: dict[str, list[float]] = {"one update a step": [], "16 copies, one update in 8 steps": []}
+        theirs = []
+        for s in range(seeds):  # in turn, so that both meet the same load
+            theirs.append(peer(s))
+            for label, options in zip(mine, (equal, many), strict=True):
+                mine[label].append(ours(name, "mo-halfcheetah-v5", s, steps, 200, **options))
+        for label, seconds in mine.items():
+            unit = "CPU ms per step, " + label
+            rows.append(_row("continuous", name, "mo-halfcheetah-v5", unit, seconds, theirs, 1e3 / steps))
     return rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.conditioned import greedy, reported_weights, share_statistics, training_weights
+from morl.agents.conditioned import greedy, reported_weights, training_weights
 from morl.agents.envelope import Envelope
 from morl.agents.networks import PopArt
 from morl.agents.vector_q_lambda import VectorQLambda, lambda_returns
@@ -41,7 +41,7 @@ def test_deduplicated_envelope_is_the_envelope() -> None:
     weights = torch.from_numpy(rng.dirichlet(np.ones(3), 4).astype(np.float32))
     states = torch.from_numpy(rng.normal(size=(5, agent.encoder.size)).astype(np.float32))
     with torch.no_grad():
-        for parameter in agent.target.parameters():
+        for parameter in agent.target.net.parameters():
             parameter.add_(0.1)
         fast = agent._envelope(states.repeat_interleave(4, dim=0), weights.repeat(5, 1), weights)
         for i in range(5):
@@ -49,7 +49,7 @@ def test_deduplicated_envelope_is_the_envelope() -> None:
                 best, value = -np.inf, None
                 for w in weights:
                     online = agent.net.values(states[i : i + 1], w[None])[0]
-                    frozen = agent.target.values(states[i : i + 1], w[None])[0]
+                    frozen = agent.target.net.values(states[i : i + 1], w[None])[0]
                     for a in range(agent.n_actions):
                         if float(weights[j] @ online[a]) > best:
                             best, value = float(weights[j] @ online[a]), frozen[a]
@@ -111,12 +111,13 @@ def test_greedy_by_hand() -> None:
     assert greedy(values, np.array([[0.9, 0.1], [0.5, 0.5]])).tolist() == [0, 1]
 
 
-def test_shared_statistics_keep_outputs() -> None:
+def test_followers_keep_units_and_outputs() -> None:
     torch.manual_seed(0)
     leader, follower = PopArt(4, 2, 3), PopArt(4, 2, 3)
     features = torch.randn(5, 4)
     before = follower.denormalise(follower(features)).detach()
-    leader.update(torch.tensor([[100.0, -3.0], [300.0, 5.0]]))
-    share_statistics(leader, follower)
+    leader.update(torch.tensor([[100.0, -3.0], [300.0, 5.0]]), [follower])
     torch.testing.assert_close(follower.denormalise(follower(features)).detach(), before, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(follower.mean, leader.mean)
+    torch.testing.assert_close(follower.std, leader.std)
+    torch.testing.assert_close(leader.std, torch.tensor([100.0, 4.0]))

@@ -62,7 +62,7 @@ def test_every_corner_is_measured_once() -> None:
 def test_the_newest_weight_gets_its_share() -> None:
     agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "share": 0.5})
     agent.weights = np.array([[0.3, 0.7], [1.0, 0.0], [0.0, 1.0]])
-    drawn = agent._practise(6000, np.random.default_rng(0))
+    drawn = agent._draw(6000, np.random.default_rng(0))
     assert np.isclose(drawn[:, 0], 0.3).mean() == pytest.approx(0.5 + 0.5 / 3, abs=0.02)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -520,6 +521,56 @@ def test_networks_are_seeded_without_touching_the_global_generator() -> None:
         net(x, w).sum().backward()
         optimizer.step()
     assert torch.equal(nets[0](x, w), nets[1](x, w))
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("mix", ["concat", "film"])
+@pytest.mark.parametrize("rows", [3, 300])
+def test_one_operation_equals_its_layers(mix: str, layer_norm: bool, rows: int) -> None:
+    """Values and every gradient, small and large enough for either library."""
+    torch = pytest.importorskip("torch")
+    from morl.agents.networks import VectorNet, seeded
+
+    with seeded(1):
+        net = VectorNet(5, 2, 3, (128, 96), mix=mix, layer_norm=layer_norm)
+        x, w = torch.randn(rows, 5, requires_grad=True), torch.rand(rows, 2)
+        pull = torch.randn(rows, 3, 2)
+    one = net(x, w)
+    layers = net.head(net.trunk(x, w))
+    torch.testing.assert_close(one, layers, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(net(x, w), layers, rtol=1e-4, atol=1e-5)
+    wanted = [x, *net.parameters()]
+    gradients = torch.autograd.grad(one, wanted, pull)
+    for a, b in zip(gradients, torch.autograd.grad(layers, wanted, pull), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    frozen = net.requires_grad_(False)(x, w)
+    torch.testing.assert_close(torch.autograd.grad(frozen, x, pull)[0], gradients[0])
+
+
+def test_one_vector_learns_as_its_layers_do() -> None:
+    torch = pytest.importorskip("torch")
+    from morl.agents.networks import Adam, Target, VectorNet, seeded
+
+    with seeded(1):
+        plain = VectorNet(4, 2, 3, (8, 8), layer_norm=True)
+        x, w, goal = torch.randn(16, 4), torch.rand(16, 2), 100 * torch.randn(16, 3, 2)
+    flat = copy.deepcopy(plain)
+    adam, reference = Adam(flat, 0.05, clip=1.0), torch.optim.Adam(plain.parameters(), lr=0.05)
+    target, slow = Target(flat, adam.values), copy.deepcopy(plain)
+    for _ in range(5):
+        adam.step(((flat(x, w) - goal) ** 2).mean())
+        reference.zero_grad()
+        ((plain.head(plain.trunk(x, w)) - goal) ** 2).mean().backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        reference.step()
+        target.follow(0.1)
+        with torch.no_grad():
+            for old, new in zip(slow.parameters(), plain.parameters(), strict=True):
+                old.lerp_(new, 0.1)
+    torch.testing.assert_close(flat(x, w), plain(x, w), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(target.net(x, w), slow(x, w), rtol=1e-3, atol=1e-4)
+    assert not any(p.requires_grad for p in target.net.parameters())
 
 
 def test_a_config_declares_everything_once() -> None:

@@ -1,0 +1,266 @@
+"""What Envelope, GPI-LS and CAPQL have learned after equal environment steps and updates, beside morl-baselines.
+
+    python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [capql] [gpils-continuous]
+        [--seeds 3] [--steps N] [--env ID] [--out benchmarks/results]
+
+Both learn on the same mo-gymnasium environment in one copy, with one update per step, the same batch and width of the
+network, and ε from 1 to 0.05 over the first half; other options are each library's own. Both are then measured by the
+same evaluator under the same weights and seeds, acting deterministically: expected utility (the mean of w·J over
+weights evenly spread on the simplex) and hypervolume, in discounted returns. Steps that GPI-LS spends on measuring its
+weights are not among the equal steps on either side.
+
+Where actions are continuous a second run of ours has 16 copies and one update in 8 steps, and goes on until it has the
+hypervolume that the peer ended with: CPU seconds to equal quality. Needs the extra ``peers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from morl.agents import registry
+from morl.agents.base import Agent
+from morl.agents.evaluation import Evaluator
+from morl.agents.policies import PolicySet
+from morl.agents.preferences import simplex_grid
+from morl.agents.problem import Problem
+from morl.pareto.indicators import hypervolume
+
+Row = dict[str, Any]
+REF_POINTS = {
+    "deep-sea-treasure-v0": (0.0, -50.0),
+    "fruit-tree-v0": (0.0,) * 6,
+    "resource-gathering-v0": (-1.0, 0.0, 0.0),
+    "minecart-deterministic-v0": (0.0, 0.0, -200.0),
+    "mo-halfcheetah-v5": (-100.0, -100.0),
+    "mo-hopper-2obj-v5": (-100.0, -100.0),
+}
+DISCOUNT = 0.99
+
+
+def quietly(run: Callable[[], Any]) -> float:
+    """CPU seconds of ``run()``, its output thrown away."""
+    begin = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run()
+    return time.process_time() - begin
+
+
+class PeerPolicies(PolicySet):
+    """A peer's policies under fixed weights, for our evaluator.
+
+    Args:
+        choose: ``(observations (n, ...), weights (n, K)) -> actions (n, ...)``.
+        weights: ``(m, K)``.
+    """
+
+    def __init__(self, choose: Callable[[Any, Any], Any], weights: Any) -> None:
+        self.choose, self.preferences = choose, weights
+
+    def __len__(self) -> int:
+        return len(self.preferences)
+
+    def act(self, which: Any, observations: Any, memory: Any, *_: Any) -> tuple[Any, Any]:
+        """Ask the peer."""
+        return self.choose(np.asarray(observations, dtype=np.float32), self.preferences[which]), memory
+
+
+def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]:
+    """Expected utility over the weights of these policies, and hypervolume."""
+    evaluator = Evaluator(Problem(env, DISCOUNT), np.random.SeedSequence(2026), n_envs=50)
+    returns = evaluator.evaluate(policies, episodes, seed=7, exact=False, deterministic=True).mean
+    weights = policies.preferences
+    return float((returns * weights).sum(axis=1).mean()), hypervolume(returns, np.array(REF_POINTS[env]))
+
+
+def peer_env(env: str) -> Any:
+    import mo_gymnasium
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mo_gymnasium.make(env)
+
+
+def one_by_one(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A peer's action for one observation and weight, for many."""
+    return lambda obs, weights: np.array([act(o, w) for o, w in zip(obs, weights, strict=True)])
+
+
+def as_tensors(policy: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A peer's network, for arrays."""
+
+    def choose(obs: Any, weights: Any) -> Any:
+        with torch.no_grad():
+            return policy(torch.from_numpy(obs), torch.from_numpy(weights.astype(np.float32))).numpy()
+
+    return choose
+
+
+# ---- peers: (environment, seed, steps) -> how it acts, CPU seconds ------------------------------------------------
+
+
+def peer_envelope(env: str, seed: int, steps: int) -> tuple[Any, float]:
+    from morl_baselines.multi_policy.envelope.envelope import Envelope
+
+    agent = Envelope(
+        peer_env(env), batch_size=64, net_arch=[128, 128], num_sample_w=4, per=True, gamma=DISCOUNT,
+        initial_epsilon=1.0, final_epsilon=0.05, epsilon_decay_steps=steps // 2, homotopy_decay_steps=steps,
+        log=False, seed=seed,
+    )  # fmt: skip
+    ref = np.array(REF_POINTS[env])
+    spent = quietly(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
+    return one_by_one(agent.eval), spent
+
+
+def peer_gpils(env: str, seed: int, steps: int) -> tuple[Any, float]:
+    from morl_baselines.multi_policy.gpi_pd.gpi_pd import GPILS
+
+    agent = GPILS(
+        peer_env(env), batch_size=128, net_arch=[128, 128], gradient_updates=1, per=True, gamma=DISCOUNT,
+        initial_epsilon=1.0, final_epsilon=0.05, epsilon_decay_steps=steps // 2, log=False, seed=seed,
+    )  # fmt: skip
+    return one_by_one(agent.eval), quietly(lambda: _iterate(agent, env, steps))
+
+
+def peer_gpils_continuous(env: str, seed: int, steps: int) -> tuple[Any, float]:
+    from morl_baselines.multi_policy.gpi_pd.gpi_pd_continuous_action import GPILSContinuousAction
+
+    agent = GPILSContinuousAction(
+        peer_env(env), batch_size=128, net_arch=[256, 256], gradient_updates=1, per=True, gamma=DISCOUNT,
+        learning_starts=1000, log=False, seed=seed,
+    )  # fmt: skip
+    return as_tensors(agent.policy), quietly(lambda: _iterate(agent, env, steps))
+
+
+def _iterate(agent: Any, env: str, steps: int) -> None:
+    agent.train(
+        total_timesteps=steps, eval_env=peer_env(env), ref_point=np.array(REF_POINTS[env]), eval_freq=10**9,
+        timesteps_per_iter=steps // 8, num_eval_episodes_for_front=1, eval_mo_freq=10**9, checkpoints=False,
+    )  # fmt: skip
+
+
+def peer_capql(env: str, seed: int, steps: int) -> tuple[Any, float]:
+    from morl_baselines.multi_policy.capql.capql import CAPQL
+
+    agent = CAPQL(peer_env(env), batch_size=128, gamma=DISCOUNT, learning_starts=1000, log=False, seed=seed)
+    ref = np.array(REF_POINTS[env])
+    spent = quietly(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
+    return as_tensors(agent.policy.get_action), spent
+
+
+# ---- comparison ---------------------------------------------------------------------------------------------------
+
+ONE: Row = {"n_envs": 1, "train_every": 1, "discount": DISCOUNT}
+CHEETAH: Row = {**ONE, "batch": 128, "hidden": (256, 256), "start": 1000}
+# part: agent, peer, environments, steps, weights, our options for so many steps
+PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]]] = {
+    "envelope": (
+        "Envelope", peer_envelope, ("deep-sea-treasure-v0", "fruit-tree-v0"), 6000, 100,
+        lambda steps: {**ONE, "batch": 64, "hidden": (128, 128), "start": 100},
+    ),
+    "gpils": (
+        "GPILS", peer_gpils, ("deep-sea-treasure-v0", "fruit-tree-v0"), 6000, 100,
+        lambda steps: {**ONE, "batch": 128, "hidden": (128, 128), "start": 100, "iteration": steps // 8,
+                       "eval_episodes": 1},
+    ),
+    "capql": ("CAPQL", peer_capql, ("mo-halfcheetah-v5",), 10_000, 20, lambda steps: CHEETAH),
+    "gpils-continuous": (
+        "GPILS", peer_gpils_continuous, ("mo-halfcheetah-v5",), 10_000, 20,
+        lambda steps: {**CHEETAH, "iteration": steps // 8, "eval_episodes": 1},
+    ),
+}  # fmt: skip
+
+
+def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
+    """Learn with both, seed by seed in turn, and measure both."""
+    name, peer, _, _, m, options = PARTS[part]
+    continuous = part in ("capql", "gpils-continuous")
+    weights = simplex_grid(len(REF_POINTS[env]), m)
+    if len(weights) < m // 2:  # many objectives have no lattice of this size
+        weights = np.random.default_rng(0).dirichlet(np.ones(len(REF_POINTS[env])), m)
+    rows: list[Row] = []
+    for seed in range(seeds):
+        choose, peer_spent = peer(env, seed, steps)
+        peer_utility, peer_volume = measure(env, PeerPolicies(choose, weights), 1)
+        agent = registry.get(name)(env, seed=seed, **options(steps))
+        spent = quietly(lambda agent=agent: agent.learn(steps))
+        utility, volume = measure(env, agent._policies(weights), 1)
+        row = {
+            "part": part, "agent": name, "env": env, "steps": steps, "seed": seed, "updates": agent.updates,
+            "utility": utility, "peer_utility": peer_utility, "hypervolume": volume, "peer_hypervolume": peer_volume,
+            "cpu": spent, "peer_cpu": peer_spent,
+        }  # fmt: skip
+        if continuous:
+            row |= many_copies(name, env, seed, steps, options(steps), weights, peer_volume, peer_spent)
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    return rows
+
+
+def many_copies(
+    name: str, env: str, seed: int, steps: int, options: Row, weights: Any, wanted: float, limit: float
+) -> Row:
+    """CPU seconds of learning with 16 copies until the hypervolume is what was wanted, at most ``limit``."""
+    agent: Agent = registry.get(name)(env, seed=seed, **{**options, "n_envs": 16, "train_every": 8})
+    spent, volume = 0.0, -np.inf
+    while volume < wanted and spent < limit:
+        spent += quietly(lambda: agent.learn(steps // 2))
+        volume = measure(env, agent._policies(weights), 1)[1]
+    return {
+        "many_cpu": spent if volume >= wanted else None,
+        "many_steps": agent.num_timesteps,
+        "many_hypervolume": volume,
+    }
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Medians over seeds as a table; the last column is until the hypervolume that the peer ended with."""
+    lines = [
+        "| part | environment | steps | seeds | utility | peer | hypervolume | peer | CPU s | peer | 16 copies: CPU |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for part, env in dict.fromkeys((r["part"], r["env"]) for r in rows):
+        mine = [r for r in rows if (r["part"], r["env"]) == (part, env)]
+        columns = ("utility", "peer_utility", "hypervolume", "peer_hypervolume", "cpu", "peer_cpu")
+        medians = " | ".join(f"{statistics.median(r[key] for r in mine):.4g}" for key in columns)
+        many = [r.get("many_cpu") for r in mine]
+        last = ", ".join("not reached" if x is None else f"{x:.3g}" for x in many) if "many_cpu" in mine[0] else "–"
+        lines.append(f"| {part} | {env} | {mine[0]['steps']:,} | {len(mine)} | {medians} | {last} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=None)
+    parser.add_argument("--env", default=None)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for part in args.parts or PARTS:
+        _, _, envs, steps, _, _ = PARTS[part]
+        rows: list[Row] = []
+        for env in [args.env] if args.env else envs:
+            rows += compare(part, env, args.seeds, args.steps or steps)
+        lines = table(rows)
+        print("\n".join(lines), flush=True)
+        (args.out / f"agents_quality_{part}.json").write_text(json.dumps(rows, indent=1))
+        (args.out / f"agents_quality_{part}.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
