@@ -57,7 +57,7 @@ class Twins:
         self.nets = Pair(nets)
         self.optimizer = Adam(self.nets, c.lr)
         self.target = Target(self.nets, self.optimizer.values)
-        self.targets: Pair = self.target.net
+        self.targets = self.target.net
 
     @property
     def unit(self) -> Tensor:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
+N = TypeVar("N", bound=nn.Module)
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 # torch multiplies float32 matrices with MKL, which uses half the width of the vector unit on processors that are not
 # Intel's; oneDNN, which torch also brings, uses all of it. Its call costs 10 µs more, so it is for large products.
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 _LARGE = 2**20
 
 
@@ -67,7 +68,7 @@ class _Perceptron(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, normed: bool, *parameters: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, inputs: Tensor, normed: bool, *parameters: Tensor) -> Tensor:
         kept: list[Tensor] = []
         out = _forward(inputs, normed, parameters, kept)
         ctx.normed, ctx.count = normed, len(kept)
@@ -75,7 +76,7 @@ class _Perceptron(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         kept, parameters = list(saved[: ctx.count]), saved[ctx.count :]
         stride, last = 4 if ctx.normed else 2, len(parameters) - 2
@@ -391,7 +392,8 @@ class Adam:
     def step(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``."""
         self.gradients.zero_()
-        loss.backward(inputs=self._parameters)  # and nothing for networks that it merely passes through
+        # Nothing is computed for networks that the gradient merely passes through.
+        loss.backward(inputs=self._parameters)  # type: ignore[no-untyped-call]
         norm = float(torch.linalg.vector_norm(self.gradients))
         if norm > self.clip:
             self.gradients.mul_(self.clip / norm)
@@ -406,7 +408,7 @@ class Adam:
         load_optimizer(self._adam, arrays, prefix)
 
 
-class Target:
+class Target(Generic[N]):
     """A slow copy of a network, for targets (Lillicrap et al. 2016).
 
     Args:
@@ -417,8 +419,9 @@ class Target:
         net: the copy. It learns nothing by itself.
     """
 
-    def __init__(self, source: nn.Module, values: Tensor) -> None:
-        self.net = copy.deepcopy(source).requires_grad_(False)
+    def __init__(self, source: N, values: Tensor) -> None:
+        self.net: N = copy.deepcopy(source)
+        self.net.requires_grad_(False)
         self.values, self._source = flatten(self.net), values
 
     def follow(self, tau: float) -> None:

@@ -121,8 +121,8 @@ class OffPolicy(Agent):
             total = self.num_timesteps + len(out)
             if total >= c.start:
                 for _ in range(total // c.train_every - self.num_timesteps // c.train_every):
-                    rows = self.buffer.sample(c.batch, rng)
-                    self._update({name: torch.from_numpy(values) for name, values in rows.items()}, rng)
+                    batch = self.buffer.sample(c.batch, rng)
+                    self._update({name: torch.from_numpy(values) for name, values in batch.items()}, rng)
                     self.updates += 1
             self._reconsider(total, rng)
             self.advance(len(out))

@@ -9,8 +9,9 @@ same evaluator under the same weights and seeds, acting deterministically: expec
 weights evenly spread on the simplex) and hypervolume, in discounted returns. Steps that GPI-LS spends on measuring its
 weights are not among the equal steps on either side.
 
-Where actions are continuous a second run of ours has 16 copies and one update in 8 steps, and goes on until it has the
-hypervolume that the peer ended with: CPU seconds to equal quality. Needs the extra ``peers``.
+Where actions are continuous two more runs of ours do less per step, and are named so: one update in two steps, for the
+same environment steps; and 16 copies with one update in 8 steps, until the hypervolume is what the peer ended with: CPU
+seconds to equal quality. Needs the extra ``peers``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ import numpy as np
 import torch
 
 from morl.agents import registry
-from morl.agents.base import Agent
 from morl.agents.evaluation import Evaluator
 from morl.agents.policies import PolicySet
 from morl.agents.preferences import simplex_grid
@@ -47,6 +47,7 @@ REF_POINTS = {
     "mo-hopper-2obj-v5": (-100.0, -100.0),
 }
 DISCOUNT = 0.99
+MEASURED = ("utility", "hypervolume", "cpu")
 
 
 def quietly(run: Callable[[], Any]) -> float:
@@ -192,52 +193,60 @@ def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
         weights = np.random.default_rng(0).dirichlet(np.ones(len(REF_POINTS[env])), m)
     rows: list[Row] = []
     for seed in range(seeds):
-        choose, peer_spent = peer(env, seed, steps)
-        peer_utility, peer_volume = measure(env, PeerPolicies(choose, weights), 1)
-        agent = registry.get(name)(env, seed=seed, **options(steps))
-        spent = quietly(lambda agent=agent: agent.learn(steps))
-        utility, volume = measure(env, agent._policies(weights), 1)
-        row = {
-            "part": part, "agent": name, "env": env, "steps": steps, "seed": seed, "updates": agent.updates,
-            "utility": utility, "peer_utility": peer_utility, "hypervolume": volume, "peer_hypervolume": peer_volume,
-            "cpu": spent, "peer_cpu": peer_spent,
-        }  # fmt: skip
+        choose, spent = peer(env, seed, steps)
+        theirs = dict(zip(MEASURED, (*measure(env, PeerPolicies(choose, weights), 1), spent), strict=True))
+        runs = {"equal updates": learned(name, env, seed, steps, options(steps), weights)}
         if continuous:
-            row |= many_copies(name, env, seed, steps, options(steps), weights, peer_volume, peer_spent)
-        print(json.dumps(row), flush=True)
-        rows.append(row)
+            half = {**options(steps), "train_every": 2}
+            runs["half the updates"] = learned(name, env, seed, steps, half, weights)
+            many = {**options(steps), "n_envs": 16, "train_every": 8}
+            runs["16 copies, 1/8 of the updates, to the peer's hypervolume"] = until(
+                name, env, seed, steps, many, weights, theirs["hypervolume"], 2 * spent
+            )
+        for label, mine in runs.items():
+            row = {"part": part, "env": env, "seed": seed, "peer_steps": steps, "ours": label, **mine}
+            row |= {f"peer_{key}": value for key, value in theirs.items()}
+            print(json.dumps(row), flush=True)
+            rows.append(row)
     return rows
 
 
-def many_copies(
-    name: str, env: str, seed: int, steps: int, options: Row, weights: Any, wanted: float, limit: float
-) -> Row:
-    """CPU seconds of learning with 16 copies until the hypervolume is what was wanted, at most ``limit``."""
-    agent: Agent = registry.get(name)(env, seed=seed, **{**options, "n_envs": 16, "train_every": 8})
-    spent, volume = 0.0, -np.inf
-    while volume < wanted and spent < limit:
+def learned(name: str, env: str, seed: int, steps: int, options: Row, weights: Any) -> Row:
+    """What our agent has after so many steps."""
+    agent = registry.get(name)(env, seed=seed, **options)
+    spent = quietly(lambda: agent.learn(steps))
+    values = (*measure(env, agent._policies(weights), 1), spent)
+    return {**dict(zip(MEASURED, values, strict=True)), "steps": agent.num_timesteps, "updates": agent.updates}
+
+
+def until(name: str, env: str, seed: int, steps: int, options: Row, weights: Any, wanted: float, limit: float) -> Row:
+    """What our agent has once it has the wanted hypervolume, or has learned for ``limit`` CPU seconds."""
+    agent = registry.get(name)(env, seed=seed, **options)
+    values, spent = (-np.inf, -np.inf), 0.0
+    while values[1] < wanted and spent < limit:
         spent += quietly(lambda: agent.learn(steps // 2))
-        volume = measure(env, agent._policies(weights), 1)[1]
-    return {
-        "many_cpu": spent if volume >= wanted else None,
-        "many_steps": agent.num_timesteps,
-        "many_hypervolume": volume,
-    }
+        values = measure(env, agent._policies(weights), 1)
+    row = dict(zip(MEASURED, (*values, spent), strict=True))
+    return {**row, "steps": agent.num_timesteps, "updates": agent.updates, "reached": bool(values[1] >= wanted)}
 
 
 def table(rows: list[Row]) -> list[str]:
-    """Medians over seeds as a table; the last column is until the hypervolume that the peer ended with."""
+    """Medians over seeds as a table; CPU in seconds."""
     lines = [
-        "| part | environment | steps | seeds | utility | peer | hypervolume | peer | CPU s | peer | 16 copies: CPU |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for part, env in dict.fromkeys((r["part"], r["env"]) for r in rows):
-        mine = [r for r in rows if (r["part"], r["env"]) == (part, env)]
-        columns = ("utility", "peer_utility", "hypervolume", "peer_hypervolume", "cpu", "peer_cpu")
-        medians = " | ".join(f"{statistics.median(r[key] for r in mine):.4g}" for key in columns)
-        many = [r.get("many_cpu") for r in mine]
-        last = ", ".join("not reached" if x is None else f"{x:.3g}" for x in many) if "many_cpu" in mine[0] else "–"
-        lines.append(f"| {part} | {env} | {mine[0]['steps']:,} | {len(mine)} | {medians} | {last} |")
+        "| part | env | ours | seeds | steps | peer | utility | peer | hypervolume | peer | CPU | peer | ratio |",
+        "|---" * 13 + "|",
+    ]
+    for part, env, label in dict.fromkeys((r["part"], r["env"], r["ours"]) for r in rows):
+        mine = [r for r in rows if (r["part"], r["env"], r["ours"]) == (part, env, label)]
+        cells = [
+            f"{statistics.median(r[who + key] for r in mine):.4g}"
+            for key in ("steps", *MEASURED)
+            for who in ("", "peer_")
+        ]
+        ratio = statistics.median(r["peer_cpu"] / r["cpu"] for r in mine)
+        missed = sum(not r.get("reached", True) for r in mine)
+        label += f" (not reached: {missed} of {len(mine)})" if missed else ""
+        lines.append(f"| {part} | {env} | {label} | {len(mine)} | {' | '.join(cells)} | {ratio:.1f} |")
     return lines
 
 
