@@ -53,7 +53,8 @@ def _picture(state: dict[str, Any]) -> Any:
     for (colour, name), count in zip(_INSTRUMENTS, state["counts"].reshape(21, 3).T, strict=True):
         bottom.bar(np.linspace(-1, 1, 21), count, 0.07, bottom=base, color=colour, label=name)
         base = base + count
-    bottom.set_ylim(0, max(4.0, float(base.max()) + 1))
+    bottom.set_ylim(0, 1.5 * max(3.0, float(base.max())))  # the legend fits above the bars
+    bottom.locator_params(axis="y", integer=True, nbins=4)
     bottom.set_ylabel("measurements")
     bottom.set_xlabel("x")
     bottom.legend(fontsize=7, ncol=3, loc="upper center", frameon=False)

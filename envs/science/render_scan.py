@@ -53,8 +53,14 @@ def _picture(state: dict[str, Any]) -> Any:
     main.set_title(_caption(state), fontsize=10)
     fovea.imshow(shown[y : y + 8, x : x + 8], cmap="gray", vmin=0, vmax=1)
     fovea.set_title("fovea", fontsize=9)
-    coarse.imshow(shown.reshape(8, 4, 8, 4).mean(axis=(1, 3)), cmap="gray", vmin=0, vmax=0.8)
-    coarse.set_title("periphery", fontsize=9)
+    around, offset = np.full((14, 14), np.nan), 6  # as observed: the fovea in the middle, nothing beyond the canvas
+    around[offset - y // 4 : offset - y // 4 + 8, offset - x // 4 : offset - x // 4 + 8] = shown.reshape(
+        8, 4, 8, 4
+    ).mean(axis=(1, 3))
+    coarse.set_facecolor("#dfe3e8")
+    coarse.imshow(around, cmap="gray", vmin=0, vmax=0.8)
+    coarse.add_patch(Rectangle((offset - 0.5, offset - 0.5), 2, 2, fill=False, edgecolor="#3498db", lw=2))
+    coarse.set_title("surroundings", fontsize=9)
     for axes in (main, fovea, coarse):
         axes.set_xticks([])
         axes.set_yticks([])
