@@ -86,7 +86,7 @@ class ParetoEvolution(Agent):
         bulk = isinstance(self.genotype, Sequence) and sequences.dynamics_of(self.problem) is not None
         self._brood: int = (5 * c.population if bulk else 0) if c.brood is None else c.brood
         self.flock = sequences.Flock.empty(self.genotype.size, self.k)
-        self._noisy = False
+        self.noisy = False
 
     def _learn(self, until: int) -> None:
         if self._brood:
@@ -144,9 +144,9 @@ class ParetoEvolution(Agent):
             else:
                 children = sequences.random_runs(self._brood, size, n_actions, rng)
             fresh = stage.play(children)
-            if not self._noisy:
-                self._noisy = stage.differs(self.flock.rows(np.arange(min(8, len(self.flock)))))
-            if self._noisy:
+            if not self.noisy:
+                self.noisy = stage.differs(self.flock.rows(np.arange(min(8, len(self.flock)))))
+            if self.noisy:
                 fresh = sequences.race(stage, fresh, PLAYS)
                 self.flock = stage.again(self.flock, PLAYS)
             self._survive(fresh)
@@ -158,13 +158,13 @@ class ParetoEvolution(Agent):
         every = self.flock.joined(fresh)
         if not len(every):
             return
-        what = every.vectors if self._noisy else every.means.round(12)
+        what = every.vectors if self.noisy else every.means.round(12)
         _, first = np.unique(what, axis=0, return_index=True)
         first.sort()
         kept = first[sequences.screen(every.means[first], self.config.layers, 6 * self.config.population)]
         self.flock = every.rows(kept)
         # Where returns are random, a newcomer's are those of a winner: it must stand a second test to be reported.
-        proven = np.flatnonzero(self.flock.plays > (PLAYS if self._noisy else 0))
+        proven = np.flatnonzero(self.flock.plays > (PLAYS if self.noisy else 0))
         means = self.flock.means
         self.archive.items = []
         for row in proven[sequences.screen(means[proven], 1, self.config.archive)]:
@@ -266,11 +266,11 @@ class ParetoEvolution(Agent):
             arrays["totals.x"] = np.stack([np.frombuffer(key, dtype) for key in self._totals])
             arrays["totals.sum"] = np.stack([total for total, _ in self._totals.values()])
             arrays["totals.count"] = np.array([count for _, count in self._totals.values()])
-        return arrays, {"generation": self.generation, "noisy": self._noisy}
+        return arrays, {"generation": self.generation, "noisy": self.noisy}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         self.generation = int(facts["generation"])
-        self._noisy = bool(facts["noisy"])
+        self.noisy = bool(facts["noisy"])
         if "flock.vectors" in arrays:
             self.flock = sequences.Flock(*(arrays[f"flock.{name}"] for name in vars(self.flock)))
         self.population = arrays.get("population")

@@ -25,6 +25,7 @@ from morl.agents.info import AlgoInfo
 from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, Memory, PolicySet
+from morl.agents.scouting import scout
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -40,6 +41,13 @@ class PCNConfig(AgentConfig):
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
     segment: int = option(32, "steps of every copy per round", low=1)
     warmup: int = option(20_000, "steps of random actions to begin with", low=1)
+    scout: int = option(
+        0,
+        "steps in which evolution first looks for episodes to learn from, where more are asked for; "
+        "for deterministic environments that are played in bulk",
+        low=0,
+    )
+    lessons: int = option(60, "rounds of updates on what the scouting brought, before the first step", low=0)
     archive: int = option(400, "episodes to learn from", low=2)
     per_cell: int = option(4, "episodes kept of (nearly) the same return", low=1)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
@@ -85,6 +93,11 @@ class PCN(Agent):
 
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
+        if self.rounds == 0 and 0 < c.scout < self.target_timesteps:
+            episodes, steps = scout(self, c.scout)
+            self.teach(episodes, c.lessons)
+            self.rounds += 1
+            self.advance(steps)
         env = self.problem.training(c.n_envs)
         collector = Collector(env, self.spec, self.discount, self.problem.id)
         collector.reset(self.segment_seed())

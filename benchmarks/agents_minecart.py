@@ -73,7 +73,7 @@ class Part:
 PARTS = {
     "linear": Part("VectorQLambda", DETERMINISTIC, 6_000_000, 250_000, 1, "expected_utility", 0.95, 120.0),
     "stochastic": Part("ParetoEvolution", STOCHASTIC, 60_000_000, 5_000_000, 20, "expected_utility", 0.90, 180.0),
-    "pcn": Part("PCN", DETERMINISTIC, 1_000_000, 100_000, 1, "hypervolume", 0.95, 10.0),
+    "pcn": Part("PCN", DETERMINISTIC, 13_200_000, 50_000, 1, "hypervolume", 0.95, 10.0),
     "evolution": Part("ParetoEvolution", DETERMINISTIC, 60_000_000, 2_000_000, 1, "hypervolume", 98.0, 60.0, True),
 }
 

@@ -106,7 +106,7 @@ def test_brood_resumes_bit_for_bit(tmp_path: object) -> None:
 
 def test_brood_averages_random_returns(tmp_path: Path) -> None:
     agent = ParetoEvolution(STOCHASTIC, seed=0, genotype="sequence", brood=4000, length=60).learn(3_000_000)
-    assert agent._noisy
+    assert agent.noisy
     assert agent.flock.plays.min() >= 16
     promised, played = agent.archive.values, agent._evaluator.evaluate(agent._policies(None), 400)
     assert len(promised) > 3

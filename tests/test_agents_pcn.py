@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gymnasium import spaces
 
+import morl
 from morl.agents.collector import Transitions
 from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
 from morl.agents.exploration import Persistent
 from morl.agents.observations import Encoder
 from morl.agents.pcn import PCN, remaining
 from morl.agents.sequences import dynamics_of
+from morl.envs.wrappers import FaultyReward
 from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case
 
@@ -128,3 +132,28 @@ def test_lessons_from_elsewhere_are_learned() -> None:
     assert dynamics_of(pupil.problem) is not None
     with pytest.raises(AgentError, match="expected"):
         pupil.teach([episode([1.0, 2.0])])
+
+
+def test_scouting_fills_the_memory_and_resumes(tmp_path: Path) -> None:
+    options = {"scout": 200_000, "n_envs": 16}
+    pupil = PCN("morl/DeepSeaTreasureConcave-v0", seed=0, **options).learn(204_000)
+    assert 200_000 < pupil.num_timesteps < 230_000
+    truth = pupil.problem.env.unwrapped.pareto_front()
+    known = pupil.archive.best()[0]
+    np.testing.assert_allclose(known[np.lexsort(known.T)], truth.points[np.lexsort(truth.points.T)], atol=1e-9)
+    pupil.save(tmp_path)
+    twin = PCN.load(tmp_path, "morl/DeepSeaTreasureConcave-v0")
+    steps = pupil.learn(3000).num_timesteps
+    assert twin.learn(3000).num_timesteps == steps < 240_000  # nobody is sent out again
+    np.testing.assert_array_equal(pupil.archive.returns, twin.archive.returns)
+
+
+def test_scouting_needs_certain_returns_and_an_environment_played_in_bulk() -> None:
+    with pytest.raises(AgentError, match="random"):
+        PCN("morl/Minecart-v0", seed=0, scout=2_000_000).learn(2_100_000)
+    with pytest.raises(AgentError, match="batched dynamics"):
+        PCN(FaultyReward(morl.make("morl/DeepSeaTreasure-v0"), 0, "zero"), seed=0, scout=10).learn(100)
+
+
+def test_scouting_is_left_out_where_few_steps_are_asked_for() -> None:
+    assert PCN("morl/DeepSeaTreasureConcave-v0", {**SMALL, "scout": 10_000}, seed=0).learn(500).num_timesteps < 1000
