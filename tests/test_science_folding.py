@@ -176,6 +176,23 @@ def test_a_trapped_chain_is_dominated_by_the_straight_one() -> None:
     assert np.all(reward < straight)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_random_and_hand_written_policies_lie_inside_the_reference_box(dim: int) -> None:
+    rng, ref = np.random.default_rng(0), np.array(FoldingDynamics("HPPH" * 3, dim).mo_spec.ref_point)
+    env, total = HPFolding("HPPH" * 3, dim), np.zeros(3)
+    for episode in range(100):
+        _, info = env.reset(seed=episode)
+        ended = False
+        while not ended:
+            mask = info["action_mask"]
+            _, reward, ended, _, info = env.step(int(rng.choice(np.flatnonzero(mask))) if mask.any() else 0)
+        total += reward / 100
+    straight, _ = play(env, [1] * 10)
+    zigzag, _ = play(env, [0, 2] * 5)
+    for point in (total, straight, zigzag):
+        assert np.all(point > ref)
+
+
 def test_the_mask_marks_exactly_the_free_sites() -> None:
     rng = np.random.default_rng(4)
     for dim in (2, 3):
