@@ -55,6 +55,20 @@ class AgentConfig:
 
 
 @dataclass(frozen=True)
+class Annealed(AgentConfig):
+    """Options of agents whose exploration comes down linearly."""
+
+    epsilon: float = option(1.0, "probability of exploring, at the beginning", low=0.0, high=1.0)
+    epsilon_end: float = option(0.05, "the same when exploration has come down", low=0.0, high=1.0)
+    exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
+
+    def epsilon_at(self, progress: float) -> float:
+        """The probability of exploring when a fraction ``progress`` of the steps is done."""
+        done = min(1.0, progress / self.exploration) if self.exploration > 0 else 1.0
+        return float(self.epsilon + (self.epsilon_end - self.epsilon) * done)
+
+
+@dataclass(frozen=True)
 class Option:
     """One option, as the command line shows it."""
 

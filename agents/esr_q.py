@@ -21,24 +21,19 @@ from morl.agents.base import Array
 from morl.agents.config import option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
-from morl.agents.tabular import Step, Stepper, TabularProblem, begin, outcome
+from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
 from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.spec import AgentError, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ESRQConfig(UtilityConfig):
+class ESRQConfig(TabularConfig, UtilityConfig):
     """Options of :class:`ESRQLearning`."""
 
     power: float = option(0.7, "step size n^-power at the n-th visit", low=0.0, high=1.0)
-    epsilon: float = option(1.0, "probability of exploring, at the beginning", low=0.0, high=1.0)
-    epsilon_end: float = option(0.05, "the same when exploration has come down", low=0.0, high=1.0)
-    exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     resolution: float = option(1e-6, "accrued rewards closer than this are one", low=1e-12)
     time: bool | None = option(None, "remember the step number; None does where γ < 1 or the problem has a horizon")
     capacity: int = option(65_536, "entries of the table at first; it grows", low=16)
-    chunk: int = option(2000, "steps between callbacks", low=1)
-    max_states: int = option(20_000, "different observations at most where the environment has no model", low=1)
 
 
 class Table(NamedTuple):
@@ -200,7 +195,7 @@ def rehash(old, new):  # type: ignore[no-untyped-def]
     return place
 
 
-class ESRQLearning(UtilityAgent):
+class ESRQLearning(TabularLearning, UtilityAgent):
     """See the module's description."""
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
@@ -226,11 +221,6 @@ class ESRQLearning(UtilityAgent):
         self.table: Table = new_table(size, self.tables.width, self.k)
         self.used = np.zeros(1, dtype=np.int64)
 
-    def _epsilon(self) -> float:
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
     def _grow(self) -> Array | None:
         """A table of twice the size, where this one is half full; returns the new place of each entry."""
         if 2 * int(self.used[0]) <= len(self.table.key):
@@ -247,12 +237,6 @@ class ESRQLearning(UtilityAgent):
             raise AgentError(f"the utility of {self.table.accrued[i].tolist()} is {value}; expected a finite number")
         self.table.ending[i] = value
 
-    def _learn(self, until: int) -> None:
-        if self.tables.world is not None and not self.problem.is_vector:
-            self._learn_compiled(until)
-        else:
-            self._learn_stepping(until)
-
     def _learn_compiled(self, until: int) -> None:
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.array([-1, 0, 0, -1], dtype=np.int64)
@@ -265,7 +249,7 @@ class ESRQLearning(UtilityAgent):
             while taken < n:
                 taken += run(
                     world, self.table, self.used, path, cursor, accrued, factor, n - taken,
-                    self._epsilon(), self.discount, c.power, c.resolution, self.timed, self.limited, rng,
+                    c.epsilon_at(self.progress), self.discount, c.power, c.resolution, self.timed, self.limited, rng,
                 )  # fmt: skip
                 if cursor[3] >= 0:
                     self._settle(int(cursor[3]))
@@ -278,19 +262,16 @@ class ESRQLearning(UtilityAgent):
                     cursor[2] = place[cursor[2]]
             self.advance(n)
 
-    def _learn_stepping(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        stepper = Stepper(self.tables, c.n_envs, self.discount)
-        stepper.reset(self.segment_seed())
-        paths: list[list[tuple[int, FloatArray, int, int]]] = [[] for _ in range(stepper.collector.n)]
-        width = self.tables.width
+    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+        c, width = self.config, self.tables.width
+        paths: list[list[tuple[int, FloatArray, int, int]]] = [[] for _ in range(copies)]
 
         def place(state: int, accrued: FloatArray, time: int) -> int:
             self._grow()
             return int(entry(self.table, self.used, state, accrued, time if self.timed else 0, c.resolution))
 
         def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
-            return int(choose(self.table, place(state, accrued, time), width, self._epsilon(), rng))
+            return int(choose(self.table, place(state, accrued, time), width, c.epsilon_at(self.progress), rng))
 
         def learn(x: Step) -> None:
             paths[x.copy].append((x.state, x.accrued, x.time, x.action))
@@ -304,11 +285,7 @@ class ESRQLearning(UtilityAgent):
             learn_backwards(self.table, np.array(steps, dtype=np.int64), len(steps), last, width, ended, c.power)
             paths[x.copy] = []
 
-        try:
-            while self.num_timesteps < until:
-                self.advance(stepper.step(act, learn))
-        finally:
-            stepper.close()
+        return act, learn
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         return AccruedTable(self)

@@ -18,28 +18,24 @@ from typing import Any, ClassVar
 import numpy as np
 from numba import njit
 
-from morl.agents.base import Agent, Array
-from morl.agents.config import AgentConfig, option
+from morl.agents.base import Array
+from morl.agents.config import option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import PolicySet, TablePolicies
 from morl.agents.preferences import simplex_grid, to_raw
-from morl.agents.tabular import Step, Stepper, TabularProblem, begin, outcome
+from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
 from morl.spec import FloatArray, check_weights
 
 
 @dataclass(frozen=True)
-class MultiWeightQConfig(AgentConfig):
+class MultiWeightQConfig(TabularConfig):
     """Options of :class:`MultiWeightQLearning`."""
 
     n_weights: int = option(32, "weights, evenly spread over the simplex", low=1)
     weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead of a grid")
     scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
     power: float = option(0.7, "step size n^-power at the n-th visit", low=0.0, high=1.0)
-    epsilon: float = option(1.0, "probability of trying the least tried action, at the beginning", low=0.0, high=1.0)
     epsilon_end: float = option(0.2, "the same when exploration has come down", low=0.0, high=1.0)
-    exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
-    chunk: int = option(2000, "steps between callbacks", low=1)
-    max_states: int = option(20_000, "rows of the table where the environment has no model", low=1)
 
 
 @njit(cache=True)
@@ -109,7 +105,7 @@ def run(world, q, visits, weights, n_actions, steps, epsilon, gamma, power, curs
             cursor[0] = -1
 
 
-class MultiWeightQLearning(Agent):
+class MultiWeightQLearning(TabularLearning):
     """See the module's description."""
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
@@ -140,17 +136,6 @@ class MultiWeightQLearning(Agent):
         self.q: FloatArray = np.zeros((len(self.weights), *size, self.k))
         self.visits = np.zeros(size, dtype=np.int64)
 
-    def _epsilon(self) -> float:
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
-    def _learn(self, until: int) -> None:
-        if self.tables.world is not None and not self.problem.is_vector:
-            self._learn_compiled(until)
-        else:
-            self._learn_stepping(until)
-
     def _learn_compiled(self, until: int) -> None:
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.full(3, -1, dtype=np.int64)
@@ -158,21 +143,19 @@ class MultiWeightQLearning(Agent):
             n = min(c.chunk, until - self.num_timesteps)
             run(
                 self.tables.world, self.q, self.visits, self.weights, self.tables.n_actions,
-                n, self._epsilon(), self.discount, c.power, cursor, rng,
+                n, c.epsilon_at(self.progress), self.discount, c.power, cursor, rng,
             )  # fmt: skip
             self.advance(n)
 
-    def _learn_stepping(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        stepper = Stepper(self.tables, c.n_envs, self.discount)
-        stepper.reset(self.segment_seed())
-        which = np.zeros(stepper.collector.n, dtype=np.int64)
-        n_actions = self.tables.n_actions
+    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+        c, n_actions = self.config, self.tables.n_actions
+        which = np.zeros(copies, dtype=np.int64)
 
         def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
             if time == 0:
                 which[copy] = rng.integers(len(self.weights))
-            return int(choose(self.q, self.visits, self.weights, n_actions, state, which[copy], self._epsilon(), rng))
+            epsilon = c.epsilon_at(self.progress)
+            return int(choose(self.q, self.visits, self.weights, n_actions, state, which[copy], epsilon, rng))
 
         def learn(x: Step) -> None:
             update(
@@ -180,11 +163,7 @@ class MultiWeightQLearning(Agent):
                 x.state, x.action, x.reward, x.after, x.terminated, self.discount, c.power,
             )  # fmt: skip
 
-        try:
-            while self.num_timesteps < until:
-                self.advance(stepper.step(act, learn))
-        finally:
-            stepper.close()
+        return act, learn
 
     def _greedy(self, preferences: FloatArray) -> Array:
         """Actions ``(m, S)`` by generalised policy improvement over all tables; its own table for a trained weight."""

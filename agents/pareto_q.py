@@ -20,8 +20,8 @@ import numpy as np
 from numba import njit
 
 from morl.agents import pareto_sets
-from morl.agents.base import Agent, Array
-from morl.agents.config import AgentConfig, option
+from morl.agents.base import Array
+from morl.agents.config import option
 from morl.agents.info import AlgoInfo
 from morl.agents.pareto_sets import (
     ENDED,
@@ -37,25 +37,22 @@ from morl.agents.pareto_sets import (
 )
 from morl.agents.plan_policies import PlanPolicies
 from morl.agents.policies import PolicySet
-from morl.agents.tabular import Step, Stepper, TabularProblem, begin, outcome
+from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
 from morl.spec import AgentError, FloatArray
 
 
 @dataclass(frozen=True)
-class ParetoQConfig(AgentConfig):
+class ParetoQConfig(TabularConfig):
     """Options of :class:`ParetoQLearning`."""
 
     max_points: int = option(128, "vectors kept per state", low=1)
     max_points_random: int = option(32, "the same where transitions are random and sets are sums", low=1)
-    epsilon: float = option(1.0, "probability of trying the least tried action, at the beginning", low=0.0, high=1.0)
     epsilon_end: float = option(0.3, "the same when exploration has come down", low=0.0, high=1.0)
     exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     max_episode: int = option(200, "steps after which an exploring episode is broken off", low=1)
     branches: int = option(16, "successors a (state, action) may have", low=2)
     precision: float = option(2e-3, "backups stop when no vector moves by this fraction of the scale", low=0.0)
     max_sweeps: int = option(400, "backups of all states at most", low=1)
-    chunk: int = option(2000, "steps between callbacks", low=1)
-    max_states: int = option(20_000, "rows of the table where the environment has no model", low=1)
 
 
 @njit(cache=True)
@@ -179,7 +176,7 @@ def run(  # type: ignore[no-untyped-def]
     return True
 
 
-class ParetoQLearning(Agent):
+class ParetoQLearning(TabularLearning):
     """See the module's description."""
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
@@ -219,17 +216,6 @@ class ParetoQLearning(Agent):
         total = np.abs(self.counts.reward).sum(axis=(0, 1)) / max(1, int(self.counts.visits[: self._start].sum()))
         return np.asarray(np.where(total > 0, total, 1.0), dtype=np.float64)
 
-    def _epsilon(self) -> float:
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
-    def _learn(self, until: int) -> None:
-        if self.tables.world is not None and not self.problem.is_vector:
-            self._learn_compiled(until)
-        else:
-            self._learn_stepping(until)
-
     def _learn_compiled(self, until: int) -> None:
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.array([-1, 0, int(self._random)], dtype=np.int64)
@@ -239,20 +225,18 @@ class ParetoQLearning(Agent):
             n = min(c.chunk, until - self.num_timesteps)
             ok = run(
                 self.tables.world, self.counts, self.sets, self._no_plans, self._changed, self._backed, path, cursor,
-                weight, n, self._epsilon(), self.discount, self.scale, rng,
+                weight, n, c.epsilon_at(self.progress), self.discount, self.scale, rng,
             )  # fmt: skip
             if not ok:
                 raise self._too_random()
             self._random = bool(cursor[2])
-            self._refresh(n)
+            self._between(n)
             self.advance(n)
 
-    def _learn_stepping(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        stepper = Stepper(self.tables, c.n_envs, self.discount)
-        stepper.reset(self.segment_seed())
-        paths: list[list[tuple[int, int]]] = [[] for _ in range(stepper.collector.n)]
-        weights = np.zeros((stepper.collector.n, self.k))
+    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+        c = self.config
+        paths: list[list[tuple[int, int]]] = [[] for _ in range(copies)]
+        weights = np.zeros((copies, self.k))
 
         def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
             if time == 0:
@@ -260,7 +244,8 @@ class ParetoQLearning(Agent):
                 if not count(self.counts, self._start, 0, np.zeros(self.k), state):
                     raise self._too_random()
                 paths[copy] = []
-            return int(choose(self.counts, self.sets, state, weights[copy], self._epsilon(), self.discount, rng))
+            epsilon = c.epsilon_at(self.progress)
+            return int(choose(self.counts, self.sets, state, weights[copy], epsilon, self.discount, rng))
 
         def learn(x: Step) -> None:
             target = ENDED if x.terminated else x.after
@@ -273,13 +258,7 @@ class ParetoQLearning(Agent):
                 self._back_up(np.array(paths[x.copy], dtype=np.int64))
                 paths[x.copy] = []
 
-        try:
-            while self.num_timesteps < until:
-                n = stepper.step(act, learn)
-                self._refresh(n)
-                self.advance(n)
-        finally:
-            stepper.close()
+        return act, learn
 
     def _back_up(self, path: Array) -> None:
         if not self._random:
@@ -288,7 +267,7 @@ class ParetoQLearning(Agent):
                 path, len(path), self.discount, self.scale,
             )  # fmt: skip
 
-    def _refresh(self, steps: int) -> None:
+    def _between(self, steps: int) -> None:
         """Where transitions are random: small sets from all counts, at 1000, 2000, 4000, … steps, to explore by."""
         if self._random and self.num_timesteps + steps >= self._next_solve:
             self._next_solve *= 2

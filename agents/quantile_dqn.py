@@ -20,7 +20,7 @@ import numpy as np
 
 from morl.agents.base import Array
 from morl.agents.collector import Collector, random_actions
-from morl.agents.config import option
+from morl.agents.config import Annealed, option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.replay import ReplayBuffer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class QuantileDQNConfig(UtilityConfig):
+class QuantileDQNConfig(Annealed, UtilityConfig):
     """Options of :class:`QuantileDQN`."""
 
     risk: str = option(
@@ -48,9 +48,6 @@ class QuantileDQNConfig(UtilityConfig):
     buffer_size: int = option(100_000, "transitions kept", low=1)
     warm_up: int = option(2000, "random steps before the first update", low=0)
     target_every: int = option(100, "updates between copies to the target network", low=1)
-    epsilon: float = option(1.0, "probability of a random action, at the beginning", low=0.0, high=1.0)
-    epsilon_end: float = option(0.05, "the same when exploration has come down", low=0.0, high=1.0)
-    exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     levels: int = option(33, "values of η among which the best is searched", low=2)
     candidates: int = option(33, "how many of them are measured", low=1)
     search_episodes: int = option(200, "episodes per measured η where there is no model", low=1)
@@ -111,11 +108,6 @@ class QuantileDQN(UtilityAgent):
 
     # ---- learning --------------------------------------------------------------------------------------
 
-    def _epsilon(self) -> float:
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
         collector = Collector(self.problem.training(c.n_envs), self.spec, self.discount, self.problem.id)
@@ -125,7 +117,7 @@ class QuantileDQN(UtilityAgent):
         try:
             while self.num_timesteps < until:
                 actions = random_actions(self.action_space, collector.n, rng)
-                greedy = rng.random(collector.n) >= self._epsilon()
+                greedy = rng.random(collector.n) >= c.epsilon_at(self.progress)
                 if self.num_timesteps >= c.warm_up and greedy.any():
                     rows = self.features(collector.obs, collector.accrued, collector.time)
                     best = self.best_actions(rows, eta) + self.action_start

@@ -7,6 +7,7 @@ compiled update is called once per step of the environment.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +16,9 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
+from morl.agents.base import Agent
 from morl.agents.collector import Collector
+from morl.agents.config import Annealed, option
 from morl.agents.observations import StateIndex
 from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, IntArray
@@ -222,3 +225,44 @@ class Stepper:
         """Close environments that were made here."""
         if not self.tables.problem.is_vector:
             self.collector.env.close()
+
+
+@dataclass(frozen=True)
+class TabularConfig(Annealed):
+    """Options of agents that fill tables."""
+
+    exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
+    chunk: int = option(2000, "steps between callbacks", low=1)
+    max_states: int = option(20_000, "different observations at most where the environment has no model", low=1)
+
+
+class TabularLearning(Agent):
+    """Learns in the compiled model where there is one, or else in the environment, one transition at a time."""
+
+    tables: TabularProblem
+
+    @abstractmethod
+    def _learn_compiled(self, until: int) -> None:
+        """Learn in ``self.tables.world`` until ``num_timesteps`` is ``until``."""
+
+    @abstractmethod
+    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+        """How to act in ``copies`` fresh episodes, and how to learn from each transition."""
+
+    def _between(self, steps: int) -> None:  # most have nothing to do
+        """Called when ``steps`` steps have been taken, before they are counted."""
+
+    def _learn(self, until: int) -> None:
+        if self.tables.world is not None and not self.problem.is_vector:
+            self._learn_compiled(until)
+            return
+        stepper = Stepper(self.tables, self.config.n_envs, self.discount)
+        try:
+            stepper.reset(self.segment_seed())
+            act, learn = self._steps(stepper.collector.n, self.rng("explore", self._segment))
+            while self.num_timesteps < until:
+                n = stepper.step(act, learn)
+                self._between(n)
+                self.advance(n)
+        finally:
+            stepper.close()
