@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words in (["--version"], ["-V"]):
         print(f"morl {__version__}")
         return 0
+    # Networks here are small: more threads only wait for each other, and would make sums depend on their number.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
