@@ -10,7 +10,8 @@ import torch
 from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
-from morl.agents.networks import Adam, VectorNet, load_module, module_arrays, seeded
+from morl.agents.flat import Adam
+from morl.agents.networks import VectorNet, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import sample_simplex, simplex_grid, to_raw

@@ -23,8 +23,9 @@ from morl.agents.base import Array
 from morl.agents.conditioned import ConditionedQ, greedy, training_weights
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
+from morl.agents.flat import Target
 from morl.agents.info import AlgoInfo
-from morl.agents.networks import Target, load_module, module_arrays
+from morl.agents.networks import load_module, module_arrays
 from morl.agents.off_policy import EpsilonConfig, OffPolicy
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from morl.agents.base import Array
 from morl.agents.conditioned import greedy
 from morl.agents.exploration import Persistent
-from morl.agents.networks import Adam, Perceptron, Target, Trunk, VectorNet, load_module, module_arrays, seeded
+from morl.agents.flat import Adam, Target
+from morl.agents.networks import Perceptron, Trunk, VectorNet, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Memory, PolicySet
 from morl.spec import FloatArray, IntArray

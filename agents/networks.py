@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.perceptron import perceptron
 from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
-N = TypeVar("N", bound=nn.Module)
 
 
 @contextmanager
@@ -24,79 +23,6 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
-
-
-# ---- products and perceptrons ---------------------------------------------------------------------------
-
-# torch multiplies float32 matrices with MKL, which uses half the width of the vector unit on processors that are not
-# Intel's; oneDNN, which torch also brings, uses all of it. Its call costs 10 µs more, so it is for large products.
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-_LARGE = 2**20
-
-
-def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``left @ rightᵀ + bias`` for ``(n, i)`` and ``(o, i)``, by the faster of two libraries."""
-    if _ONEDNN is not None and left.shape[0] * right.numel() >= _LARGE:
-        out: Tensor = _ONEDNN(left, right, bias, "none", [], "")
-        return out
-    return nn.functional.linear(left, right, bias)
-
-
-def _forward(inputs: Tensor, normed: bool, parameters: Sequence[Tensor], kept: list[Tensor] | None = None) -> Tensor:
-    """Outputs ``(n, o)`` of a perceptron with ReLU; ``kept`` receives what the gradient needs."""
-    stride, last = 4 if normed else 2, len(parameters) - 2
-    for i in range(0, last, stride):
-        hidden = _product(inputs, parameters[i], parameters[i + 1])
-        if kept is not None:
-            kept.append(inputs)
-        if normed:
-            raw = hidden
-            hidden, mean, rstd = torch.native_layer_norm(raw, raw.shape[1:], parameters[i + 2], parameters[i + 3], 1e-5)
-            if kept is not None:
-                kept += [raw, mean, rstd]
-        inputs = hidden.relu_()
-    if kept is not None:
-        kept.append(inputs)
-    return _product(inputs, parameters[last], parameters[last + 1])
-
-
-class _Perceptron(torch.autograd.Function):
-    """The whole network as one operation, since calling a small one costs more than its arithmetic.
-
-    Parameters come in the order of use: weight and bias (and scale and shift of the normalisation) of each hidden
-    layer, weight and bias of the output.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, normed: bool, *parameters: Tensor) -> Tensor:
-        kept: list[Tensor] = []
-        out = _forward(inputs, normed, parameters, kept)
-        ctx.normed, ctx.count = normed, len(kept)
-        ctx.save_for_backward(*kept, *parameters)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        kept, parameters = list(saved[: ctx.count]), saved[ctx.count :]
-        stride, last = 4 if ctx.normed else 2, len(parameters) - 2
-        learns, passes = ctx.needs_input_grad[2], ctx.needs_input_grad[0]
-        out: list[Tensor | None] = [None] * len(parameters)
-        for i in range(last, -1, -stride):
-            inputs = kept.pop()
-            if learns:
-                out[i], out[i + 1] = _product(grad.t(), inputs.t()), grad.sum(dim=0)
-            if i > 0 or passes:
-                grad = _product(grad, parameters[i].t())
-            if i > 0:
-                grad = torch.ops.aten.threshold_backward(grad, inputs, 0.0)
-            if i > 0 and ctx.normed:
-                rstd, mean, raw = kept.pop(), kept.pop(), kept.pop()
-                scale, shift = parameters[i - 2 : i]
-                grad, out[i - 2], out[i - 1] = torch.ops.aten.native_layer_norm_backward(
-                    grad, raw, raw.shape[1:], mean, rstd, scale, shift, [True, learns, learns]
-                )
-        return (grad if passes else None, None, *out)
 
 
 # ---- networks -------------------------------------------------------------------------------------------
@@ -176,10 +102,7 @@ class Perceptron:
         if self.trunk.preference:
             assert preference is not None
             inputs = torch.cat([inputs, preference], dim=-1)
-        if torch.is_grad_enabled():
-            out: Tensor = _Perceptron.apply(inputs, self._normed, *self._ordered)  # type: ignore[no-untyped-call]
-            return out
-        return _forward(inputs, self._normed, self._ordered)
+        return perceptron(inputs, self._normed, self._ordered)
 
 
 class PopArt(nn.Module):
@@ -339,91 +262,3 @@ def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, Array]
     full = optimizer.state_dict()
     full["state"] = state
     optimizer.load_state_dict(full)
-
-
-# ---- learning -------------------------------------------------------------------------------------------
-
-
-def flatten(module: nn.Module) -> Tensor:
-    """Move all parameters of a module into one vector, of which they become views.
-
-    What concerns all parameters (averaging, clipping, Adam) is then one operation instead of one per layer. Each
-    parameter begins on a 64-byte boundary, so the vector has a few unused entries.
-    """
-    parameters = list(module.parameters())
-    starts = np.cumsum([0] + [-(-p.numel() // 16) * 16 for p in parameters])
-    flat = torch.zeros(int(starts[-1]))
-    for parameter, start in zip(parameters, starts[:-1], strict=True):
-        view = flat[start : start + parameter.numel()].view_as(parameter)
-        view.copy_(parameter.detach())
-        parameter.data = view
-    return flat
-
-
-class Adam:
-    """Adam on all parameters of a module as one vector (Kingma & Ba 2015).
-
-    Args:
-        module: its parameters become views of :attr:`values`, their gradients views of :attr:`gradients`.
-        lr: step size; may be set again.
-        clip: largest norm of the gradient.
-    """
-
-    def __init__(self, module: nn.Module, lr: float, clip: float = 10.0) -> None:
-        self.values, self.clip = flatten(module), clip
-        self.gradients = torch.zeros_like(self.values)
-        self._parameters = list(module.parameters())
-        for parameter in self._parameters:
-            start = parameter.storage_offset()
-            parameter.grad = self.gradients[start : start + parameter.numel()].view_as(parameter)
-        vector = nn.Parameter(self.values)
-        vector.grad = self.gradients
-        self._adam = torch.optim.Adam([vector], lr=lr, fused=True)
-
-    @property
-    def lr(self) -> float:
-        """Step size."""
-        return float(self._adam.param_groups[0]["lr"])
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._adam.param_groups[0]["lr"] = value
-
-    def step(self, loss: Tensor) -> None:
-        """One step down the gradient of ``loss``."""
-        self.gradients.zero_()
-        # Nothing is computed for networks that the gradient merely passes through.
-        loss.backward(inputs=self._parameters)  # type: ignore[no-untyped-call]
-        norm = float(torch.linalg.vector_norm(self.gradients))
-        if norm > self.clip:
-            self.gradients.mul_(self.clip / norm)
-        self._adam.step()
-
-    def arrays(self, prefix: str) -> dict[str, Array]:
-        """Moments and step count for a checkpoint."""
-        return optimizer_arrays(self._adam, prefix)
-
-    def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
-        """The inverse of :meth:`arrays`."""
-        load_optimizer(self._adam, arrays, prefix)
-
-
-class Target(Generic[N]):
-    """A slow copy of a network, for targets (Lillicrap et al. 2016).
-
-    Args:
-        source: the network; flattened by :class:`Adam` already.
-        values: its parameters as one vector.
-
-    Attributes:
-        net: the copy. It learns nothing by itself.
-    """
-
-    def __init__(self, source: N, values: Tensor) -> None:
-        self.net: N = copy.deepcopy(source)
-        self.net.requires_grad_(False)
-        self.values, self._source = flatten(self.net), values
-
-    def follow(self, tau: float) -> None:
-        """Move a fraction ``tau`` towards the source."""
-        self.values.lerp_(self._source, tau)

@@ -550,7 +550,8 @@ def test_one_operation_equals_its_layers(mix: str, layer_norm: bool, rows: int) 
 
 def test_one_vector_learns_as_its_layers_do() -> None:
     torch = pytest.importorskip("torch")
-    from morl.agents.networks import Adam, Target, VectorNet, seeded
+    from morl.agents.flat import Adam, Target
+    from morl.agents.networks import VectorNet, seeded
 
     with seeded(1):
         plain = VectorNet(4, 2, 3, (8, 8), layer_norm=True)
