@@ -5,9 +5,9 @@
 
 Evolution over action sequences: random trips (turn, accelerate, coast, brake, mine) start each island; children are
 crossovers, mutations and reflections (the map is symmetric about its diagonal, with the ores exchanged) of the
-sequences on the first few layers of non-dominated returns. The islands' fronts are then joined and evolved together.
-Every return is a rollout of the environment's own physics. ``--write`` replaces the shipped witnesses by the union of
-old and new, so that the front never gets worse.
+sequences on the first few layers of non-dominated returns. The islands' fronts and what the shipped agent finds are
+then joined and evolved together. Every return is a rollout of the environment's own physics. ``--write`` replaces the
+shipped witnesses by the union of old and new, so that the front never gets worse.
 
 With ``--stochastic`` the question is that of random yields. They touch what is mined but never where the cart goes, so
 sequences are good policies there too: :class:`~morl.agents.evolution.ParetoEvolution` searches with large generations,
@@ -181,6 +181,7 @@ def search(discount: float, seconds: float, islands: int, rng: np.random.Generat
         archive.evolve(seconds, rng)
         print(f"discount {discount:g}, island {island}: {len(archive.best()[1])} points, {archive.hypervolume():.4f}")
         joined.add(archive.sequences)
+    joined.add(evolved("morl/MinecartDeterministic-v0", discount, 100_000_000, int(rng.integers(2**31)), 300, 12))
     shipped = pad(witnesses())
     if shipped.size:
         wide = np.full((len(shipped), LONGEST), -1)
@@ -219,18 +220,25 @@ def stochastic_front(episodes: int = 2000, seed: int = 0) -> np.ndarray:
     return play(read(STOCHASTIC), episodes, seed)
 
 
+def evolved(env: str, discount: float, steps: int, seed: int, population: int, layers: int) -> np.ndarray:
+    """What the shipped agent finds with large generations: sequences ``(n, LONGEST)``."""
+    from morl.agents import registry
+
+    agent = registry.get("ParetoEvolution")(
+        env, seed=seed, discount=discount, genotype="sequence", length=LONGEST, population=population, layers=layers,
+        brood=40_000,
+    ).learn(steps)  # fmt: skip
+    return np.stack([item.payload for item in agent.archive.items])
+
+
 def search_stochastic(steps: int, islands: int, seed: int) -> np.ndarray:
     """Sequences ``(n, LONGEST)`` on the front, or the best for a linear preference, of all that are known."""
-    from morl.agents import registry
     from morl.agents.sequences import screen
 
     found = [pad(witnesses())]
     found += [read(STOCHASTIC)] if STOCHASTIC.exists() else []
     for island in range(islands):
-        agent = registry.get("ParetoEvolution")(
-            "morl/Minecart-v0", seed=seed + island, genotype="sequence", length=LONGEST, population=400, brood=40_000
-        ).learn(steps)
-        found.append(np.stack([item.payload for item in agent.archive.items]))
+        found.append(evolved("morl/Minecart-v0", 0.98, steps, seed + island, 400, 4))
     wide = [np.pad(f, ((0, 0), (0, LONGEST - f.shape[1])), constant_values=-1) for f in found]
     every = np.unique(np.concatenate(wide), axis=0)
     means = play(every, CHOOSE, seed)
