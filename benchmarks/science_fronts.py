@@ -154,7 +154,8 @@ def main() -> None:
     for name, mean, error in [*known, *learned]:
         print(f"| {name} | {' | '.join(f'{m:.3f} ± {e:.3f}' for m, e in zip(mean, error, strict=True))} |")
     if args.plot:
-        draw(args.plot, case, [f"{o.name} ({o.unit})" for o in fronts[0].objectives], known, learned)
+        labels = [f"{o.name} ({o.unit})" if o.unit else o.name for o in fronts[0].objectives]
+        draw(args.plot, case, labels, known, learned)
 
 
 if __name__ == "__main__":
