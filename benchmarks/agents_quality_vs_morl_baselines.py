@@ -7,7 +7,8 @@ Both learn on the same mo-gymnasium environment in one copy, with one update per
 network, and ε from 1 to 0.05 over the first half; other options are each library's own. Both are then measured by the
 same evaluator under the same weights and seeds, acting deterministically: expected utility (the mean of w·J over
 weights evenly spread on the simplex) and hypervolume, in discounted returns. Steps that GPI-LS spends on measuring its
-weights are not among the equal steps on either side.
+weights are not among the equal steps on either side, but their CPU time is counted: the peer, which measures one
+episode at a time, spends most of its time there with many objectives.
 
 Where actions are continuous two more runs of ours do less per step, and are named so: one update in two steps, for the
 same environment steps; and 16 copies with one update in 8 steps, until the hypervolume is what the peer ended with: CPU
@@ -172,7 +173,7 @@ PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]
         lambda steps: {**ONE, "batch": 64, "hidden": (128, 128), "start": 100},
     ),
     "gpils": (
-        "GPILS", peer_gpils, ("deep-sea-treasure-v0", "fruit-tree-v0"), 6000, 100,
+        "GPILS", peer_gpils, ("deep-sea-treasure-v0", "resource-gathering-v0"), 6000, 100,
         lambda steps: {**ONE, "batch": 128, "hidden": (128, 128), "start": 100, "iteration": steps // 8,
                        "eval_episodes": 1},
     ),
