@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -11,6 +11,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 Obs = TypeVar("Obs")
 Act = TypeVar("Act")
@@ -77,6 +80,37 @@ def mo_spec(env: Any) -> MOSpec:
         f"{_name(env)} declares no vector reward; set `self.reward_space = Box(low, high, (K,))` in the environment, "
         "or register it with `objectives=[...]`"
     )
+
+
+def published_front(env: Any, discount: float | None = None) -> Front:
+    """The front that an environment publishes through ``pareto_front(discount)``.
+
+    Ours return a :class:`~morl.pareto.Front`. Points that another library returns become one whose provenance says
+    that they are its word: the best known, not the truth.
+
+    Args:
+        env: a single environment.
+        discount: γ of the returns; the environment's own by default.
+
+    Raises:
+        EnvError: it publishes none, or something that is not points ``(n, K)``.
+    """
+    from morl.pareto.front import Front
+
+    compute = getattr(env.unwrapped, "pareto_front", None)
+    if compute is None:
+        raise EnvError(f"{_name(env)} publishes no front; expected a method pareto_front(discount)")
+    spec = mo_spec(env)
+    gamma = spec.discount if discount is None else discount
+    found = compute(gamma)
+    if isinstance(found, Front):
+        return found
+    try:
+        points = np.array(found, dtype=np.float64).reshape(-1, spec.k)
+    except (TypeError, ValueError):
+        raise EnvError(f"{_name(env)}.pareto_front({gamma:g}) is {found!r}; expected points (n, {spec.k})") from None
+    source = {"algorithm": "published by the environment: best known", "env": _name(env)}
+    return Front(points, spec.objectives, discount=gamma, scale=spec.return_scale, provenance=source).nondominated()
 
 
 def _own(layer: Any, name: str) -> Any:

@@ -12,10 +12,13 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.error import Error as GymnasiumError
@@ -76,7 +79,8 @@ def register(
 
     Args:
         id: the Gymnasium id, ``namespace/Name-v0``.
-        objectives: one per reward component; ``None`` where the class sets ``mo_spec`` itself.
+        objectives: one per reward component, with the bounds of the class's ``reward_space`` where they are mere
+            names; ``None`` where the class sets ``mo_spec`` itself.
         discount, ref_point, return_scale: see :class:`morl.MOSpec`.
         max_steps: time limit, kept by Gymnasium's ``TimeLimit``.
         summary: one line for lists; the first line of the docstring by default.
@@ -93,7 +97,7 @@ def register(
             raise EnvError(f"{cls!r} is registered as {id!r}; expected a class derived from gymnasium.Env")
         if objectives is not None:
             spec = MOSpec(
-                as_objectives(objectives),
+                _bounded(as_objectives(objectives), vars(cls).get("reward_space")),
                 discount,
                 max_steps,
                 None if ref_point is None else tuple(ref_point),
@@ -149,6 +153,16 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
     text = summary or (doc[0] if doc else "")
     classes = "morl.envs.finite:FiniteEnv", "morl.envs.finite:FiniteVectorEnv"
     add(EnvEntry(id, *classes, None, kwargs, "custom", text))
+
+
+def _bounded(objectives: tuple[Objective, ...], space: Any) -> tuple[Objective, ...]:
+    """Objectives without bounds of their own get those of a reward space that fits them."""
+    if not isinstance(space, spaces.Box) or space.shape != (len(objectives),):
+        return objectives
+    return tuple(
+        replace(o, low=float(low), high=float(high)) if np.isinf([o.low, o.high]).all() else o
+        for o, low, high in zip(objectives, space.low, space.high, strict=True)
+    )
 
 
 def _pointer(thing: Any, soon: bool = False) -> Any:

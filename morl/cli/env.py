@@ -82,7 +82,7 @@ class EnvShow:
     def run(self) -> int:
         """Print the facts."""
         from morl.envs import import_package, make
-        from morl.envs.core import mo_spec
+        from morl.envs.core import mo_spec, published_front
 
         for package in self.imports:
             import_package(package)
@@ -105,7 +105,7 @@ class EnvShow:
         if self.front:
             if not hasattr(env.unwrapped, "pareto_front"):
                 raise EnvError(f"{self.id!r} has no exact front; train an agent on it instead (morl train)")
-            points = env.unwrapped.pareto_front()
+            points = published_front(env)
             facts["front size"] = len(points)
         env.close()
         if self.json:

@@ -48,6 +48,7 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
     if Path(wanted).suffix in (".json", ".csv"):
         return Front.load(wanted)
     from morl.envs import import_package, make
+    from morl.envs.core import published_front
 
     for package in imports:
         import_package(package)
@@ -71,11 +72,9 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
     name, options = named.pop()
     env = make(name, **json.loads(options))
     try:
-        compute = getattr(env.unwrapped, "pareto_front", None)
-        if compute is None:
+        if not hasattr(env.unwrapped, "pareto_front"):
             raise FrontError("the environment has no exact front; give --truth FILE with a front to compare with")
-        front: Front = compute(discounts.pop())
-        return front
+        return published_front(env, discounts.pop())
     finally:
         env.close()
 
