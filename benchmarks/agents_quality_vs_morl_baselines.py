@@ -200,6 +200,7 @@ def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
         if continuous:
             half = {**options(steps), "train_every": 2}
             runs["half the updates"] = learned(name, env, seed, steps, half, weights)
+        if continuous and theirs["hypervolume"] > 0:  # a peer that has reached nothing gives no goal
             many = {**options(steps), "n_envs": 16, "train_every": 8}
             runs["16 copies, 1/8 of the updates, to the peer's hypervolume"] = until(
                 name, env, seed, steps, many, weights, theirs["hypervolume"], 2 * spent
