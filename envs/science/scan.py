@@ -246,8 +246,8 @@ class PeripheryScanner:
 
     def act(self, observation: FloatArray) -> int:
         """The next action from one observation ``(D,)``."""
-        coarse, _, declared = np.split(observation[FOVEA**2 : -4], [COARSE**2, COARSE**2 + VISITS**2])
-        coarse, declared = coarse.reshape(COARSE, COARSE), declared.reshape(VISITS, VISITS) > 0
+        around, _, claimed = np.split(observation[FOVEA**2 : -4], [COARSE**2, COARSE**2 + VISITS**2])
+        coarse, declared = around.reshape(COARSE, COARSE), claimed.reshape(VISITS, VISITS) > 0
         value = (coarse[:-1, :-1] + coarse[1:, :-1] + coarse[:-1, 1:] + coarse[1:, 1:]) / 4
         y, x = np.rint(observation[-4:-2] * REACH).astype(int)
         within = np.zeros_like(declared)
