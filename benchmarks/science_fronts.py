@@ -95,10 +95,10 @@ def clinicians() -> list[Row]:
 
 
 CASES = {
-    "labelling": Case("morl/SequenceLabelling-v0", 900_000, ceilings, ((2, 0), (2, 1)), {}),
+    "labelling": Case("morl/SequenceLabelling-v0", 2_400_000, ceilings, ((2, 0), (2, 1)), {}),
     "scan": Case("morl/ActiveScan-v0", 700_000, scanners, ((2, 0), (2, 1)), {}),
     "speaker": Case("morl/SpeakerCommand-v0", 300_000, listeners, ((1, 0),), {"nuisance": False}),
-    "dosing": Case("morl/MultiDrugDosing-v0", 1_000_000, clinicians, ((1, 0), (3, 2)), {}),
+    "dosing": Case("morl/MultiDrugDosing-v0", 1_600_000, clinicians, ((1, 0), (3, 2)), {}),
 }
 
 
