@@ -83,6 +83,16 @@ class Task:
         }
 
 
+class Minecart(Task):
+    """Measured as ``agents_minecart.py`` does it, whose runs of our agents the pictures show."""
+
+    def measure(self, points: Any) -> Row:
+        """Hypervolume, and expected utility of preferences over the returns as they are."""
+        from agents_minecart import indicators
+
+        return indicators(np.asarray(points)) if len(points) else {"hypervolume": 0.0, "expected_utility": -200 / 3}
+
+
 TASKS = {
     "sea": Task(
         "morl/DeepSeaTreasureConcave-v0", "deep-sea-treasure-concave-v0", (0.0, -25.0),
@@ -96,7 +106,7 @@ TASKS = {
         ("pcn",),
         {"ParetoQLearning": {"chunk": 500}},
     ),
-    "minecart": Task(
+    "minecart": Minecart(
         "morl/MinecartDeterministic-v0", "minecart-deterministic-v0", (0.0, 0.0, -200.0), {}, ("pcn", "envelope")
     ),
 }  # fmt: skip
@@ -214,8 +224,8 @@ def pcn(task: Task, seed: int, budget: float) -> list[Row]:
     low, high = (np.array(side) for side in task.spec.return_scale or ())
     span = high - low
     agent = PCN(
-        floats(env), scaling_factor=np.append(1.0 / span, 0.1), learning_rate=1e-3, gamma=task.spec.discount, batch_size=256,
-        log=False, seed=seed,
+        floats(env), scaling_factor=np.append(1.0 / span, 0.1), learning_rate=1e-3, gamma=task.spec.discount,
+        batch_size=256, log=False, seed=seed,
     )  # fmt: skip
     ceiling = np.float32(high)
     plain = floats(peer_env(task))
@@ -312,27 +322,44 @@ def _summary(run: Run, level: dict[str, Any]) -> str:
     return text
 
 
-def draw(path: Path) -> Path:
-    """One picture per file of curves: two indicators, each against seconds and against steps."""
+PICTURES = {
+    "sea": ("sea",),
+    "fruit": ("fruit",),
+    "minecart": ("minecart_evolution", "minecart_pcn", "minecart_linear", "minecart"),
+    "minecart_stochastic": ("minecart_stochastic",),
+}
+"""Files of curves by picture; an agent is drawn from the first that has it."""
+
+
+def draw(name: str) -> Path | None:
+    """Two indicators, each against seconds and against steps; ``None`` where nothing was measured."""
     import matplotlib.pyplot as plt
 
     from morl.pareto.plots_curves import plot_curves
 
-    data = json.loads(path.read_text())
-    names = sorted({run["agent"] for run in data["runs"]}, key=lambda n: ("baselines" in n, n))
-    figure, axes = plt.subplots(2, 2, figsize=(9.2, 5.6), layout="constrained", sharey="row")
+    files = [json.loads(f.read_text()) for part in PICTURES[name] if (f := CURVES / f"{part}.json").exists()]
+    if not files:
+        return None
+    runs: dict[str, list[Run]] = {}
+    for data in files:
+        fresh = {run["agent"] for run in data["runs"]} - set(runs)
+        for run in data["runs"]:
+            if run["agent"] in fresh:
+                runs.setdefault(run["agent"], []).append(run)
+    fronts = files[0]["reference"].get("others") or {files[0]["reference"]["name"]: files[0]["reference"]}
+    figure, axes = plt.subplots(2, 2, figsize=(9.2, 5.8), layout="constrained", sharey="row")
     for row, indicator in zip(axes, ("hypervolume", "expected_utility"), strict=True):
+        levels = {which: front[indicator] for which, front in fronts.items() if " and " not in which}
+        if indicator == "hypervolume" and "hull" in files[0]:
+            levels["vertices of its hull"] = files[0]["hull"]
         for ax, spent in zip(row, ("seconds", "steps"), strict=True):
-            curves = {n: [(run[spent], run[indicator]) for run in data["runs"] if run["agent"] == n] for n in names}
-            levels = {data["reference"]["name"]: data["reference"][indicator]}
-            if indicator == "hypervolume" and "hull" in data:
-                levels["its convex hull's vertices"] = data["hull"]
+            curves = {agent: [(run[spent], run[indicator]) for run in some] for agent, some in runs.items()}
             label = "seconds" if spent == "seconds" else "environment steps"
             plot_curves(curves, levels=levels, xlabel=label, ylabel=indicator.replace("_", " "), ax=ax)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    out = IMAGES / f"curves_{path.stem}.png"
+    out = IMAGES / f"curves_{name}.png"
     figure.savefig(out, dpi=130)
     plt.close(figure)
     return out
@@ -350,8 +377,8 @@ def main() -> None:
     if not given.draw:
         for key in given.tasks:
             measure(key, given.seeds, given.budget, given.jobs)
-    for path in sorted(CURVES.glob("*.json")):
-        print(draw(path))
+    for name in PICTURES:
+        print(draw(name) or f"{name}: no curves yet")
 
 
 if __name__ == "__main__":

@@ -160,3 +160,19 @@ class TestManners:
     def test_refusals(self, call, message):
         with pytest.raises(FrontError, match=message):
             call()
+
+
+def test_learning_curves_show_the_median_run_and_the_levels() -> None:
+    from morl.pareto.plots_curves import plot_curves
+
+    runs = [([10, 100], [0.2, 0.8]), ([10, 200], [0.4, 1.0]), ([20], [0.5])]
+    ax = plot_curves({"agent": runs}, levels={"exact": 1.0, "hull": 0.7}, ylabel="share")
+    (line,) = [line for line in ax.get_lines() if line.get_label() == "agent (3)"]
+    assert line.get_xdata().tolist() == [10, 20, 100, 200]
+    assert line.get_ydata().tolist() == [0.2, 0.4, 0.5, 0.8]
+    assert {text.get_text() for text in ax.texts} == {"exact", "hull"}
+    assert (ax.get_ylabel(), ax.get_xscale()) == ("share", "log")
+    with pytest.raises(FrontError, match="at least one run"):
+        plot_curves({"agent": []})
+    with pytest.raises(FrontError, match="as many of each"):
+        plot_curves({"agent": [([1, 2], [0.5])]})

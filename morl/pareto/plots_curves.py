@@ -62,17 +62,23 @@ def plot_curves(
             line: dict[str, Any] = {"color": colour, "linewidth": 1.6, "label": f"{name} ({len(runs)})"}
             ax.step(where, np.median(values, axis=0), where="post", **line)
             ax.fill_between(where, values.min(axis=0), values.max(axis=0), step="post", color=colour, alpha=0.18, lw=0)
-        for name, level in (levels or {}).items():
+        for i, (name, level) in enumerate((levels or {}).items()):  # names at both ends in turn: levels may be near
             ax.axhline(level, color=TRUTH_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
             ax.annotate(
-                name, (0.01, level), xycoords=("axes fraction", "data"), xytext=(0, 2), textcoords="offset points",
-                va="bottom", fontsize=7.5, color=TRUTH_COLOUR,
+                name, (0.99 if i % 2 else 0.01, level), xycoords=("axes fraction", "data"), xytext=(0, 2),
+                textcoords="offset points", va="bottom", ha="right" if i % 2 else "left", fontsize=7.5,
+                color=TRUTH_COLOUR,
             )  # fmt: skip
         if log:
+            from matplotlib.ticker import NullFormatter
+
             ax.set_xscale("log")
+            low, high = ax.get_xlim()
+            if high > 10 * low:  # there is a power of ten to label, so the ticks between need no words
+                ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(xlabel)
         ax.set_ylabel(ylabel)
-        ax.set_ylim(bottom=0.0)
+        ax.set_ylim(0.0, max([ax.get_ylim()[1], *(1.12 * level for level in (levels or {}).values())]))
     return ax
 
 
