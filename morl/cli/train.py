@@ -23,7 +23,7 @@ class Train:
 
     Examples:
         morl train --algo ParetoQLearning --env morl/DeepSeaTreasureConcave-v0 -n 60000
-        morl train --algo LinearScalarization --env morl/DeepSeaTreasure-v0 -n 20000 --set learner=DQN
+        morl train --algo LinearScalarization --env morl/DeepSeaTreasure-v0 -n 20000 --set algorithm=DQN
         morl train --algo PCN --env minecart-deterministic-v0 -n 200000 --ref-point 0 0 -200
     """
 
