@@ -294,11 +294,12 @@ def one(job: tuple[str, str, int, float]) -> Run:
     return {"agent": name if name in task.ours else TITLES[name], "seed": seed, **columns}
 
 
-def measure(key: str, seeds: list[int], budget: float, jobs: int) -> None:
+def measure(key: str, seeds: list[int], peer_seeds: int, budget: float, jobs: int) -> None:
     """All runs of one task, into ``docs/agents/curves/<task>.json``."""
     task = TASKS[key]
     truth = task.truth()
-    work = [(key, name, seed, budget) for name in (*task.ours, *task.peers) for seed in seeds]
+    work = [(key, name, seed, budget) for name in task.ours for seed in seeds]
+    work += [(key, name, seed, budget) for name in task.peers for seed in seeds[:peer_seeds]]
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         runs = list(pool.map(one, work))
     level = {"name": "best known" if truth.best_known else "exact", **task.measure(truth.points)}
@@ -330,6 +331,30 @@ PICTURES = {
 }
 """Files of curves by picture; an agent is drawn from the first that has it."""
 
+TITLES_OF_PICTURES = {
+    "sea": "DeepSeaTreasureConcave",
+    "fruit": "FruitTree, depth 6",
+    "minecart": "MinecartDeterministic",
+    "minecart_stochastic": "Minecart",
+}
+
+
+def read(name: str) -> tuple[dict[str, list[Run]], dict[str, Row]]:
+    """All runs of a picture by agent, and what they are compared with: indicators by the name of the front."""
+    files = [json.loads(f.read_text()) for part in PICTURES[name] if (f := CURVES / f"{part}.json").exists()]
+    runs: dict[str, list[Run]] = {}
+    levels: dict[str, Row] = {}
+    for data in files:
+        fresh = {run["agent"] for run in data["runs"]} - set(runs)
+        for run in data["runs"]:
+            if run["agent"] in fresh:
+                runs.setdefault(run["agent"], []).append(run)
+        reference = data["reference"]
+        levels = levels or reference.get("others") or {reference["name"]: reference}
+        if "hull" in data:
+            levels["vertices of its hull"] = {"hypervolume": data["hull"]}
+    return runs, {which: front for which, front in levels.items() if " and " not in which}
+
 
 def draw(name: str) -> Path | None:
     """Two indicators, each against seconds and against steps; ``None`` where nothing was measured."""
@@ -337,21 +362,12 @@ def draw(name: str) -> Path | None:
 
     from morl.pareto.plots_curves import plot_curves
 
-    files = [json.loads(f.read_text()) for part in PICTURES[name] if (f := CURVES / f"{part}.json").exists()]
-    if not files:
+    runs, fronts = read(name)
+    if not runs:
         return None
-    runs: dict[str, list[Run]] = {}
-    for data in files:
-        fresh = {run["agent"] for run in data["runs"]} - set(runs)
-        for run in data["runs"]:
-            if run["agent"] in fresh:
-                runs.setdefault(run["agent"], []).append(run)
-    fronts = files[0]["reference"].get("others") or {files[0]["reference"]["name"]: files[0]["reference"]}
     figure, axes = plt.subplots(2, 2, figsize=(9.2, 5.8), layout="constrained", sharey="row")
     for row, indicator in zip(axes, ("hypervolume", "expected_utility"), strict=True):
-        levels = {which: front[indicator] for which, front in fronts.items() if " and " not in which}
-        if indicator == "hypervolume" and "hull" in files[0]:
-            levels["vertices of its hull"] = files[0]["hull"]
+        levels = {which: front[indicator] for which, front in fronts.items() if indicator in front}
         for ax, spent in zip(row, ("seconds", "steps"), strict=True):
             curves = {agent: [(run[spent], run[indicator]) for run in some] for agent, some in runs.items()}
             label = "seconds" if spent == "seconds" else "environment steps"
@@ -365,20 +381,81 @@ def draw(name: str) -> Path | None:
     return out
 
 
+def page(conditions: str) -> str:
+    """The pictures and what they say in figures, in markdown."""
+    lines = [
+        "# Learning curves",
+        "",
+        "Written by `python benchmarks/agents_curves.py` and, for our agents in the minecart,",
+        "`python benchmarks/agents_minecart.py`. Lines are medians over seeds (their number in brackets), bands go from",
+        "the worst seed to the best. Seconds are wall-clock of one thread; ours include evaluation, those of",
+        "morl-baselines leave it out; compilation, once per machine, is done before. Its runs end after a minute.",
+        conditions,
+        "",
+        "Seconds and steps to a share of a front's hypervolume are those of the first measurement that has it: medians",
+        "over the seeds that get there, whose number is given.",
+        "",
+    ]
+    for name, title in TITLES_OF_PICTURES.items():
+        runs, fronts = read(name)
+        if not runs:
+            continue
+        which, level = next(iter(fronts.items()))
+        words = "; ".join(
+            f"{w}: hypervolume {f['hypervolume']:.6g}"
+            + (f", expected utility {f['expected_utility']:.4g}" if "expected_utility" in f else "")
+            for w, f in fronts.items()
+        )
+        lines += [f"## {title}", "", f"![{title}](images/curves_{name}.png)", "", words + ".", ""]
+        lines += [
+            "| agent | seeds | hypervolume at the end | expected utility at the end "
+            f"| 95 % of the {which} | all of it |"
+        ]
+        lines += ["|---|---|---|---|---|---|"]
+        for agent, some in runs.items():
+            ends = [spread([run[i][-1] for run in some]) for i in ("hypervolume", "expected_utility")]
+            there = [first(some, level["hypervolume"] * share) for share in (0.95, 1.0)]
+            lines += ["| " + " | ".join([agent, str(len(some)), *ends, *there]) + " |"]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def spread(values: list[float]) -> str:
+    """Median and range."""
+    middle, low, high = (f"{v:.4g}" for v in (float(np.median(values)), min(values), max(values)))
+    return middle if low == high else f"{middle} ({low}…{high})"
+
+
+def first(runs: list[Run], level: float) -> str:
+    """When runs first have a hypervolume."""
+    found = [
+        (run["seconds"][i], run["steps"][i])
+        for run in runs
+        if (i := next((j for j, v in enumerate(run["hypervolume"]) if v >= level * (1 - 1e-6)), -1)) >= 0
+    ]
+    if not found:
+        return "–"
+    seconds, steps = np.median(found, axis=0)
+    return f"{seconds:.3g} s, {steps:,.0f} steps ({len(found)} of {len(runs)})"
+
+
 def main() -> None:
     """Measure and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--peer-seeds", type=int, default=5, help="how many of the seeds the peer runs with")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of each run of the peer")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--draw", action="store_true", help="draw only")
+    parser.add_argument("--conditions", default="Two cores, two runs side by side.", help="a line for the page")
     given = parser.parse_args()
     if not given.draw:
         for key in given.tasks:
-            measure(key, given.seeds, given.budget, given.jobs)
+            measure(key, given.seeds, given.peer_seeds, given.budget, given.jobs)
     for name in PICTURES:
         print(draw(name) or f"{name}: no curves yet")
+    (DOCS / "curves.md").write_text(page(given.conditions))
 
 
 if __name__ == "__main__":
