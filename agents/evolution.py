@@ -66,7 +66,7 @@ class ParetoEvolution(Agent):
         name="ParetoEvolution",
         summary="a population of policies selected by dominance: whole fronts, dents included, without gradients",
         criterion=("SER",),
-        policy_class="stationary deterministic (open-loop with genotype 'sequence')",
+        policy_class="open-loop deterministic (sequences of actions) or stationary deterministic",
         actions=("discrete", "continuous"),
         observations=("discrete", "vector"),
         paper="Deb, Pratap, Agarwal & Meyarivan 2002 (NSGA-II); Deb & Jain 2014 (NSGA-III); Zhang & Li 2007 (MOEA/D)",
@@ -247,7 +247,8 @@ class ParetoEvolution(Agent):
         return {"generation": self.generation, "candidates": len(self.archive)}
 
     def _provenance(self) -> dict[str, Any]:
-        return {"generations": self.generation}
+        kind = "open-loop deterministic" if isinstance(self.genotype, Sequence) else "stationary deterministic"
+        return {"generations": self.generation, "policy_class": kind}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         items = self.archive.items

@@ -174,3 +174,9 @@ def test_selections_solve_the_concave_sea(algorithm: str) -> None:
     assert len(front.points) >= 3
     for point in front.points:  # what it finds is exact, though the far treasures take longer
         assert np.abs(truth.points - point).max(axis=1).min() < 1e-9
+
+
+@pytest.mark.parametrize(("genotype", "kind"), [("sequence", "open-loop"), ("table", "stationary")])
+def test_a_front_names_the_class_of_its_policies(genotype: str, kind: str) -> None:
+    agent = ParetoEvolution("morl/DeepSeaTreasure-v0", seed=0, genotype=genotype).learn(4000)
+    assert agent.front().provenance["policy_class"] == f"{kind} deterministic"
