@@ -84,7 +84,7 @@ def page(entry: EnvEntry, has_picture: bool) -> str:
     lines = [f"# {entry.id}", "", f"{entry.summary}.", ""]
     if has_picture:
         lines += [f"![{slug(entry)}]({slug(entry)}.png)", ""]
-    lines += ["```python", "import morl", f'env = morl.make("{entry.id}")']
+    lines += ["```python", "import morl", "", f'env = morl.make("{entry.id}")']
     if entry.vector_entry_point:
         lines.append(f'vector = morl.make_vec("{entry.id}", 64)')
     lines += ["```", "", "| objective | unit | lowest | highest | meaning |", "|---|---|---|---|---|"]
