@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
 from morl.cli import main
+from morl.envs.core import published_front
 from morl.pareto import Front
+from morl.spec import EnvError
 
 LAB = '''
 import gymnasium as gym
@@ -94,3 +99,30 @@ def test_an_environment_of_another_package_trains_and_goes_through_every_command
     assert sorted(map(tuple, front.points.tolist())) == [(float(n), -float(n)) for n in range(7)]
     goes_through_the_commands(run, "bench/Stroll-v0", capsys, "--import", "bench_of_mine")
     assert main(["env", "check", "bench_of_mine:bench/Stroll-v0"]) == 0
+
+
+class Publishes(gym.Env[int, int]):
+    """Publishes what it is told to."""
+
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+    reward_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float64)
+
+    def __init__(self, front: Any) -> None:
+        self.front = front
+
+    def pareto_front(self, gamma: float) -> Any:
+        return self.front
+
+
+def test_a_front_published_as_points_is_the_environments_word_and_not_the_truth() -> None:
+    front = published_front(Publishes([np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.0, 0.5])]), 0.9)
+    assert front.points.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert front.best_known
+    assert front.discount == 0.9
+
+
+@pytest.mark.parametrize("front", [None, "points", [[1.0, 2.0, 3.0]]])
+def test_a_front_published_as_something_else_is_refused(front: Any) -> None:
+    with pytest.raises(EnvError, match=r"expected points \(n, 2\)"):
+        published_front(Publishes(front))
