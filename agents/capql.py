@@ -41,6 +41,7 @@ class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
     hidden: tuple[int, ...] = option((256, 256), "width of each layer")
+    layer_norm: bool = option(False, "normalise each layer of the critics")
     lr: float = option(3e-4, "Adam's step size", low=0.0)
     buffer: int = option(300_000, "transitions remembered", low=1)
     start: int = option(1000, "steps of random actions to begin with", low=0)
@@ -71,7 +72,7 @@ class CAPQL(OffPolicy):
         assert isinstance(self.action_space, spaces.Box)
         self.encoder, self.box = Encoder(self.observation_space), self.action_space
         self.size = int(np.prod(self.box.shape))
-        self.twins = Twins(self, self.encoder.size + self.size, 1)
+        self.twins = Twins(self, self.encoder.size + self.size, 1, c.lr, c.layer_norm)
         with seeded(self.integer_seed("network", 2)):
             self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.hidden, c.mix)
         self.optimizer = Adam(self.actor, c.lr)

@@ -25,7 +25,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from morl.agents.base import Array
-from morl.agents.conditioned import reported_weights
+from morl.agents.conditioned import reported_weights, training_weights
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
 from morl.agents.gpi_learners import BoxLearner, DiscreteLearner
@@ -41,9 +41,13 @@ from morl.spec import FloatArray
 class GPILSConfig(EpsilonConfig):
     """Options of :class:`GPILS`."""
 
+    layer_norm: bool = option(True, "normalise each layer of the critics where actions are discrete")
+    lr: float = option(5e-4, "Adam's step size where actions are discrete", low=0.0)
+    box_lr: float = option(1e-3, "Adam's step size where they are continuous", low=0.0)
     action_noise: float = option(0.1, "exploration noise of continuous actions, share of their half range", low=0.0)
     iteration: int = option(5000, "steps between choices of the weight to practise", low=1)
     share: float = option(0.5, "share of experience and updates for the newest weight", low=0.0, high=1.0)
+    spread: float = option(0.0, "share for weights drawn anew over the whole simplex", low=0.0, high=1.0)
     eval_episodes: int = option(3, "episodes per policy when measuring weights (counted)", low=1)
     max_weights: int = option(50, "weights practised at most; the least useful leave", low=2)
 
@@ -82,10 +86,14 @@ class GPILS(OffPolicy):
     # ---- learning --------------------------------------------------------------------------------------
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
-        """The newest weight for a share of the rows, else any practised one."""
+        """The newest weight for a share of the rows, else any practised one; and for some rows any at all."""
         which = rng.integers(len(self.weights), size=n)
         which[rng.random(n) < self.config.share] = 0
-        return self.weights[which].astype(np.float32)
+        weights = self.weights[which]
+        if self.config.spread:
+            anew = rng.random(n) < self.config.spread
+            weights[anew] = training_weights(int(anew.sum()), self.spec, rng)
+        return weights.astype(np.float32)
 
     def _explorer(self, n: int) -> Persistent:
         return self.learner.explorer(n)

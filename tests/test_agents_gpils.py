@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.gpi_learners import DiscreteLearner, smaller, unit_to_box
+from morl.agents.gpi_learners import Actor, DiscreteLearner, smaller, unit_to_box
 from morl.agents.gpi_ls import GPILS
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
@@ -14,7 +14,7 @@ from morl.testing.agents import CHECKS, Case
 OPTIONS = {
     "n_envs": 8, "start": 100, "hidden": (32,), "batch": 32, "front_weights": 12, "train_every": 8, "iteration": 300,
 }  # fmt: skip
-MORE = {"train_every": 4, "lr": 2e-3, "tau": 0.02}
+MORE = {"train_every": 4, "lr": 2e-3, "box_lr": 2e-3, "tau": 0.02}
 CASES = {
     "discrete": Case(GPILS, OPTIONS, optimum_steps=8000, optimum_options=MORE),
     "continuous": Case(GPILS, OPTIONS, optimum_steps=5000, optimum_options=MORE, actions="continuous"),
@@ -64,6 +64,22 @@ def test_the_newest_weight_gets_its_share() -> None:
     agent.weights = np.array([[0.3, 0.7], [1.0, 0.0], [0.0, 1.0]])
     drawn = agent._draw(6000, np.random.default_rng(0))
     assert np.isclose(drawn[:, 0], 0.3).mean() == pytest.approx(0.5 + 0.5 / 3, abs=0.02)
+
+
+def test_some_weights_are_drawn_over_the_whole_simplex() -> None:
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "spread": 0.4})
+    drawn = agent._draw(6000, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.sum(axis=1), 1.0, rtol=1e-6)
+    inside = (drawn > 0).all(axis=1)  # the practised weights are the corners of the simplex
+    assert inside.mean() == pytest.approx(0.4, abs=0.02)
+
+
+def test_large_outputs_do_not_drive_actions_to_the_bounds() -> None:
+    actor = Actor(3, 2, 4, (8,), "concat")
+    with torch.no_grad():
+        actor.head.weight.mul_(1000.0)
+        actions = actor(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), torch.full((50, 2), 0.5))
+    assert torch.atanh(actions.double().clamp(-1 + 1e-7, 1 - 1e-7)).abs().mean(dim=1).max() < 1.01
 
 
 def test_smaller_takes_whole_vectors() -> None:
