@@ -76,8 +76,10 @@ def draw(path: str, points: FloatArray, reached: dict[str, FloatArray]) -> None:
     _, axes = plt.subplots(figsize=(7, 4))
     axes.scatter(TARGET + points[:, 1], -points[:, 0], s=12, color="0.7", label="best known structures")
     for name, found in reached.items():
-        style = {"marker": "o", "color": "#2a6f97"} if name.startswith("linear") else {"marker": "*", "s": 90}
-        axes.scatter(found[:, 1], found[:, 0], label=None if name.startswith("linear") else name, **style)
+        linear = name.startswith("linear")
+        style = {"marker": "o", "color": "#009E73"} if linear else {"marker": "*", "s": 90}
+        label = "nine linear weights" if name == "linear 0.1" else None if linear else name
+        axes.scatter(found[:, 1], found[:, 0], label=label, **style)
     axes.set(xlabel="dipole moment (D)", ylabel="energy (eV)", ylim=(-13, -11.8))
     axes.legend()
     plt.savefig(path, dpi=150, bbox_inches="tight")
