@@ -1,6 +1,6 @@
 """Agents against morl-baselines, both in one run: speed at equal updates, and quality against steps and seconds.
 
-    python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [--seeds 3] [--out benchmarks/results]
+    python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [floor] [--seeds 3] [--out FOLDER]
 
 - ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as the peer; CPU time
   per step with its update. The peer's GPI-LS pairs each transition with two weights where ours takes one, so it is
@@ -8,6 +8,7 @@
 - ``pcn``: both on the concave sea; CPU seconds and steps to the exact front, and the curve of hypervolume.
 - ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; environment steps per CPU second at one update per
   step, per two and per five, and with many environments and one per sixteen (an advantage of doing less, named so).
+- ``floor``: CPU time of the matrix products that an update of CAPQL and of GPI-LS consists of.
 
 CPU seconds of one thread are used because they do not depend on who else uses the machine. Evaluation is switched off
 for both in ``speed`` and ``continuous``, and counted for both in ``pcn``. Needs the extra ``peers``.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import statistics
 import time
@@ -31,6 +33,7 @@ import numpy as np
 import torch
 
 from morl.agents import registry
+from morl.agents.perceptron import product
 from morl.pareto.indicators import hypervolume
 
 Row = dict[str, Any]
@@ -194,6 +197,38 @@ def continuous(seeds: int) -> list[Row]:
     return rows
 
 
+def floor(seeds: int) -> list[Row]:
+    """CPU time of an update's matrix products alone, half-cheetah, 128 rows, two layers of 256."""
+    n, k, observed, acts, h = 128, 2, 17, 6, 256
+    critic, actor = (observed + acts + k, h, h, k), (observed + k, h, h, acts)
+    gaussian = (*actor[:3], 2 * acts)
+    # (network, forward, gradient of weights, gradient of inputs: of hidden layers, of all) per update
+    capql = [(critic, 6, 2, 4, 2), (gaussian, 2, 1, 1, 0)]
+    # GPI-LS improves its actor, with one critic, at every second update
+    gpils = [(critic, 4.5, 2, 2.5, 0.5), (actor, 1.5, 0.5, 0.5, 0)]
+    rows: list[Row] = []
+    for name, networks in (("CAPQL", capql), ("GPILS", gpils)):
+        times = []
+        for _ in range(seeds):
+            total = 0.0
+            for sizes, forward, weights, hidden, passing in networks:
+                for layer, (i, o) in enumerate(itertools.pairwise(sizes)):
+                    total += forward * _product(n, i, o) + weights * _product(o, n, i)
+                    total += (hidden if layer else passing) * _product(n, o, i)
+            times.append(total * 1e3)
+        both = {"morl": statistics.median(times), "peer": float("nan"), "ratio": float("nan"), "morl_all": times}
+        unit = "CPU ms of an update's matrix products"
+        rows.append({"part": "floor", "agent": name, "env": "mo-halfcheetah-v5", "unit": unit, **both})
+    return rows
+
+
+def _product(rows: int, inner: int, columns: int) -> float:
+    """CPU seconds of one product ``(rows, inner) × (inner, columns)`` by the library that the agents use."""
+    left, right = torch.rand(rows, inner), torch.rand(columns, inner)
+    product(left, right)
+    return cpu(lambda: [product(left, right) for _ in range(200)]) / 200
+
+
 def _row(part: str, agent: str, env: str, unit: str, mine: list[float], theirs: list[float], factor: float) -> Row:
     a, b = statistics.median(mine) * factor, statistics.median(theirs) * factor
     return {
@@ -209,7 +244,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    parts = {"speed": speed, "pcn": pcn, "continuous": continuous}
+    parts = {"speed": speed, "pcn": pcn, "continuous": continuous, "floor": floor}
     rows: list[Row] = []
     for name in args.parts or parts:
         rows += parts[name](args.seeds)
