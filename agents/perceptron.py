@@ -11,8 +11,19 @@ from torch import Tensor, nn
 # torch multiplies float32 matrices with MKL, which is slow on processors that are not Intel's: 94 GFLOP/s at 256³ on
 # one core of an AMD EPYC with AVX-512, where oneDNN, which torch also brings, has 190. Its call costs 10 µs more, so it
 # is for large products.
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 _LARGE = 2**20
+
+
+def _find_onednn() -> Any:
+    """oneDNN's product, or ``None`` where this build of torch has none, or has it under other arguments."""
+    operation = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    try:
+        return operation if operation(torch.zeros(1, 1), torch.zeros(1, 1), None, "none", [], "").numel() else None
+    except (TypeError, RuntimeError):
+        return None
+
+
+_ONEDNN = _find_onednn()
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
