@@ -55,7 +55,7 @@ class ParetoQConfig(TabularConfig):
     max_sweeps: int = option(400, "backups of all states at most", low=1)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def look_ahead(counts, sets, s, a, w, gamma):  # type: ignore[no-untyped-def]
     """The most that ``w`` can hope for from ``a`` in ``s``; infinite where it was never tried."""
     visits = counts.visits[s, a]
@@ -80,7 +80,7 @@ def look_ahead(counts, sets, s, a, w, gamma):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def choose(counts, sets, s, w, epsilon, gamma, rng):  # type: ignore[no-untyped-def]
     """The least tried action with probability ε, or else the best for the episode's weight ``w``."""
     explore = rng.random() < epsilon
@@ -96,14 +96,14 @@ def choose(counts, sets, s, w, epsilon, gamma, rng):  # type: ignore[no-untyped-
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def draw_weight(w, scale, rng):  # type: ignore[no-untyped-def]
     """A weight drawn uniformly from the simplex of normalised objectives, into ``w``."""
     for i in range(len(w)):
         w[i] = -np.log(1.0 - rng.random()) / scale[i]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def observe(counts, changed, backed, s, a, r, s2):  # type: ignore[no-untyped-def]
     """Count a transition. 0: nothing new, 1: V(s) is out of date, 2: (s, a) is random, 3: too many successors.
 

@@ -93,13 +93,13 @@ def grow(plans: Plans) -> Plans:
     return bigger
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def count(counts, s, a, r, s2):  # type: ignore[no-untyped-def]
     """Count one transition; ``s2`` is :data:`ENDED` at an end. False where (s, a) has too many successors."""
-    row = counts.successor[s, a]
-    for j in range(len(row)):
-        if row[j] == s2 or row[j] == -1:
-            row[j] = s2
+    for j in range(counts.successor.shape[2]):
+        known = counts.successor[s, a, j]
+        if known == s2 or known == -1:
+            counts.successor[s, a, j] = s2
             counts.seen[s, a, j] += 1
             counts.visits[s, a] += 1
             for i in range(len(r)):
@@ -275,8 +275,10 @@ def _store(counts, sets, plans, s, pool, picks, rows, sizes, scale):  # type: ig
             if distance < near:
                 near, same = distance, i
         moved = max(moved, near)
-        if near == 0.0:
+        if near == 0.0 or (near <= TOLERANCE and len(plans.state) == 0):
             fresh_node[m] = old_node[same]
+            for j in range(k):  # what rounding alone tells apart stays as it was, or news of it would go round for ever
+                pool[rows[m], j] = old[same, j]
             continue
         changed = True
         if len(plans.state) == 0:
