@@ -96,13 +96,13 @@ class Minecart(Task):
 TASKS = {
     "sea": Task(
         "morl/DeepSeaTreasureConcave-v0", "deep-sea-treasure-concave-v0", (0.0, -25.0),
-        {"ParetoQLearning": 30_000, "PCN": 120_000, "MultiWeightQLearning": 30_000},
+        {"ParetoQLearning": 30_000, "PCN": 200_000, "MultiWeightQLearning": 30_000},
         ("pql", "pcn"),
         {"ParetoQLearning": {"chunk": 500}},
     ),
     "fruit": Task(
         "morl/FruitTree-v0", "fruit-tree-v0", (0.0,) * 6,
-        {"ParetoQLearning": 20_000, "PCN": 100_000, "VectorQLambda": 400_000},
+        {"ParetoQLearning": 20_000, "PCN": 200_000, "VectorQLambda": 400_000},
         ("pcn",),
         {"ParetoQLearning": {"chunk": 500}},
     ),
@@ -300,11 +300,15 @@ def measure(key: str, seeds: list[int], peer_seeds: int, budget: float, jobs: in
     truth = task.truth()
     work = [(key, name, seed, budget) for name in task.ours for seed in seeds]
     work += [(key, name, seed, budget) for name in task.peers for seed in seeds[:peer_seeds]]
+    kept: list[Run] = []
+    if not peer_seeds and (CURVES / f"{key}.json").exists():
+        earlier = json.loads((CURVES / f"{key}.json").read_text())
+        kept, budget = [run for run in earlier["runs"] if run["agent"] in TITLES.values()], earlier["budget"]
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         runs = list(pool.map(one, work))
     level = {"name": "best known" if truth.best_known else "exact", **task.measure(truth.points)}
     hull = task.measure(truth.points[truth.classified().supported])
-    answer = {"env": task.env, "reference": level, "hull": hull["hypervolume"], "budget": budget, "runs": runs}
+    answer = {"env": task.env, "reference": level, "hull": hull["hypervolume"], "budget": budget, "runs": runs + kept}
     CURVES.mkdir(parents=True, exist_ok=True)
     (CURVES / f"{key}.json").write_text(json.dumps(answer, indent=None, separators=(",", ":")) + "\n")
     for run in runs:
@@ -444,7 +448,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--peer-seeds", type=int, default=5, help="how many of the seeds the peer runs with")
+    parser.add_argument(
+        "--peer-seeds", type=int, default=5, help="how many of the seeds the peer runs with; 0 keeps its runs"
+    )
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of each run of the peer")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--draw", action="store_true", help="draw only")
