@@ -53,7 +53,7 @@ class Case:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-NETWORKS = {LINEAR: 60_000, "VectorQLambda": 200_000, "Envelope": 20_000, "GPILS": 20_000}
+NETWORKS = {LINEAR: 120_000, "VectorQLambda": 200_000, "Envelope": 20_000, "GPILS": 20_000}
 GRID = {**NETWORKS, WEIGHTS: 200_000, SETS: 30_000, PCN: 200_000, EVOLUTION: 300_000, PLANNER: 1}
 CASES = {
     "DeepSeaTreasure-v0": Case("history", "history", GRID),
