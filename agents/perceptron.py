@@ -16,7 +16,7 @@ _LARGE = 2**20
 
 def _find_onednn() -> Any:
     """oneDNN's product, or ``None`` where this build of torch has none, or has it under other arguments."""
-    operation = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    operation: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
     try:
         return operation if operation(torch.zeros(1, 1), torch.zeros(1, 1), None, "none", [], "").numel() else None
     except (TypeError, RuntimeError):

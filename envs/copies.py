@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from morl.spec import EnvError, FloatArray
+from morl.spec import BoolArray, EnvError, FloatArray
 
 
 class Moved(NamedTuple):
@@ -18,6 +18,16 @@ class Moved(NamedTuple):
     terminated: bool
     truncated: bool
     info: dict[str, Any]
+
+
+class AllMoved(NamedTuple):
+    """What n copies report after a step: fresh observations, and arrays with the copies as first axis."""
+
+    observations: list[Any]
+    rewards: FloatArray
+    terminated: BoolArray
+    truncated: BoolArray
+    infos: dict[str, Any]
 
 
 class Copy:

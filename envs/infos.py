@@ -35,6 +35,37 @@ def stack_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     return out
 
 
+def join_infos(parts: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, Any]:
+    """What :func:`stack_infos` gives for all copies, from what it gave for groups of them.
+
+    Args:
+        parts: number of copies and stacked info of each group, in order.
+
+    >>> join_infos([(1, stack_infos([{"speed": 1.5}])), (1, {})])
+    {'speed': array([1.5, 0. ]), '_speed': array([ True, False])}
+    """
+    out: dict[str, Any] = {}
+    keys = dict.fromkeys(key for _, part in parts for key in part if not (key[:1] == "_" and key[1:] in part))
+    for key in keys:
+        columns = [part[key] for _, part in parts if key in part]
+        if all(isinstance(column, Mapping) for column in columns):
+            out[key] = join_infos([(n, part.get(key, {})) for n, part in parts])
+        elif len({(column.dtype == object, column.shape[1:]) for column in columns if hasattr(column, "shape")}) == 1:
+            blank = None if columns[0].dtype == object else 0
+            shape = columns[0].shape[1:]
+            out[key] = np.concatenate(
+                [part[key] if key in part else np.full((n, *shape), blank, columns[0].dtype) for n, part in parts]
+            )
+        else:  # groups disagree about the kind of thing
+            every = [unstack_info(part, i).get(key, _NOTHING) for n, part in parts for i in range(n)]
+            out[key] = stack_infos([{} if value is _NOTHING else {key: value} for value in every])[key]
+        out[f"_{key}"] = np.concatenate([part.get(f"_{key}", np.zeros(n, dtype=bool)) for n, part in parts])
+    return out
+
+
+_NOTHING = object()
+
+
 def _column(key: str, given: list[tuple[int, Any]], n: int) -> np.ndarray[Any, Any]:
     values = [value for _, value in given]
     numeric = all(isinstance(v, bool | int | float | np.number | np.bool_) for v in values)

@@ -24,8 +24,9 @@ from gymnasium.vector.utils import (
     write_to_shared_memory,
 )
 
-from morl.envs.copies import Copy, Moved
+from morl.envs.copies import AllMoved, Copy
 from morl.envs.core import Info, mo_spec
+from morl.envs.infos import join_infos, stack_infos
 from morl.envs.vector import CopiesVectorEnv, EnvFn, check_same
 from morl.spec import EnvError
 
@@ -183,14 +184,20 @@ class AsyncVectorEnv(CopiesVectorEnv):
         observations = self._observations(told)
         return [(observations[i], info) for i, _, info in told]
 
-    def _step_copies(self, actions: list[Any]) -> list[Moved]:
+    def _step_copies(self, actions: list[Any]) -> AllMoved:
         self._alive()
         for number, group in enumerate(self._groups):
             self._send(number, "step", [actions[i] for i in group])
-        told = self._collect(range(len(self._groups)))
-        observations = self._observations(told)
-        rewards, ends = self._rewards.copy(), self._ends.astype(bool)
-        return [Moved(observations[i], rewards[i], bool(ends[i, 0]), bool(ends[i, 1]), info) for i, _, info in told]
+        told = self._collect(range(len(self._groups)))  # one answer per worker: what it can do is not left to us
+        if self._memory is None:
+            observations = [observation for part, _ in told for observation in part]
+        else:
+            shared = read_from_shared_memory(self.single_observation_space, self._memory, self.num_envs)
+            observations = [_entry(shared, i) for i in range(self.num_envs)]
+        infos = [info for _, info in told]
+        joined = join_infos([(len(g), i) for g, i in zip(self._groups, infos, strict=True)]) if any(infos) else {}
+        ends = self._ends.astype(bool)
+        return AllMoved(observations, self._rewards.copy(), ends[:, 0], ends[:, 1], joined)
 
     def _observations(self, told: list[Any]) -> dict[int, Any]:
         if self._memory is None:
@@ -282,11 +289,11 @@ def _work(
                     observation, info = by_number[i].reset(seed, message[1])
                     answer.append((i, share(i, observation), info))
             elif kind == "step":
-                for copy, action in zip(copies, message[0], strict=True):
-                    moved = copy.step(action)
-                    i = copy.number
-                    rewards[i], ends[i] = moved.reward, (moved.terminated, moved.truncated)
-                    answer.append((i, share(i, moved.observation), moved.info))
+                moved = [copy.step(action) for copy, action in zip(copies, message[0], strict=True)]
+                for i, one in zip(group, moved, strict=True):
+                    rewards[i], ends[i] = one.reward, (one.terminated, one.truncated)
+                seen = [share(i, one.observation) for i, one in zip(group, moved, strict=True)]
+                answer.append((seen, stack_infos([one.info for one in moved])))
             else:
                 name, args, kwargs = message
                 for copy in copies:

@@ -15,7 +15,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
-from morl.envs.copies import Copy, Moved
+from morl.envs.copies import AllMoved, Copy
 from morl.envs.core import Info, MOVectorEnv, check_options, mo_spec
 from morl.envs.infos import stack_infos
 from morl.envs.native import parse_mask, parse_mode
@@ -57,7 +57,7 @@ class CopiesVectorEnv(MOVectorEnv):
         """Reset some copies: observation and info of each."""
 
     @abstractmethod
-    def _step_copies(self, actions: list[Any]) -> list[Moved]:
+    def _step_copies(self, actions: list[Any]) -> AllMoved:
         """Step all copies."""
 
     @abstractmethod
@@ -114,12 +114,7 @@ class CopiesVectorEnv(MOVectorEnv):
             chosen = []
         if len(chosen) != self.num_envs:
             raise EnvError(f"actions are {actions!r}; expected {self.num_envs}, one per environment")
-        moved = self._step_copies(chosen)
-        self._seen = [m.observation for m in moved]
-        rewards = np.array([m.reward for m in moved], dtype=np.float64)
-        terminated = np.array([m.terminated for m in moved], dtype=bool)
-        truncated = np.array([m.truncated for m in moved], dtype=bool)
-        infos = stack_infos([m.info for m in moved]) if any(m.info for m in moved) else {}
+        self._seen, rewards, terminated, truncated, infos = self._step_copies(chosen)
         return self._stack(self._seen), rewards, terminated, truncated, infos
 
     def _stack(self, observations: list[Any]) -> Any:
@@ -163,12 +158,19 @@ class SyncVectorEnv(CopiesVectorEnv):
     ) -> list[tuple[Any, Info]]:
         return [self._copies[i].reset(seed, options) for i, seed in zip(which, seeds, strict=True)]
 
-    def _step_copies(self, actions: list[Any]) -> list[Moved]:
+    def _step_copies(self, actions: list[Any]) -> AllMoved:
         if self.autoreset_mode is AutoresetMode.DISABLED:  # refuse before any copy has moved
             for copy in self._copies:
                 if copy.ended:
                     copy.step(None)
-        return [copy.step(action) for copy, action in zip(self._copies, actions, strict=True)]
+        moved = [copy.step(action) for copy, action in zip(self._copies, actions, strict=True)]
+        return AllMoved(
+            [m.observation for m in moved],
+            np.array([m.reward for m in moved], dtype=np.float64),
+            np.array([m.terminated for m in moved], dtype=bool),
+            np.array([m.truncated for m in moved], dtype=bool),
+            stack_infos([m.info for m in moved]) if any(m.info for m in moved) else {},
+        )
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of every copy, or read an attribute; results in order."""

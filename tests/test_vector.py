@@ -14,7 +14,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 import morl
-from morl.envs.infos import stack_infos, unstack_info
+from morl.envs.infos import join_infos, stack_infos, unstack_info
 from morl.envs.parallel import AsyncVectorEnv
 from morl.envs.vector import SyncVectorEnv
 from morl.spec import EnvError
@@ -288,3 +288,21 @@ def test_make_vec_says_how_many_workers_share_the_copies() -> None:
         assert env.reset(seed=0)[0].shape == (3, 2)
     finally:
         env.close()
+
+
+def test_infos_of_groups_join_to_the_infos_of_all() -> None:
+    each: list[dict[str, Any] | None] = [
+        {"speed": 1.5, "mask": np.array([1, 0]), "who": "a", "deep": {"x": 1}, "odd": 1},
+        {},
+        {"speed": 2.5, "final_obs": np.array([3.0]), "odd": "text"},
+        {"mask": np.array([0, 1]), "deep": {"x": 2, "y": 0.5}, "odd": 2},
+    ]
+    for cut in range(1, 4):
+        groups = (each[:cut], each[cut:])
+        joined, whole = join_infos([(len(g), stack_infos(g)) for g in groups]), stack_infos(each)
+        assert set(joined) == set(whole)
+        for i, info in enumerate(each):
+            one, other = unstack_info(joined, i), unstack_info(whole, i)
+            assert set(one) == set(other) == set(info or {})
+            for key in one:
+                np.testing.assert_equal(one[key], other[key])
