@@ -12,7 +12,7 @@ from torch import Tensor
 
 from morl.agents.base import Agent, Array
 from morl.agents.collector import Collector
-from morl.agents.config import AgentConfig, option
+from morl.agents.config import AgentConfig, Annealed, option
 from morl.agents.exploration import Persistent
 from morl.agents.observations import Encoder
 from morl.agents.replay import ReplayBuffer
@@ -36,18 +36,10 @@ class OffPolicyConfig(AgentConfig):
 
 
 @dataclass(frozen=True)
-class EpsilonConfig(OffPolicyConfig):
+class EpsilonConfig(OffPolicyConfig, Annealed):
     """The same for agents that explore by ε-greedy runs of one action."""
 
-    epsilon: float = option(1.0, "probability of beginning to explore, at the beginning", low=0.0, high=1.0)
-    epsilon_end: float = option(0.05, "the same when exploration has come down", low=0.0, high=1.0)
-    exploration: float = option(0.5, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     persistence: int = option(8, "longest run of one exploratory action; 1 draws every step anew", low=1)
-
-    def epsilon_at(self, progress: float) -> float:
-        """Probability of beginning to explore when this fraction of the steps is done."""
-        done = min(1.0, progress / self.exploration) if self.exploration > 0 else 1.0
-        return float(self.epsilon + (self.epsilon_end - self.epsilon) * done)
 
 
 class OffPolicy(Agent):

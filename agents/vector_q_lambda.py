@@ -29,7 +29,7 @@ import torch
 from morl.agents.base import Array
 from morl.agents.collector import Collector, take
 from morl.agents.conditioned import ConditionedQ, greedy, training_weights
-from morl.agents.config import AgentConfig, option
+from morl.agents.config import Annealed, option
 from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.exploration import Persistent
 from morl.agents.info import AlgoInfo
@@ -37,7 +37,7 @@ from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(AgentConfig):
+class VectorQLambdaConfig(Annealed):
     """Options of :class:`VectorQLambda`."""
 
     hidden: tuple[int, ...] = option((128, 128), "width of each layer")
@@ -50,7 +50,6 @@ class VectorQLambdaConfig(AgentConfig):
     epochs: int = option(1, "passes over each round's steps", low=1)
     lam: float = option(0.9, "λ of the returns", low=0.0, high=1.0)
     cut: bool = option(False, "stop λ-returns at exploratory actions (Watkins)")
-    epsilon: float = option(1.0, "probability of beginning to explore, at the beginning", low=0.0, high=1.0)
     epsilon_end: float = option(0.02, "the same when exploration has come down", low=0.0, high=1.0)
     exploration: float = option(0.35, "fraction of the steps over which it comes down", low=0.0, high=1.0)
     persistence: int = option(16, "longest run of one exploratory action; 1 draws every step anew", low=1)
@@ -106,11 +105,6 @@ class VectorQLambda(ConditionedQ):
         if not self.problem.is_vector:
             env.close()
 
-    def _epsilon(self) -> float:
-        c = self.config
-        done = min(1.0, self.progress / c.exploration) if c.exploration > 0 else 1.0
-        return float(c.epsilon + (c.epsilon_end - c.epsilon) * done)
-
     def _collect(
         self,
         collector: Collector,
@@ -121,7 +115,7 @@ class VectorQLambda(ConditionedQ):
     ) -> tuple[Array, Array, Array, Array]:
         """One round: encoded observations, weights, actions ``(m, ...)`` and λ-returns ``(m, K)``, row by row."""
         c, n, k = self.config, collector.n, self.k
-        epsilon, everyone = self._epsilon(), np.arange(n)
+        epsilon, everyone = c.epsilon_at(self.progress), np.arange(n)
         obs = np.zeros((c.steps, n, self.encoder.size), np.float32)
         used = np.zeros((c.steps, n, k), np.float32)
         actions = np.zeros((c.steps, n), np.int64)
@@ -198,7 +192,7 @@ class VectorQLambda(ConditionedQ):
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""
-        return {"epsilon": self._epsilon()}
+        return {"epsilon": self.config.epsilon_at(self.progress)}
 
 
 def lambda_returns(

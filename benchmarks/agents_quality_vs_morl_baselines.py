@@ -19,11 +19,8 @@ point of the half-cheetah is full effort at every step. Needs the extra ``peers`
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from agents_vs_morl_baselines import cpu
 
 from morl.agents import registry
 from morl.agents.evaluation import Evaluator
@@ -50,15 +48,6 @@ REF_POINTS = {
 }
 DISCOUNT = 0.99
 MEASURED = ("utility", "hypervolume", "cpu")
-
-
-def quietly(run: Callable[[], Any]) -> float:
-    """CPU seconds of ``run()``, its output thrown away."""
-    begin = time.process_time()
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run()
-    return time.process_time() - begin
 
 
 class PeerPolicies(PolicySet):
@@ -123,7 +112,7 @@ def peer_envelope(env: str, seed: int, steps: int) -> tuple[Any, float]:
         log=False, seed=seed,
     )  # fmt: skip
     ref = np.array(REF_POINTS[env])
-    spent = quietly(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
+    spent = cpu(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
     return one_by_one(agent.eval), spent
 
 
@@ -134,7 +123,7 @@ def peer_gpils(env: str, seed: int, steps: int) -> tuple[Any, float]:
         peer_env(env), batch_size=128, net_arch=[128, 128], gradient_updates=1, per=True, gamma=DISCOUNT,
         initial_epsilon=1.0, final_epsilon=0.05, epsilon_decay_steps=steps // 2, log=False, seed=seed,
     )  # fmt: skip
-    return one_by_one(agent.eval), quietly(lambda: _iterate(agent, env, steps, 8))
+    return one_by_one(agent.eval), cpu(lambda: _iterate(agent, env, steps, 8))
 
 
 def peer_gpils_continuous(env: str, seed: int, steps: int) -> tuple[Any, float]:
@@ -144,7 +133,7 @@ def peer_gpils_continuous(env: str, seed: int, steps: int) -> tuple[Any, float]:
         peer_env(env), batch_size=128, net_arch=[256, 256], gradient_updates=1, per=True, gamma=DISCOUNT,
         learning_starts=1000, log=False, seed=seed,
     )  # fmt: skip
-    return as_tensors(agent.policy), quietly(lambda: _iterate(agent, env, steps, 4))
+    return as_tensors(agent.policy), cpu(lambda: _iterate(agent, env, steps, 4))
 
 
 def _iterate(agent: Any, env: str, steps: int, iterations: int) -> None:
@@ -159,7 +148,7 @@ def peer_capql(env: str, seed: int, steps: int) -> tuple[Any, float]:
 
     agent = CAPQL(peer_env(env), batch_size=128, gamma=DISCOUNT, learning_starts=1000, log=False, seed=seed)
     ref = np.array(REF_POINTS[env])
-    spent = quietly(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
+    spent = cpu(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
     return as_tensors(agent.policy.get_action), spent
 
 
@@ -218,7 +207,7 @@ def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
 def learned(name: str, env: str, seed: int, steps: int, options: Row, weights: Any) -> Row:
     """What our agent has after so many steps."""
     agent = registry.get(name)(env, seed=seed, **options)
-    spent = quietly(lambda: agent.learn(steps))
+    spent = cpu(lambda: agent.learn(steps))
     values = (*measure(env, agent._policies(weights), 1), spent)
     return {**dict(zip(MEASURED, values, strict=True)), "steps": agent.num_timesteps, "updates": agent.updates}
 
@@ -228,7 +217,7 @@ def until(name: str, env: str, seed: int, steps: int, options: Row, weights: Any
     agent = registry.get(name)(env, seed=seed, **options)
     values, spent = (-np.inf, -np.inf), 0.0
     while values[1] < wanted and spent < limit:
-        spent += quietly(lambda: agent.learn(steps // 2))
+        spent += cpu(lambda: agent.learn(steps // 2))
         values = measure(env, agent._policies(weights), 1)
     row = dict(zip(MEASURED, (*values, spent), strict=True))
     return {**row, "steps": agent.num_timesteps, "updates": agent.updates, "reached": bool(values[1] >= wanted)}
