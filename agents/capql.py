@@ -24,15 +24,16 @@ from torch import Tensor, nn
 
 from morl.agents.base import Array
 from morl.agents.conditioned import reported_weights, training_weights
+from morl.agents.conditioned_td3 import unit_to_box
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam
-from morl.agents.gpi_learners import Twins, smaller, unit_to_box
 from morl.agents.info import AlgoInfo
 from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.off_policy import OffPolicy, OffPolicyConfig
 from morl.agents.policies import Memory, PolicySet
+from morl.agents.twins import Twins, smaller
 from morl.spec import FloatArray, IntArray
 
 

@@ -26,9 +26,10 @@ from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.conditioned import reported_weights, training_weights
+from morl.agents.conditioned_td3 import BoxLearner
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
-from morl.agents.gpi_learners import BoxLearner, DiscreteLearner
+from morl.agents.gpi_learners import DiscreteLearner
 from morl.agents.info import AlgoInfo
 from morl.agents.observations import Encoder
 from morl.agents.off_policy import EpsilonConfig, OffPolicy

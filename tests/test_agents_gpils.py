@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.gpi_learners import Actor, DiscreteLearner, smaller, unit_to_box
+from morl.agents.conditioned_td3 import Actor, unit_to_box
+from morl.agents.gpi_learners import DiscreteLearner
 from morl.agents.gpi_ls import GPILS
+from morl.agents.twins import smaller
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
 

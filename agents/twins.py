@@ -1,0 +1,88 @@
+"""Twin critics for vector returns: two networks, their targets, and the update they share. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from morl.agents.flat import Adam, Target
+from morl.agents.networks import Array, VectorNet, load_module, module_arrays, seeded
+
+if TYPE_CHECKING:
+    from morl.agents.base import Agent
+
+
+def smaller(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """Of two value vectors ``(..., K)`` the one that weights ``(..., K)`` value less (clipped double Q)."""
+    less = (weights * first).sum(dim=-1, keepdim=True) <= (weights * second).sum(dim=-1, keepdim=True)
+    return torch.where(less, first, second)
+
+
+class Pair(nn.Module):
+    """Two vector-valued networks that answer the same question.
+
+    Args:
+        nets: both.
+    """
+
+    def __init__(self, nets: Sequence[VectorNet]) -> None:
+        super().__init__()
+        self.first, self.second = nets
+
+    def values(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Values ``(n, outputs, K)`` of both, in the unit of the returns."""
+        return self.first.values(inputs, weights), self.second.values(inputs, weights)
+
+
+class Twins:
+    """Two vector-valued networks with targets, one optimizer, and the update they share."""
+
+    def __init__(self, agent: Agent, inputs: int, outputs: int, lr: float, layer_norm: bool) -> None:
+        c = agent.config
+        self.discount, self.tau = agent.discount, c.tau
+        nets = []
+        for number in range(2):
+            with seeded(agent.integer_seed("network", number)):
+                nets.append(VectorNet(inputs, agent.k, outputs, c.hidden, mix=c.mix, layer_norm=layer_norm))
+        self.nets = Pair(nets)
+        self.optimizer = Adam(self.nets, lr)
+        self.target = Target(self.nets, self.optimizer.values)
+        self.targets = self.target.net
+
+    @property
+    def unit(self) -> Tensor:
+        """Standard deviation of each objective's returns ``(K,)``, as both networks use it."""
+        return self.nets.first.head.std
+
+    def fit(self, inputs: Tensor, actions: Tensor | None, weights: Tensor, goal: Tensor) -> None:
+        """One step towards ``goal`` ``(n, K)`` in both networks, in normalised units."""
+        head = self.nets.first.head
+        head.update(goal, [self.nets.second.head, self.targets.first.head, self.targets.second.head])
+        wanted = head.normalise(goal)
+        loss = torch.zeros(())
+        for net in (self.nets.first, self.nets.second):
+            out = net(inputs, weights)
+            chosen = out[:, 0] if actions is None else out[torch.arange(len(out)), actions]
+            loss = loss + nn.functional.mse_loss(chosen, wanted)
+        self.optimizer.step(loss)
+
+    def follow(self) -> None:
+        """Let the targets follow."""
+        self.target.follow(self.tau)
+
+    def arrays(self) -> dict[str, Array]:
+        """State for a checkpoint."""
+        return {
+            **module_arrays(self.nets, "critics"),
+            **module_arrays(self.targets, "critic_targets"),
+            **self.optimizer.arrays("critics_adam"),
+        }
+
+    def restore(self, arrays: dict[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        load_module(self.nets, arrays, "critics")
+        load_module(self.targets, arrays, "critic_targets")
+        self.optimizer.restore(arrays, "critics_adam")
