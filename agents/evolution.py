@@ -144,8 +144,7 @@ class ParetoEvolution(Agent):
             else:
                 children = sequences.random_runs(self._brood, size, n_actions, rng)
             fresh = stage.play(children)
-            if not self.noisy:
-                self.noisy = stage.differs(self.flock.rows(np.arange(min(8, len(self.flock)))))
+            self.noisy = self.noisy or stage.random
             if self.noisy:
                 fresh = sequences.race(stage, fresh, PLAYS)
                 self.flock = stage.again(self.flock, PLAYS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from morl.agents import sequences
 from morl.agents.base import Agent
+from morl.agents.callbacks import Callback
 from morl.agents.config import tuned_options
 from morl.agents.episodes import Episode
 from morl.agents.evolution import ParetoEvolution
+from morl.agents.genotypes import nothing_is_random
 from morl.spec import AgentError
 
 
@@ -28,15 +30,29 @@ def scout(agent: Agent, steps: int) -> tuple[list[Episode], int]:
     """
     problem = agent.problem
     if sequences.dynamics_of(problem) is None:
-        raise AgentError(f"option scout needs an environment with batched dynamics or a finite model; {problem.id}: 0")
+        raise AgentError(
+            f"option scout needs an environment with batched dynamics or a finite model; {problem.id} has neither: "
+            "set scout=0"
+        )
+    refused = AgentError(
+        f"option scout needs certain returns, because an episode shows what it can be had for; {problem.id} is "
+        "random: set scout=0"
+    )
+    if problem.model is not None and not nothing_is_random(problem):
+        raise refused
     options = {"genotype": "sequence", **tuned_options(ParetoEvolution.info.name, problem.registered)}
     search = ParetoEvolution(
         problem.env, {**options, "discount": agent.discount}, seed=agent.integer_seed("sample", 0)
-    ).learn(steps)
+    ).learn(steps, callback=_WhileCertain())
     if search.noisy:
-        raise AgentError(
-            f"option scout needs certain returns, because an episode shows what it can be had for; {problem.id} is "
-            "random: set scout=0"
-        )
+        raise refused
     episodes = search.episodes()
     return episodes, search.num_timesteps + sum(map(len, episodes))
+
+
+class _WhileCertain(Callback):
+    """Ends a search in the generation in which the environment draws its first random number."""
+
+    def on_step(self, agent: Agent) -> bool:
+        assert isinstance(agent, ParetoEvolution)
+        return not agent.noisy

@@ -31,9 +31,12 @@ class FiniteDynamics(Dynamics):
         self.observation_space, self.action_space = problem.observation_space, problem.action_space
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
-        """Start states."""
+        """Start states, drawn where there are several."""
+        starts = self.tables.start_states
+        if len(starts) == 1:
+            return {"state": np.repeat(starts, n)}
         drawn = np.searchsorted(self.tables.start_cumulative, rng.random(n), side="right")
-        return {"state": self.tables.start_states[np.minimum(drawn, len(self.tables.start_states) - 1)]}
+        return {"state": starts[np.minimum(drawn, len(starts) - 1)]}
 
     def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
         """One look-up per copy."""
@@ -151,13 +154,18 @@ class Stage:
         rng: for environments that draw.
         start: number of the first action.
         horizon: time limit of the environment.
+
+    Attributes:
+        steps: environment steps so far.
+        random: whether the dynamics have drawn a number. Dynamics are pure functions, so while they have not, every
+            episode follows from its sequence alone; comparing repeated episodes could prove no such thing.
     """
 
     def __init__(
         self, dynamics: Dynamics, discount: float, rng: np.random.Generator, start: int, horizon: int | None
     ) -> None:
         self.dynamics, self.discount, self.rng = dynamics, discount, rng
-        self.start, self.horizon, self.steps = start, horizon, 0
+        self.start, self.horizon, self.steps, self.random = start, horizon, 0, False
 
     def play(self, vectors: IntArray) -> Flock:
         """One episode each. What did not come to an end is no policy, and is left out."""
@@ -171,20 +179,17 @@ class Stage:
         m, size = flock.vectors.shape
         returns, used = self._episodes(np.repeat(flock.vectors, times, axis=0))
         used = used.reshape(m, times)
-        sums = flock.sums + returns.reshape(m, times, -1).sum(axis=1)
+        sums = flock.sums + returns.reshape(m, times, self.dynamics.mo_spec.k).sum(axis=1)
         # An episode that lasts longer than those before it goes on with the last action: write that out.
         longest = np.maximum(used.max(axis=1), lengths(flock.vectors))
         vectors = np.where(np.arange(size) < longest[:, None], fill(flock.vectors), -1)
         return Flock(vectors, sums, flock.plays + times).rows(np.flatnonzero(used.min(axis=1) > 0))
 
-    def differs(self, flock: Flock) -> bool:
-        """Does another episode of sequences that were played once pay something else?"""
-        return not np.array_equal(self._episodes(flock.vectors)[0], flock.sums)
-
     def _episodes(self, vectors: IntArray) -> tuple[FloatArray, IntArray]:
-        size = vectors.shape[1]
+        size, before = vectors.shape[1], self.rng.bit_generator.state
         returns, used, steps = play(self.dynamics, vectors, self.discount, self.rng, self.start)
         self.steps += steps
+        self.random = self.random or self.rng.bit_generator.state != before
         if size >= (self.horizon or np.inf):
             used = np.where(used < 0, size, used)  # over by the time limit
         return returns, used

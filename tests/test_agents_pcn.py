@@ -18,6 +18,7 @@ from morl.agents.sequences import dynamics_of
 from morl.envs.wrappers import FaultyReward
 from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case
+from morl.testing.problems import stochastic
 
 SMALL = {"n_envs": 8, "warmup": 200, "segment": 16, "updates": 5, "batch": 64, "hidden": (32,)}
 # Where returns are random the network may be told to reach a lucky one; measuring more commands finds honest ones.
@@ -151,6 +152,14 @@ def test_scouting_fills_the_memory_and_resumes(tmp_path: Path) -> None:
 def test_scouting_needs_certain_returns_and_an_environment_played_in_bulk() -> None:
     with pytest.raises(AgentError, match="random"):
         PCN("morl/Minecart-v0", seed=0, scout=2_000_000).learn(2_100_000)
+    pupil = PCN("morl/Minecart-v0", seed=0, scout=2000)  # one generation, in which nothing is played twice
+    with pytest.raises(AgentError, match="random"):
+        pupil.learn(4000)
+    assert pupil.num_timesteps == 0
+    assert not len(pupil.archive)
+    for env in (stochastic(), "morl/MountainCar-v0"):  # random moves of a finite model; random start states
+        with pytest.raises(AgentError, match="random"):
+            PCN(env, seed=0, scout=10).learn(100)
     with pytest.raises(AgentError, match="batched dynamics"):
         PCN(FaultyReward(morl.make("morl/DeepSeaTreasure-v0"), 0, "zero"), seed=0, scout=10).learn(100)
 
