@@ -7,8 +7,11 @@ of the nearest weight solved before.
 
 from __future__ import annotations
 
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -209,23 +212,24 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
-        from multiprocessing import get_context
-
-        with ProcessPoolExecutor(self.config.processes, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(self.config.processes, self.n_weights), mp_context=_prepared_context()) as pool:
             while self.num_timesteps < until:
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
-                tasks = []
-                for number in numbers:
-                    near = self._nearest(self.weights[number]) if self.config.warm_start else None
-                    start = self.solved[number] or (self.solved[near] if near is not None else {})
-                    tasks.append(pool.submit(solve_weight, self._task(number, start)))
-                for number, task in zip(numbers, tasks, strict=True):
-                    steps, arrays = task.result()
+                tasks = [self._task(number, self._turn + i) for i, number in enumerate(numbers)]
+                try:
+                    results = list(pool.map(solve_weight, tasks))
+                except BrokenProcessPool:
+                    weights = ", ".join(str(self.weights[i].round(4).tolist()) for i in numbers)
+                    raise AgentError(
+                        f"a process learning one of the weights {weights} died without a word (killed, or out of "
+                        "memory?); weights of earlier rounds are kept, learn() goes on from there"
+                    ) from None
+                for number, (_, arrays) in zip(numbers, results, strict=True):
                     self.solved[number] = arrays
                     self._acting.pop(number, None)
                     self._turn += 1
                     self._value(number)
-                    self.advance(steps)
+                self.advance(sum(steps for steps, _ in results))
 
     def _take_up(self, most: int) -> list[int]:
         """Numbers of the weights of the next parallel round, entering new ones."""
@@ -250,21 +254,23 @@ class LinearScalarization(Agent):
                 return np.asarray(corner)
         return None
 
-    def _task(self, number: int, start: Arrays) -> dict[str, Any]:
+    def _task(self, number: int, turn: int) -> dict[str, Any]:
+        """All that a process needs to solve a weight, with the seeds that its turn would have in this one."""
         from morl.agents.config import to_dict
 
-        spec = self.problem.env.spec
+        spec, weight = self.problem.env.spec, self.weights[number]
+        near = self._nearest(weight) if self.config.warm_start else None
         return {
             "id": spec.id,
             "kwargs": {k: v for k, v in dict(spec.kwargs).items() if k != "render_mode"},
-            "config": {**to_dict(self.config), "processes": 1, "weights": None, "discount": self.discount},
+            "config": {**to_dict(self.config), "processes": 1, "weights": (tuple(weight),), "discount": self.discount},
             "seed": self.seed,
-            "weight": self.weights[number],
+            "weight": weight,
             "number": number,
-            "start": start,
+            "start": self.solved[number] or (self.solved[near] if near is not None else {}),
             "again": bool(self.solved[number]),
             "steps": self._budget,
-            "train_seed": self.integer_seed("train", self._segment, self._turn, number),
+            "train_seed": self.integer_seed("train", self._segment, turn),
         }
 
     # ---- models ----------------------------------------------------------------------------------------
@@ -409,6 +415,21 @@ class ModelPolicies(PolicySet):
             out[rows] = actions
         assert out is not None
         return out, memory
+
+
+def _prepared_context() -> BaseContext:
+    """Where new processes come from: a server that has imported torch and stable-baselines3 and forks.
+
+    Importing takes two seconds, a fork of the server some milliseconds. The server starts with the first round and
+    lives as long as this process, so that later calls of ``learn``, of any agent, find it ready. (Forking this
+    process itself would be unsafe: it may have threads.) Where there is no fork, every process imports for itself.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # The first optimizer of a process imports torch._dynamo, which takes half of the two seconds.
+    context.set_forkserver_preload(["morl.agents.sb3", "morl.agents.linear", "morl.envs", "torch._dynamo"])
+    return context
 
 
 def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:

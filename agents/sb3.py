@@ -24,6 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from morl.agents.collector import Collector, take
 from morl.agents.observations import Encoder
+from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
 from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, UnknownNameError
 
@@ -99,10 +100,12 @@ class ScalarVecEnv(VecEnv):
         out = self.collector.step(np.asarray(self._actions))
         done = out.terminated | out.truncated
         infos: list[dict[str, Any]] = [{"vector_reward": r} for r in out.rewards]
-        for i in np.flatnonzero(done):
-            last = take(out.next_obs, slice(int(i), int(i) + 1))
-            infos[i]["terminal_observation"] = take(self._see(last), 0)
-            infos[i]["TimeLimit.truncated"] = bool(out.truncated[i])
+        ended = done.nonzero()[0]
+        if len(ended):  # encoded together: where episodes are short this is called in every step
+            last = self._see(take(out.next_obs, ended))
+            for row, i in enumerate(ended.tolist()):
+                infos[i]["terminal_observation"] = take(last, row)
+                infos[i]["TimeLimit.truncated"] = bool(out.truncated[i])
         return self._see(self.collector.obs), (out.rewards @ self.weight).astype(np.float32), done, infos
 
     def close(self) -> None:
@@ -225,8 +228,6 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
 
 def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> dict[str, Array]:
     """Parameters, optimizer state and counters of a model as named arrays; its replay buffer too, if asked for."""
-    from morl.agents.networks import module_arrays, optimizer_arrays
-
     out: dict[str, Array] = {}
     names, tensors = model._get_torch_save_params()
     for name in names:
@@ -250,8 +251,6 @@ def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> 
 
 def load_model(model: BaseAlgorithm, arrays: Mapping[str, Array], prefix: str) -> None:
     """The inverse of :func:`model_arrays`."""
-    from morl.agents.networks import load_module, load_optimizer
-
     names, tensors = model._get_torch_save_params()
     for name in names:
         part = _attribute(model, name)

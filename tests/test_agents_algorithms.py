@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+
 import numpy as np
 import pytest
 
@@ -294,15 +297,46 @@ def test_sb3_off_policy_resumes_identically(tmp_path) -> None:
     assert digest(resumed) == digest(whole)
 
 
-@pytest.mark.slow
-def test_weights_in_parallel_processes() -> None:
+def _parallel(processes, **more):
     from morl.agents.linear import LinearScalarization
 
-    options = {"n_weights": 2, "n_envs": 4, "sb3": {"n_steps": 16, "batch_size": 64}}
-    agent = LinearScalarization(DST, seed=0, processes=2, **options).learn(512)
-    assert agent.num_timesteps >= 512
-    assert len(agent.weights) == 2
-    assert len(agent.front()) >= 1
+    options = {"n_envs": 4, "n_weights": 2, "warm_start": False, "sb3": {"n_steps": 16, "batch_size": 64}, **more}
+    return LinearScalarization(DST, seed=0, processes=processes, **options)
+
+
+@pytest.mark.slow
+def test_weights_in_parallel_processes_are_those_of_one_process() -> None:
+    from morl.testing.agents import digest
+
+    one, two = _parallel(1).learn(512), _parallel(2).learn(512)
+    assert one.num_timesteps == two.num_timesteps == 512
+    for alone, together in zip(one.solved, two.solved, strict=True):
+        assert {k: v.tobytes() for k, v in alone.items()} == {k: v.tobytes() for k, v in together.items()}
+    assert len(two.front()) >= 1
+    again = _parallel(2).learn(512)
+    assert digest(again) == digest(two)
+    assert not multiprocessing.active_children()
+
+
+def _die(task):
+    os._exit(9)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_named_and_the_rest_is_kept(monkeypatch) -> None:
+    from morl.agents import linear
+
+    agent = _parallel(2, n_weights=4).learn(256)
+    kept = [dict(arrays) for arrays in agent.solved[:2]]
+    with monkeypatch.context() as patch:
+        patch.setattr(linear, "solve_weight", _die)
+        with pytest.raises(AgentError, match=r"weights .* died"):
+            agent.learn(256)
+    assert agent.num_timesteps == 256
+    assert [list(arrays) for arrays in agent.solved[:2]] == [list(arrays) for arrays in kept]
+    assert len(agent.learn(256).front()) >= 1
+    assert all(agent.solved)
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
