@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.parameters import load_module as load_module
+from morl.agents.parameters import load_optimizer as load_optimizer
+from morl.agents.parameters import module_arrays as module_arrays
+from morl.agents.parameters import optimizer_arrays as optimizer_arrays
 from morl.agents.perceptron import perceptron
 from morl.spec import AgentError
 
@@ -225,40 +229,3 @@ class VectorNet(nn.Module):
     def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference))
-
-
-# ---- state as arrays ------------------------------------------------------------------------------------
-
-
-def module_arrays(module: nn.Module, prefix: str) -> dict[str, Array]:
-    """Parameters and buffers of a module as named arrays."""
-    return {f"{prefix}.{key}": value.detach().cpu().numpy().copy() for key, value in module.state_dict().items()}
-
-
-def load_module(module: nn.Module, arrays: Mapping[str, Array], prefix: str) -> None:
-    """The inverse of :func:`module_arrays`."""
-    start = len(prefix) + 1
-    state = {key[start:]: torch.from_numpy(np.array(v)) for key, v in arrays.items() if key.startswith(prefix + ".")}
-    module.load_state_dict(state)
-
-
-def optimizer_arrays(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Array]:
-    """An optimizer's moments and step counts as named arrays (hyperparameters come from the config)."""
-    out: dict[str, Array] = {}
-    for number, values in optimizer.state_dict()["state"].items():
-        for key, value in values.items():
-            if value is not None:
-                out[f"{prefix}.{number}.{key}"] = np.array(torch.as_tensor(value).cpu().numpy())
-    return out
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, Array], prefix: str) -> None:
-    """The inverse of :func:`optimizer_arrays`."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in arrays.items():
-        if name.startswith(prefix + "."):
-            number, _, key = name[len(prefix) + 1 :].partition(".")
-            state.setdefault(int(number), {})[key] = torch.from_numpy(np.array(value))
-    full = optimizer.state_dict()
-    full["state"] = state
-    optimizer.load_state_dict(full)
