@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
+from morl.agents.dense import Dense
 from morl.agents.flat import Adam
 from morl.agents.networks import VectorNet, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
@@ -104,6 +104,7 @@ class ConditionedQ(Agent):
         self.n_actions, self.offset = int(self.action_space.n), int(self.action_space.start)
         self.net = self._network(0)
         self.optimizer = Adam(self.net, self.config.lr)
+        self.dense = Dense(self.net)
 
     def _network(self, number: int) -> VectorNet:
         c = self.config
@@ -112,9 +113,7 @@ class ConditionedQ(Agent):
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Action values ``(n, A, K)`` in the unit of the returns."""
-        with torch.inference_mode():
-            out = self.net.values(torch.from_numpy(encoded), torch.from_numpy(weights))
-        return out.numpy()
+        return self.dense.values(encoded, weights)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences

@@ -17,16 +17,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.conditioned import ConditionedQ, greedy, training_weights
 from morl.agents.config import option
+from morl.agents.dense import Dense
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Target
 from morl.agents.info import AlgoInfo
+from morl.agents.kernels import best_of_all
 from morl.agents.networks import load_module, module_arrays
-from morl.agents.off_policy import EpsilonConfig, OffPolicy
+from morl.agents.off_policy import TRANSITION, EpsilonConfig, OffPolicy
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Envelope(OffPolicy, ConditionedQ):
     def _setup(self) -> None:
         super()._setup()
         self.target = Target(self.net, self.optimizer.values)
+        self.frozen = Dense(self.target.net)
         self._remember((), np.int64)
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
@@ -78,32 +81,39 @@ class Envelope(OffPolicy, ConditionedQ):
         return actions, actions - self.offset
 
     def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
-        c, head = self.config, self.net.head
-        weights = torch.from_numpy(self._draw(c.batch_weights, rng))
-        n, m = c.batch, c.batch_weights
-        repeated = weights.repeat(n, 1)  # row i·m + j: transition i, weight j
-        with torch.no_grad():
-            values = self._envelope(batch["after"].repeat_interleave(m, dim=0), repeated, weights)
-            ahead = batch["reward"][:, None] + self.discount * batch["going"][:, None, None] * values
-            head.update(ahead, [self.target.net.head])
-            target = head.normalise(ahead).view(n * m, self.k)
-            # In normalised units the weight of an objective is w·σ, rescaled so that both losses have one size.
-            scalar = nn.functional.normalize(repeated * head.std, dim=1, eps=1e-8)
-        out = self.net(batch["obs"].repeat_interleave(m, dim=0), repeated)
-        error = target - out[torch.arange(n * m), batch["action"].repeat_interleave(m)]
-        beta = c.homotopy * self.progress
-        loss = (1 - beta) * (error**2).mean() + beta * ((scalar * error).sum(dim=1) ** 2).mean()
-        self.optimizer.step(loss)
+        c = self.config
+        obs, action, reward, after, going = (batch[name].numpy() for name in TRANSITION)
+        weights = self._draw(c.batch_weights, rng)
+        ahead = self._envelope(after, weights)
+        goal = reward[:, None] + self.discount * going[:, None, None] * ahead
+        self.net.head.update(torch.from_numpy(goal), [self.target.net.head])
+        self._fit(obs, action, weights, goal)
         self.target.follow(c.tau)
 
-    def _envelope(self, after: Tensor, repeated: Tensor, weights: Tensor) -> Tensor:
-        """Values ``(n, m, K)`` of the successors for each of the m weights, maximised over actions and weights."""
-        m = len(weights)
-        n = len(after) // m
-        online = self.net.values(after, repeated).view(n, m * self.n_actions, self.k)
-        frozen = self.target.net.values(after, repeated).view(n, m * self.n_actions, self.k)
-        best = torch.matmul(online, weights.T).argmax(dim=1)  # (n, m) entries of the joint (weight, action) axis
-        return frozen.gather(1, best[:, :, None].expand(n, m, self.k))
+    def _fit(self, obs: Array, action: Array, weights: Array, goal: Array) -> None:
+        """One step towards ``goal (n, m, K)``, for n transitions and m weights; row i·m + j is of transition i."""
+        net = self.dense
+        kept: list[Any] = []
+        features, actions = net.features(net.join(obs[:, None], weights), kept), np.repeat(action, len(weights))
+        error = net.chosen(features, actions) - net.normalised(goal).reshape(-1, self.k)
+        # In normalised units the weight of an objective is w·σ, rescaled so that both losses have one size.
+        scaled = weights * net.std
+        unit = np.tile(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-8), (len(obs), 1))
+        beta = self.config.homotopy * self.progress
+        pull = (unit * error).sum(axis=1, keepdims=True) * unit
+        grad = (2 * (1 - beta) / error.size) * error + (2 * beta / len(error)) * pull
+        net.backward(grad, features, actions, kept)
+        self.optimizer.descend()
+
+    def _envelope(self, after: Array, weights: Array) -> Array:
+        """Values ``(n, m, K)`` of n successors for each of the m weights, maximised over actions and weights."""
+        online, frozen, shape = self.dense, self.frozen, (len(after), len(weights))
+        rows = online.join(after[:, None], weights)
+        best, actions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        outputs = online.outputs(online.features(rows)).reshape(*shape, -1, self.k)
+        best_of_all(outputs, weights * online.std, best, actions)  # w·σ orders outputs as w orders values
+        chosen = frozen.chosen(frozen.features(rows)[best.ravel()], actions.ravel())
+        return frozen.in_returns(chosen).reshape(*shape, self.k)
 
     def status(self) -> dict[str, float]:
         """Updates so far and the probability of beginning to explore."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from morl.agents.networks import load_optimizer, optimizer_arrays
+from morl.agents.kernels import adam, squared
 
 Array = np.ndarray[Any, Any]
 N = TypeVar("N", bound=nn.Module)
@@ -42,42 +43,43 @@ class Adam:
     """
 
     def __init__(self, module: nn.Module, lr: float, clip: float = 10.0) -> None:
-        self.values, self.clip = flatten(module), clip
+        self.values, self.lr, self.clip = flatten(module), lr, clip
         self.gradients = torch.zeros_like(self.values)
         self._parameters = list(module.parameters())
         for parameter in self._parameters:
             start = parameter.storage_offset()
             parameter.grad = self.gradients[start : start + parameter.numel()].view_as(parameter)
-        vector = nn.Parameter(self.values)
-        vector.grad = self.gradients
-        self._adam = torch.optim.Adam([vector], lr=lr, fused=True)
-
-    @property
-    def lr(self) -> float:
-        """Step size."""
-        return float(self._adam.param_groups[0]["lr"])
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._adam.param_groups[0]["lr"] = value
+        self._first, self._second = np.zeros((2, len(self.values)), dtype=np.float32)
+        self._count = 0
 
     def step(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``."""
         self.gradients.zero_()
         # Nothing is computed for networks that the gradient merely passes through.
         loss.backward(inputs=self._parameters)  # type: ignore[no-untyped-call]
-        norm = float(torch.linalg.vector_norm(self.gradients))
-        if norm > self.clip:
-            self.gradients.mul_(self.clip / norm)
-        self._adam.step()
+        self.descend()
+
+    def descend(self) -> None:
+        """One step down :attr:`gradients`, clipped."""
+        values, gradients = self.values.numpy(), self.gradients.numpy()
+        norm = math.sqrt(squared(gradients))
+        share = self.clip / norm if norm > self.clip else 1.0
+        self._count += 1
+        rate, unbias = self.lr / (1 - 0.9**self._count), 1 / math.sqrt(1 - 0.999**self._count)
+        adam(values, gradients, self._first, self._second, share, rate, unbias)
 
     def arrays(self, prefix: str) -> dict[str, Array]:
         """Moments and step count for a checkpoint."""
-        return optimizer_arrays(self._adam, prefix)
+        return {
+            f"{prefix}.0.step": np.array(self._count, dtype=np.float32),
+            f"{prefix}.0.exp_avg": self._first.copy(),
+            f"{prefix}.0.exp_avg_sq": self._second.copy(),
+        }
 
     def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
         """The inverse of :meth:`arrays`."""
-        load_optimizer(self._adam, arrays, prefix)
+        self._count = int(arrays[f"{prefix}.0.step"])
+        self._first[:], self._second[:] = arrays[f"{prefix}.0.exp_avg"], arrays[f"{prefix}.0.exp_avg_sq"]
 
 
 class Target(Generic[N]):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.conditioned import greedy
 from morl.agents.exploration import Persistent
+from morl.agents.kernels import best_of_smaller
 from morl.agents.observations import Encoder
+from morl.agents.off_policy import TRANSITION
 from morl.agents.policies import Memory, PolicySet
-from morl.agents.twins import Twins, smaller
+from morl.agents.twins import Twins
 from morl.spec import FloatArray, IntArray
 
 
@@ -47,21 +48,19 @@ class DiscreteLearner:
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Values of the first critic, ``(n, A, K)``."""
-        with torch.inference_mode():
-            out = self.twins.nets.first.values(torch.from_numpy(encoded), torch.from_numpy(weights))
-        return out.numpy()
+        return self.twins.online[0].values(encoded, weights)
 
     def update(self, batch: dict[str, Tensor], weights: Tensor, rng: np.random.Generator) -> None:
         """One update from remembered rows, for weights ``(n, K)``."""
-        with torch.no_grad():
-            first, second = self.twins.targets.values(batch["after"], weights)
-            # The smaller of the two critics' utilities, then the best action, then the vector that it belongs to.
-            asked = weights[:, :, None]
-            best = torch.minimum(first @ asked, second @ asked)[:, :, 0].argmax(dim=1)
-            row = torch.arange(len(best))
-            ahead = smaller(first[row, best], second[row, best], weights)
-            goal = batch["reward"] + self.twins.discount * batch["going"][:, None] * ahead
-        self.twins.fit(batch["obs"], batch["action"], weights, goal)
+        obs, action, reward, after, going = (batch[name].numpy() for name in TRANSITION)
+        asked, frozen = weights.numpy(), self.twins.frozen
+        rows = frozen[0].join(after, asked)
+        first, second = (net.outputs(net.features(rows)) for net in frozen)
+        ahead = np.zeros_like(asked)
+        # Both critics are in the same units, so w·σ orders their outputs as w orders their values.
+        best_of_smaller(first, second, asked * frozen[0].std, ahead)
+        goal = reward + self.twins.discount * going[:, None] * frozen[0].in_returns(ahead)
+        self.twins.learn(frozen[0].join(obs, asked), action, goal)
         self.twins.follow()
 
     def policies(self, preferences: FloatArray, practised: FloatArray) -> PolicySet:

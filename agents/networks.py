@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.kernels import new_units
 from morl.agents.parameters import load_module as load_module
 from morl.agents.parameters import load_optimizer as load_optimizer
 from morl.agents.parameters import module_arrays as module_arrays
@@ -94,9 +95,9 @@ class Perceptron:
     def __init__(self, trunk: Trunk, head: nn.Linear) -> None:
         self.trunk, self.head = trunk, head
         layers = zip(trunk.layers, trunk.norms, strict=True)
-        self._normed = any(isinstance(norm, nn.LayerNorm) for norm in trunk.norms)
-        self._ordered = [p for pair in layers for module in pair for p in module.parameters()]
-        self._ordered += list(head.parameters())
+        self.normed = any(isinstance(norm, nn.LayerNorm) for norm in trunk.norms)
+        self.ordered = [p for pair in layers for module in pair for p in module.parameters()]
+        self.ordered += list(head.parameters())
 
     def __call__(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Outputs ``(n, outputs)`` for inputs ``(n, inputs)`` and preferences ``(n, K)``."""
@@ -106,7 +107,7 @@ class Perceptron:
         if self.trunk.preference:
             assert preference is not None
             inputs = torch.cat([inputs, preference], dim=-1)
-        return perceptron(inputs, self._normed, self._ordered)
+        return perceptron(inputs, self.normed, self.ordered)
 
 
 class PopArt(nn.Module):
@@ -166,21 +167,12 @@ class PopArt(nn.Module):
             followers: heads that use the same units from the beginning (a twin, a target network): averaging weights
                 of heads that normalise differently would change what they say.
         """
-        flat = targets.numpy().reshape(-1, self.k)
-        count, moments = self.count.numpy(), self.moments.numpy()
-        count += 1
-        step = max(self.beta, 1.0 / float(count[0]))
-        moments[0] += step * (flat.mean(axis=0, dtype=np.float64) - moments[0])
-        moments[1] += step * (np.einsum("nk,nk->k", flat, flat, dtype=np.float64) / len(flat) - moments[1])
-        mean, old_mean, old_std = moments[0], self.mean.numpy(), self.std.numpy()
-        # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
-        floor = 1e-4 * np.maximum(np.sqrt(moments[1]), 1e-6)
-        std = np.maximum(np.sqrt(np.maximum(moments[1] - mean**2, 0.0)), floor)
-        off = np.maximum(np.abs(mean - old_mean), np.abs(std - old_std)) > self.TOLERANCE * std
-        if off.any():
-            mean, std = torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
+        self.count += 1
+        rows, step = targets.numpy().reshape(-1, self.k), max(self.beta, 1.0 / float(self.count))
+        units = np.stack([self.mean.numpy(), self.std.numpy()])
+        if new_units(rows, self.moments.numpy(), step, self.TOLERANCE, units):
             for head in (self, *followers):
-                head._rescale(mean, std)
+                head._rescale(*torch.from_numpy(units))
 
     def _rescale(self, mean: Tensor, std: Tensor) -> None:
         """Use these units from now on, saying the same as before."""
@@ -218,12 +210,12 @@ class VectorNet(nn.Module):
         super().__init__()
         self.trunk = Trunk(inputs, hidden, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
         self.head = PopArt(self.trunk.size, k, outputs)
-        self._body = Perceptron(self.trunk, self.head.linear)
+        self.body = Perceptron(self.trunk, self.head.linear)
         self._shape = (-1, outputs, k)
 
     def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Normalised values ``(n, outputs, K)``: what losses are taken on."""
-        out: Tensor = self._body(inputs, preference).view(self._shape)
+        out: Tensor = self.body(inputs, preference).view(self._shape)
         return out
 
     def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:

@@ -17,6 +17,9 @@ from morl.agents.exploration import Persistent
 from morl.agents.observations import Encoder
 from morl.agents.replay import ReplayBuffer
 
+TRANSITION = ("obs", "action", "reward", "after", "going")
+"""What is remembered of a step, in the order in which updates take it apart."""
+
 
 @dataclass(frozen=True)
 class OffPolicyConfig(AgentConfig):

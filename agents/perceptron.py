@@ -1,17 +1,27 @@
-"""A perceptron and its gradient as one autograd operation. Needs torch; import it lazily."""
+"""A perceptron with ReLU and its gradient: layer by layer on arrays, and as one autograd operation.
+
+Small networks spend as much time in the calls they consist of as in their arithmetic. Here both passes are written out:
+a product by the fastest library at hand, then one loop for all that a layer does besides. Needs torch, so import it
+lazily.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.kernels import norm_relu, norm_relu_backward, relu_backward
+
+Array = np.ndarray[Any, Any]
+
 # torch multiplies float32 matrices with MKL, which is slow on processors that are not Intel's: 94 GFLOP/s at 256³ on
 # one core of an AMD EPYC with AVX-512, where oneDNN, which torch also brings, has 190. Its call costs 10 µs more, so it
-# is for large products.
-_LARGE = 2**20
+# is for large products; and for the smallest ones calling torch costs more than the product.
+_LARGE, _SMALL = 2**19, 2**17
 
 
 def _find_onednn() -> Any:
@@ -34,57 +44,110 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     return nn.functional.linear(left, right, bias)
 
 
-def _forward(inputs: Tensor, normed: bool, parameters: Sequence[Tensor], kept: list[Tensor] | None = None) -> Tensor:
-    """Outputs ``(n, o)`` of a perceptron with ReLU; ``kept`` receives what the gradient needs."""
-    stride, last = 4 if normed else 2, len(parameters) - 2
-    for i in range(0, last, stride):
-        hidden = product(inputs, parameters[i], parameters[i + 1])
-        if kept is not None:
-            kept.append(inputs)
+def times(left: Array, right: Array, bias: Array | None = None, relu: bool = False) -> Array:
+    """The same for arrays, always in new memory, and ReLU of it where asked for."""
+    if len(left) * right.size <= _SMALL:
+        out = np.dot(left, right.T)
+        if bias is not None:
+            out += bias
+        return np.maximum(out, 0, out=out) if relu else out
+    shift = None if bias is None else torch.from_numpy(bias)
+    large = product(torch.from_numpy(left), torch.from_numpy(right), shift)
+    return np.asarray((large.relu_() if relu else large).numpy())
+
+
+def forward(inputs: Array, normed: bool, parameters: Sequence[Array], kept: list[Array] | None = None) -> Array:
+    """Features ``(n, h)`` after the hidden layers, of inputs ``(n, i)``.
+
+    Args:
+        inputs: rows.
+        normed: hidden layers are normalised before ReLU.
+        parameters: weight and bias (and scale and shift of the normalisation) of each hidden layer in turn.
+        kept: receives what :func:`backward` needs.
+    """
+    stride = 4 if normed else 2
+    for i in range(0, len(parameters), stride):
+        raw = times(inputs, parameters[i], parameters[i + 1], relu=not normed)
+        saved = [inputs]
         if normed:
-            raw = hidden
-            hidden, mean, rstd = torch.native_layer_norm(raw, raw.shape[1:], parameters[i + 2], parameters[i + 3], 1e-5)
-            if kept is not None:
-                kept += [raw, mean, rstd]
-        inputs = hidden.relu_()
-    if kept is not None:
-        kept.append(inputs)
-    return product(inputs, parameters[last], parameters[last + 1])
+            out, mean, rstd = np.empty_like(raw), np.empty(len(raw), np.float32), np.empty(len(raw), np.float32)
+            norm_relu(raw, parameters[i + 2], parameters[i + 3], out, mean, rstd)
+            saved += [raw, mean, rstd]
+        else:
+            out = raw
+        if kept is not None:
+            kept += [*saved, out]
+        inputs = out
+    return inputs
+
+
+def backward(
+    grad: Array,
+    normed: bool,
+    parameters: Sequence[Array],
+    kept: list[Array],
+    gradients: Sequence[Array] | None,
+    passes: bool = False,
+) -> Array | None:
+    """Fill ``gradients`` of all ``parameters`` from that of the features, ``grad (n, h)``, which is overwritten.
+
+    Args:
+        grad: gradient of what :func:`forward` returned.
+        normed: as in :func:`forward`.
+        parameters: as in :func:`forward`.
+        kept: what :func:`forward` kept; used up.
+        gradients: an array for each parameter; ``None`` where the gradient merely passes through.
+        passes: whether the gradient of the inputs ``(n, i)`` is wanted, and returned.
+    """
+    stride = 4 if normed else 2
+    for i in range(len(parameters) - stride, -1, -stride):
+        into = [np.empty_like(p) for p in parameters[i + 1 : i + stride]] if gradients is None else gradients[i + 1 :]
+        out = kept.pop()
+        if normed:
+            rstd, mean, raw = kept.pop(), kept.pop(), kept.pop()
+            norm_relu_backward(grad, out, raw, parameters[i + 2], mean, rstd, into[1], into[2], into[0])
+        else:
+            relu_backward(grad, out, into[0])
+        inputs = kept.pop()
+        if gradients is not None:
+            outer(grad, inputs, gradients[i])
+        if i > 0 or passes:
+            grad = times(grad, parameters[i].T)
+    return grad if passes else None
+
+
+def outer(grad: Array, inputs: Array, out: Array) -> None:
+    """``gradᵀ @ inputs`` into ``out``: the gradient of a layer's weights."""
+    if inputs.shape[1] < grad.shape[1]:  # libraries are faster with the longer side last
+        np.copyto(out, times(inputs.T, grad.T).T)
+    else:
+        np.copyto(out, times(grad.T, inputs.T))
 
 
 class _Perceptron(torch.autograd.Function):
-    """The whole network as one operation: the calls that a small one consists of cost as much as its arithmetic."""
+    """The whole network as one operation of autograd."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, normed: bool, *parameters: Tensor) -> Tensor:
-        kept: list[Tensor] = []
-        out = _forward(inputs, normed, parameters, kept)
-        ctx.normed, ctx.count = normed, len(kept)
-        ctx.save_for_backward(*kept, *parameters)
-        return out
+        arrays = [p.detach().numpy() for p in parameters]
+        kept: list[Array] = []
+        features = forward(inputs.detach().numpy(), normed, arrays[:-2], kept)
+        ctx.normed, ctx.arrays, ctx.kept, ctx.features = normed, arrays, kept, features
+        return torch.from_numpy(times(features, arrays[-2], arrays[-1]))
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        kept, parameters = list(saved[: ctx.count]), saved[ctx.count :]
-        stride, last = 4 if ctx.normed else 2, len(parameters) - 2
-        learns, passes = ctx.needs_input_grad[2], ctx.needs_input_grad[0]
-        out: list[Tensor | None] = [None] * len(parameters)
-        for i in range(last, -1, -stride):
-            inputs = kept.pop()
-            if learns:
-                out[i], out[i + 1] = product(grad.t(), inputs.t()), grad.sum(dim=0)
-            if i > 0 or passes:
-                grad = product(grad, parameters[i].t())
-            if i > 0:
-                grad = torch.ops.aten.threshold_backward(grad, inputs, 0.0)
-            if i > 0 and ctx.normed:
-                rstd, mean, raw = kept.pop(), kept.pop(), kept.pop()
-                scale, shift = parameters[i - 2 : i]
-                grad, out[i - 2], out[i - 1] = torch.ops.aten.native_layer_norm_backward(
-                    grad, raw, raw.shape[1:], mean, rstd, scale, shift, [True, learns, learns]
-                )
-        return (grad if passes else None, None, *out)
+        above, arrays = grad.numpy(), ctx.arrays
+        passes, _, *learns = ctx.needs_input_grad
+        gradients = [np.empty_like(p) for p in arrays] if any(learns) else None
+        if gradients is not None:
+            outer(above, ctx.features, gradients[-2])
+            gradients[-1][:] = above.sum(axis=0)
+        into = None if gradients is None else gradients[:-2]
+        below = backward(times(above, arrays[-2].T), ctx.normed, arrays[:-2], list(ctx.kept), into, passes)
+        learned = [None] * len(arrays) if gradients is None else [torch.from_numpy(g) for g in gradients]
+        return (None if below is None else torch.from_numpy(below), None, *learned)
 
 
 def perceptron(inputs: Tensor, normed: bool, parameters: Sequence[Tensor]) -> Tensor:
@@ -99,4 +162,5 @@ def perceptron(inputs: Tensor, normed: bool, parameters: Sequence[Tensor]) -> Te
     if torch.is_grad_enabled():
         out: Tensor = _Perceptron.apply(inputs, normed, *parameters)  # type: ignore[no-untyped-call]
         return out
-    return _forward(inputs, normed, parameters)
+    arrays = [p.detach().numpy() for p in parameters]
+    return torch.from_numpy(times(forward(inputs.numpy(), normed, arrays[:-2]), arrays[-2], arrays[-1]))

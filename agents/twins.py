@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.dense import Dense
 from morl.agents.flat import Adam, Target
 from morl.agents.networks import Array, VectorNet, load_module, module_arrays, seeded
 
@@ -51,6 +53,8 @@ class Twins:
         self.optimizer = Adam(self.nets, lr)
         self.target = Target(self.nets, self.optimizer.values)
         self.targets = self.target.net
+        self.online = [Dense(net) for net in (self.nets.first, self.nets.second)]
+        self.frozen = [Dense(net) for net in (self.targets.first, self.targets.second)]
 
     @property
     def unit(self) -> Tensor:
@@ -59,15 +63,21 @@ class Twins:
 
     def fit(self, inputs: Tensor, actions: Tensor | None, weights: Tensor, goal: Tensor) -> None:
         """One step towards ``goal`` ``(n, K)`` in both networks, in normalised units."""
+        rows = self.online[0].join(inputs.numpy(), weights.numpy())
+        chosen = np.zeros(len(rows), dtype=np.int64) if actions is None else actions.numpy()
+        self.learn(rows, chosen, goal.numpy())
+
+    def learn(self, rows: Array, actions: Array, goal: Array) -> None:
+        """The same for arrays, of joined rows ``(n, inputs + K)`` and numbers of actions ``(n,)``."""
         head = self.nets.first.head
-        head.update(goal, [self.nets.second.head, self.targets.first.head, self.targets.second.head])
-        wanted = head.normalise(goal)
-        loss = torch.zeros(())
-        for net in (self.nets.first, self.nets.second):
-            out = net(inputs, weights)
-            chosen = out[:, 0] if actions is None else out[torch.arange(len(out)), actions]
-            loss = loss + nn.functional.mse_loss(chosen, wanted)
-        self.optimizer.step(loss)
+        head.update(torch.from_numpy(goal), [self.nets.second.head, self.targets.first.head, self.targets.second.head])
+        wanted = self.online[0].normalised(goal)
+        for net in self.online:
+            kept: list[Any] = []
+            features = net.features(rows, kept)
+            error = net.chosen(features, actions) - wanted  # the loss is the mean of its squares
+            net.backward(error * (2 / error.size), features, actions, kept)
+        self.optimizer.descend()
 
     def follow(self) -> None:
         """Let the targets follow."""

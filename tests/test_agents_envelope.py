@@ -43,7 +43,7 @@ def test_deduplicated_envelope_is_the_envelope() -> None:
     with torch.no_grad():
         for parameter in agent.target.net.parameters():
             parameter.add_(0.1)
-        fast = agent._envelope(states.repeat_interleave(4, dim=0), weights.repeat(5, 1), weights)
+        fast = torch.from_numpy(agent._envelope(states.numpy(), weights.numpy()))
         for i in range(5):
             for j in range(4):
                 best, value = -np.inf, None
@@ -55,6 +55,30 @@ def test_deduplicated_envelope_is_the_envelope() -> None:
                             best, value = float(weights[j] @ online[a]), frozen[a]
                 assert value is not None
                 torch.testing.assert_close(fast[i, j], value)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_the_update_descends_the_papers_loss(layer_norm: bool) -> None:
+    """The gradient that is written out is that of L = (1 − β) ‖y − Q‖² + β (w·y − w·Q)² by autograd."""
+    agent = Envelope(problems.many(3), seed=0, hidden=(16, 24), layer_norm=layer_norm, homotopy=0.4)
+    agent.num_timesteps = agent.target_timesteps = 10  # β is what it is at the end
+    rng = np.random.default_rng(0)
+    weights = rng.dirichlet(np.ones(3), 4).astype(np.float32)
+    obs, goal = rng.normal(size=(5, agent.encoder.size)).astype(np.float32), rng.normal(size=(5, 4, 3))
+    action = rng.integers(agent.n_actions, size=5)
+    head = agent.net.head
+    head.update(torch.from_numpy(2 + 5 * rng.normal(size=(50, 3)).astype(np.float32)))
+    agent.optimizer.lr = 0.0
+    w = torch.from_numpy(weights).repeat(5, 1)
+    out = head(agent.net.trunk(torch.from_numpy(obs).repeat_interleave(4, dim=0), w))
+    chosen = out[torch.arange(20), torch.from_numpy(action).repeat_interleave(4)]
+    error = head.normalise(torch.from_numpy(goal.astype(np.float32)).view(20, 3)) - chosen
+    unit = torch.nn.functional.normalize(w * head.std, dim=1)
+    loss = 0.6 * (error**2).mean() + 0.4 * ((unit * error).sum(dim=1) ** 2).mean()
+    wanted = torch.autograd.grad(loss, list(agent.net.parameters()))
+    agent._fit(obs, action, weights, goal.astype(np.float32))
+    for parameter, gradient in zip(agent.net.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
 
 
 def test_lambda_returns_by_definition() -> None:

@@ -45,6 +45,37 @@ def test_gpi_by_brute_force() -> None:
         assert chosen[i] - learner.offset == best.argmax()
 
 
+def test_the_update_is_clipped_double_q() -> None:
+    """Goals and gradients that are written out are those of the definition, by autograd."""
+    agent = GPILS(problems.many(3), seed=0, hidden=(16, 24))
+    learner = agent.learner
+    assert isinstance(learner, DiscreteLearner)
+    twins, rng, n = learner.twins, np.random.default_rng(0), 7
+    twins.target.values.add_(torch.randn(twins.target.values.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
+    batch = {
+        "obs": torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)),
+        "action": torch.from_numpy(rng.integers(learner.n_actions, size=n)),
+        "reward": torch.from_numpy(rng.normal(size=(n, 3)).astype(np.float32)),
+        "after": torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)),
+        "going": torch.tensor([1.0, 0.0] * 3 + [1.0]),
+    }
+    weights = torch.from_numpy(rng.dirichlet(np.ones(3), n).astype(np.float32))
+    with torch.no_grad():
+        first, second = twins.targets.values(batch["after"], weights)
+        asked = weights[:, :, None]
+        best, row = torch.minimum(first @ asked, second @ asked)[:, :, 0].argmax(dim=1), torch.arange(n)
+        ahead = smaller(first[row, best], second[row, best], weights)
+        goal = batch["reward"] + agent.discount * batch["going"][:, None] * ahead
+    twins.optimizer.lr = 0.0
+    learner.update(batch, weights, rng)  # also takes the goal's units
+    wanted, loss = twins.nets.first.head.normalise(goal), torch.zeros(())
+    for net in (twins.nets.first, twins.nets.second):
+        loss = loss + ((net(batch["obs"], weights)[row, batch["action"]] - wanted) ** 2).mean()
+    parameters = list(twins.nets.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
 def test_every_corner_is_measured_once() -> None:
     agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 200})
     measured: list[bytes] = []
