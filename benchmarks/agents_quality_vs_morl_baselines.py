@@ -1,7 +1,7 @@
-"""What Envelope, GPI-LS and CAPQL have learned after equal environment steps and updates, beside morl-baselines.
+"""What Envelope and GPI-LS have learned after equal environment steps and updates, beside morl-baselines.
 
-    python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [capql] [gpils-continuous]
-        [--seeds 3] [--steps N] [--env ID] [--out benchmarks/results]
+    python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [--seeds 3] [--steps N] [--env ID]
+        [--out benchmarks/results]
 
 Both learn on the same mo-gymnasium environment in one copy, with one update per step, the same batch and width of the
 network, and ε from 1 to 0.05 over the first half; other options are each library's own. Both are then measured by the
@@ -10,10 +10,7 @@ weights evenly spread on the simplex) and hypervolume, in discounted returns. St
 weights are not among the equal steps on either side, but their CPU time is counted: the peer, which measures one
 episode at a time and every corner once per corner, spends most of its time there with many objectives.
 
-Where actions are continuous three more runs of ours do less per step, and are named so: one update in two and in five
-steps, for the same environment steps; and 16 copies with one update in 16 steps, until the hypervolume is what the peer
-ended with: CPU seconds to equal quality. The table's last columns are environment steps per CPU second. The reference
-point of the half-cheetah is full effort at every step. Needs the extra ``peers``.
+Continuous actions: `agents_continuous_vs_morl_baselines.py`. Needs the extra ``peers``.
 """
 
 from __future__ import annotations
@@ -43,8 +40,6 @@ REF_POINTS = {
     "fruit-tree-v0": (0.0,) * 6,
     "resource-gathering-v0": (-1.0, 0.0, 0.0),
     "minecart-deterministic-v0": (0.0, 0.0, -200.0),
-    "mo-halfcheetah-v5": (-100.0, -600.0),
-    "mo-hopper-2obj-v5": (-100.0, -100.0),
 }
 DISCOUNT = 0.99
 MEASURED = ("utility", "hypervolume", "cpu")
@@ -90,16 +85,6 @@ def one_by_one(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda obs, weights: np.array([act(o, w) for o, w in zip(obs, weights, strict=True)])
 
 
-def as_tensors(policy: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A peer's network, for arrays."""
-
-    def choose(obs: Any, weights: Any) -> Any:
-        with torch.no_grad():
-            return policy(torch.from_numpy(obs), torch.from_numpy(weights.astype(np.float32))).numpy()
-
-    return choose
-
-
 # ---- peers: (environment, seed, steps) -> how it acts, CPU seconds ------------------------------------------------
 
 
@@ -126,16 +111,6 @@ def peer_gpils(env: str, seed: int, steps: int) -> tuple[Any, float]:
     return one_by_one(agent.eval), cpu(lambda: _iterate(agent, env, steps, 8))
 
 
-def peer_gpils_continuous(env: str, seed: int, steps: int) -> tuple[Any, float]:
-    from morl_baselines.multi_policy.gpi_pd.gpi_pd_continuous_action import GPILSContinuousAction
-
-    agent = GPILSContinuousAction(
-        peer_env(env), batch_size=128, net_arch=[256, 256], gradient_updates=1, per=True, gamma=DISCOUNT,
-        learning_starts=1000, log=False, seed=seed,
-    )  # fmt: skip
-    return as_tensors(agent.policy), cpu(lambda: _iterate(agent, env, steps, 4))
-
-
 def _iterate(agent: Any, env: str, steps: int, iterations: int) -> None:
     agent.train(
         total_timesteps=steps, eval_env=peer_env(env), ref_point=np.array(REF_POINTS[env]), eval_freq=10**9,
@@ -143,19 +118,9 @@ def _iterate(agent: Any, env: str, steps: int, iterations: int) -> None:
     )  # fmt: skip
 
 
-def peer_capql(env: str, seed: int, steps: int) -> tuple[Any, float]:
-    from morl_baselines.multi_policy.capql.capql import CAPQL
-
-    agent = CAPQL(peer_env(env), batch_size=128, gamma=DISCOUNT, learning_starts=1000, log=False, seed=seed)
-    ref = np.array(REF_POINTS[env])
-    spent = cpu(lambda: agent.train(total_timesteps=steps, eval_env=None, ref_point=ref, eval_freq=10**9))
-    return as_tensors(agent.policy.get_action), spent
-
-
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 ONE: Row = {"n_envs": 1, "train_every": 1, "discount": DISCOUNT}
-CHEETAH: Row = {**ONE, "batch": 128, "hidden": (256, 256), "start": 1000}
 # part: agent, peer, environments, steps, weights, our options for so many steps
 PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]]] = {
     "envelope": (
@@ -167,18 +132,12 @@ PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]
         lambda steps: {**ONE, "batch": 128, "hidden": (128, 128), "start": 100, "iteration": steps // 8,
                        "eval_episodes": 1},
     ),
-    "capql": ("CAPQL", peer_capql, ("mo-halfcheetah-v5",), 10_000, 20, lambda steps: CHEETAH),
-    "gpils-continuous": (
-        "GPILS", peer_gpils_continuous, ("mo-halfcheetah-v5",), 10_000, 20,
-        lambda steps: {**CHEETAH, "iteration": steps // 4, "eval_episodes": 1},
-    ),
 }  # fmt: skip
 
 
 def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
     """Learn with both, seed by seed in turn, and measure both."""
     name, peer, _, _, m, options = PARTS[part]
-    continuous = part in ("capql", "gpils-continuous")
     weights = simplex_grid(len(REF_POINTS[env]), m)
     if len(weights) < m // 2:  # many objectives have no lattice of this size
         weights = np.random.default_rng(0).dirichlet(np.ones(len(REF_POINTS[env])), m)
@@ -186,21 +145,11 @@ def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
     for seed in range(seeds):
         choose, spent = peer(env, seed, steps)
         theirs = dict(zip(MEASURED, (*measure(env, PeerPolicies(choose, weights), 1), spent), strict=True))
-        runs = {"equal updates": learned(name, env, seed, steps, options(steps), weights)}
-        if continuous:
-            for few in (2, 5):
-                less = {**options(steps), "train_every": few}
-                runs[f"one update in {few} steps"] = learned(name, env, seed, steps, less, weights)
-        if continuous and theirs["hypervolume"] > 0:  # a peer that has reached nothing gives no goal
-            many = {**options(steps), "n_envs": 16, "train_every": 16}
-            runs["16 copies, one update in 16 steps, to the peer's hypervolume"] = until(
-                name, env, seed, steps, many, weights, theirs["hypervolume"], 2 * spent
-            )
-        for label, mine in runs.items():
-            row = {"part": part, "env": env, "seed": seed, "peer_steps": steps, "ours": label, **mine}
-            row |= {f"peer_{key}": value for key, value in theirs.items()}
-            print(json.dumps(row), flush=True)
-            rows.append(row)
+        mine = learned(name, env, seed, steps, options(steps), weights)
+        row = {"part": part, "env": env, "seed": seed, "peer_steps": steps, **mine}
+        row |= {f"peer_{key}": value for key, value in theirs.items()}
+        print(json.dumps(row), flush=True)
+        rows.append(row)
     return rows
 
 
@@ -212,24 +161,13 @@ def learned(name: str, env: str, seed: int, steps: int, options: Row, weights: A
     return {**dict(zip(MEASURED, values, strict=True)), "steps": agent.num_timesteps, "updates": agent.updates}
 
 
-def until(name: str, env: str, seed: int, steps: int, options: Row, weights: Any, wanted: float, limit: float) -> Row:
-    """What our agent has once it has the wanted hypervolume, or has learned for ``limit`` CPU seconds."""
-    agent = registry.get(name)(env, seed=seed, **options)
-    values, spent = (-np.inf, -np.inf), 0.0
-    while values[1] < wanted and spent < limit:
-        spent += cpu(lambda: agent.learn(steps // 2))
-        values = measure(env, agent._policies(weights), 1)
-    row = dict(zip(MEASURED, (*values, spent), strict=True))
-    return {**row, "steps": agent.num_timesteps, "updates": agent.updates, "reached": bool(values[1] >= wanted)}
-
-
 def table(rows: list[Row]) -> list[str]:
     """Medians over seeds as a table; CPU in seconds."""
-    heads = ["part", "env", "ours", "seeds", "steps", "peer", "utility", "peer", "hypervolume", "peer", "CPU", "peer"]
+    heads = ["part", "env", "seeds", "steps", "peer", "utility", "peer", "hypervolume", "peer", "CPU", "peer"]
     heads += ["steps/s", "ratio"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for part, env, label in dict.fromkeys((r["part"], r["env"], r["ours"]) for r in rows):
-        mine = [r for r in rows if (r["part"], r["env"], r["ours"]) == (part, env, label)]
+    for part, env in dict.fromkeys((r["part"], r["env"]) for r in rows):
+        mine = [r for r in rows if (r["part"], r["env"]) == (part, env)]
         cells = [
             f"{statistics.median(r[who + key] for r in mine):.4g}"
             for key in ("steps", *MEASURED)
@@ -237,9 +175,7 @@ def table(rows: list[Row]) -> list[str]:
         ]
         rate = statistics.median(r["steps"] / r["cpu"] for r in mine)
         ratio = rate / statistics.median(r["peer_steps"] / r["peer_cpu"] for r in mine)
-        missed = sum(not r.get("reached", True) for r in mine)
-        label += f" (not reached: {missed} of {len(mine)})" if missed else ""
-        lines.append(f"| {part} | {env} | {label} | {len(mine)} | {' | '.join(cells)} | {rate:.0f} | {ratio:.1f} |")
+        lines.append(f"| {part} | {env} | {len(mine)} | {' | '.join(cells)} | {rate:.0f} | {ratio:.1f} |")
     return lines
 
 
