@@ -1,7 +1,7 @@
 """What Envelope and GPI-LS have learned after equal environment steps and updates, beside morl-baselines.
 
-    python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [--seeds 3] [--steps N] [--env ID]
-        [--out benchmarks/results]
+    python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [--seeds 3] [--only SEED] [--steps N]
+        [--env ID] [--out benchmarks/results]
 
 Both learn on the same mo-gymnasium environment in one copy, with one update per step, the same batch and width of the
 network, and ε from 1 to 0.05 over the first half; other options are each library's own. Both are then measured by the
@@ -19,7 +19,7 @@ import argparse
 import json
 import statistics
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +135,14 @@ PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]
 }  # fmt: skip
 
 
-def compare(part: str, env: str, seeds: int, steps: int) -> list[Row]:
+def compare(part: str, env: str, seeds: Iterable[int], steps: int) -> list[Row]:
     """Learn with both, seed by seed in turn, and measure both."""
     name, peer, _, _, m, options = PARTS[part]
     weights = simplex_grid(len(REF_POINTS[env]), m)
     if len(weights) < m // 2:  # many objectives have no lattice of this size
         weights = np.random.default_rng(0).dirichlet(np.ones(len(REF_POINTS[env])), m)
     rows: list[Row] = []
-    for seed in range(seeds):
+    for seed in seeds:
         choose, spent = peer(env, seed, steps)
         theirs = dict(zip(MEASURED, (*measure(env, PeerPolicies(choose, weights), 1), spent), strict=True))
         mine = learned(name, env, seed, steps, options(steps), weights)
@@ -183,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", type=int, default=None, help="this seed alone, added to the results that are there")
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--env", default=None)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
@@ -191,12 +192,16 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for part in args.parts or PARTS:
         _, _, envs, steps, _, _ = PARTS[part]
-        rows: list[Row] = []
+        file = args.out / f"agents_quality_{part}.json"
+        rows: list[Row] = [] if args.only is None or not file.exists() else json.loads(file.read_text())
+        seeds = range(args.seeds) if args.only is None else [args.only]
         for env in [args.env] if args.env else envs:
-            rows += compare(part, env, args.seeds, args.steps or steps)
+            fresh = compare(part, env, seeds, args.steps or steps)
+            known = {(row["env"], row["seed"]) for row in fresh}
+            rows = [row for row in rows if (row["env"], row["seed"]) not in known] + fresh
         lines = table(rows)
         print("\n".join(lines), flush=True)
-        (args.out / f"agents_quality_{part}.json").write_text(json.dumps(rows, indent=1))
+        file.write_text(json.dumps(rows, indent=1))
         (args.out / f"agents_quality_{part}.md").write_text("\n".join(lines) + "\n")
 
 
