@@ -21,7 +21,7 @@ import morl
 from morl.agents import registry
 from morl.agents.callbacks import Callback
 
-DST, SCIENCE, FISHWOOD = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0", "morl/Fishwood-v0"
+DST, SCIENCE = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
 EXACT_DST = 1101.3844295193442
 
 
@@ -78,7 +78,7 @@ def _peer(ours: float) -> str:
 
 
 def linear(peer: bool) -> None:
-    """Overhead of LinearScalarization over plain stable-baselines3 on the same scalar problem, and two processes."""
+    """Overhead of LinearScalarization over plain stable-baselines3 on the same scalar problem."""
     import gymnasium as gym
     import torch
     from stable_baselines3 import PPO
@@ -103,16 +103,29 @@ def linear(peer: bool) -> None:
     ratios = [_seconds(ours) / _seconds(plain) for _ in range(5)]
     print(f"LinearScalarization / plain stable-baselines3: {statistics.median(ratios):.3f}")
 
-    def two(processes: int) -> Callable[[], None]:
-        def run() -> None:
-            weights = ((0.5, 0.5), (1.0, 0.0))
-            registry.get("LinearScalarization")(
-                DST, seed=0, weights=weights, processes=processes, warm_start=False, sb3=options
-            ).learn(400_000)
 
-        return run
+def processes(peer: bool) -> None:
+    """Two weights, one after the other or two at a time; the first line pays for starting the server of processes."""
+    import torch
 
-    print(f"two weights, one process / two processes: {_seconds(two(1)) / _seconds(two(2)):.2f}x")
+    torch.set_num_threads(1)
+    options = {"n_steps": 64, "batch_size": 256, "n_epochs": 4}
+
+    def two(count: int, steps: int) -> None:
+        weights = ((0.5, 0.5), (1.0, 0.0))
+        registry.get("LinearScalarization")(
+            DST, seed=0, weights=weights, processes=count, warm_start=False, sb3=options
+        ).learn(2 * steps)
+
+    two(1, 512)  # this process imports and warms up, which both ways need
+    for note, steps in (("first call", 200_000), ("later call", 200_000), ("later call", 50_000)):
+        together = _seconds(lambda steps=steps: two(2, steps))
+        apart = _seconds(lambda steps=steps: two(1, steps))
+        print(
+            f"two weights, {steps:,} steps each, {note}: one process {apart:.2f} s, two {together:.2f} s, "
+            f"ratio {apart / together:.2f}x",
+            flush=True,
+        )
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -149,18 +162,7 @@ def science(peer: bool) -> None:
         print(f"{label}: worst {min(worst):.4f} to {max(worst):.4f}{volume}, {statistics.median(seconds):.2f} s")
 
 
-def fishwood(peer: bool) -> None:
-    """Expected utility of a day on Fishwood (exact 16.207)."""
-    from morl.agents.config import tuned_options
-    from morl.envs.classic.fishwood import utility
-
-    for seed in range(5):
-        agent = registry.get("EUPG")(FISHWOOD, tuned_options("EUPG", FISHWOOD), seed=seed, utility=utility)
-        seconds = _seconds(lambda agent=agent: agent.learn(3_000_000))
-        print(f"EUPG, Fishwood, seed {seed}: {agent.expected_utility()[0]:.3f} in {seconds:.0f} s")
-
-
-SUITES = {"pareto-q": pareto_q, "linear": linear, "science": science, "fishwood": fishwood}
+SUITES = {"pareto-q": pareto_q, "linear": linear, "processes": processes, "science": science}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
