@@ -112,7 +112,8 @@ class Envelope(OffPolicy, ConditionedQ):
         best, actions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         outputs = online.outputs(online.features(rows)).reshape(*shape, -1, self.k)
         best_of_all(outputs, weights * online.std, best, actions)  # w·σ orders outputs as w orders values
-        chosen = frozen.chosen(frozen.features(rows)[best.ravel()], actions.ravel())
+        asked, which = np.unique(best, return_inverse=True)  # many weights are best served by the same few
+        chosen = frozen.chosen(frozen.features(rows[asked])[which.ravel()], actions.ravel())
         return frozen.in_returns(chosen).reshape(*shape, self.k)
 
     def status(self) -> dict[str, float]:

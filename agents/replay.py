@@ -59,7 +59,7 @@ class ReplayBuffer:
         if self.size == 0:
             raise AgentError("replay buffer is empty; add transitions before sampling")
         index = rng.integers(self.size, size=n)
-        return {name: array[index] for name, array in self.arrays.items()}
+        return {name: array.take(index, axis=0) for name, array in self.arrays.items()}
 
     def state(self, prefix: str = "replay") -> dict[str, Array]:
         """The filled part as arrays for a checkpoint."""
