@@ -54,6 +54,8 @@ class Twins:
         self.target = Target(self.nets, self.optimizer.values)
         self.targets = self.target.net
         self.online = [Dense(net) for net in (self.nets.first, self.nets.second)]
+        # Their own gradients are written out, so for autograd, which improves actors, they are functions of the inputs.
+        self.nets.requires_grad_(c.mix == "film")
         self.frozen = [Dense(net) for net in (self.targets.first, self.targets.second)]
 
     @property

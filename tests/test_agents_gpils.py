@@ -68,10 +68,10 @@ def test_the_update_is_clipped_double_q() -> None:
         goal = batch["reward"] + agent.discount * batch["going"][:, None] * ahead
     twins.optimizer.lr = 0.0
     learner.update(batch, weights, rng)  # also takes the goal's units
+    parameters = list(twins.nets.requires_grad_().parameters())
     wanted, loss = twins.nets.first.head.normalise(goal), torch.zeros(())
     for net in (twins.nets.first, twins.nets.second):
         loss = loss + ((net(batch["obs"], weights)[row, batch["action"]] - wanted) ** 2).mean()
-    parameters = list(twins.nets.parameters())
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
 
