@@ -9,6 +9,10 @@ makes the answer unique and lets it move smoothly. The entropy of the policy ser
 
 Rewards and the entropy are in normalised units (each objective divided by its running scale), so α means the same for
 every environment. Weights are drawn over the whole simplex, for acting and for learning alike.
+
+Few updates are made to count: the actor is improved less often than the critics are (Fujimoto et al. 2018), by one
+critic, with large steps, and what is reported is its running average (Polyak & Juditsky 1992), which such steps shake
+less. While learning, the actor itself acts.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from morl.agents.conditioned import reported_weights, training_weights
 from morl.agents.conditioned_td3 import unit_to_box
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
-from morl.agents.flat import Adam
+from morl.agents.flat import Adam, Target
 from morl.agents.info import AlgoInfo
 from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
@@ -41,12 +45,13 @@ from morl.spec import FloatArray, IntArray
 class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
-    hidden: tuple[int, ...] = option((256, 256), "width of each layer")
     layer_norm: bool = option(False, "normalise each layer of the critics")
-    lr: float = option(3e-4, "Adam's step size", low=0.0)
+    lr: float = option(1e-3, "Adam's step size", low=0.0)
     buffer: int = option(300_000, "transitions remembered", low=1)
     start: int = option(1000, "steps of random actions to begin with", low=0)
-    train_every: int = option(1, "environment steps (over all copies) per update", low=1)
+    train_every: int = option(2, "environment steps (over all copies) per update", low=1)
+    tau: float = option(0.01, "share by which the slow copies of critics and actor follow", low=0.0, high=1.0)
+    actor_every: int = option(2, "updates of the critics per update of the actor", low=1)
     alpha: float = option(0.05, "size of the concave term, in normalised units of return", low=0.0)
     persistence: int = option(1, "longest run of one random action in the beginning", low=1)
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
@@ -77,6 +82,7 @@ class CAPQL(OffPolicy):
         with seeded(self.integer_seed("network", 2)):
             self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.hidden, c.mix)
         self.optimizer = Adam(self.actor, c.lr)
+        self.average = Target(self.actor, self.optimizer.values)
         self._remember((self.size,), np.float32)
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
@@ -92,7 +98,7 @@ class CAPQL(OffPolicy):
         if self.num_timesteps < self.config.start:
             actions = explorer.step(None, 1.0, rng)[0]
         else:
-            actions = self.act(encoded, weights, self._noise(len(encoded), rng))
+            actions = self.actor.act(encoded, weights, self._noise(len(encoded), rng))
         return unit_to_box(actions, self.box), actions
 
     def _noise(self, n: int, rng: np.random.Generator) -> Array:
@@ -109,23 +115,16 @@ class CAPQL(OffPolicy):
             ahead = smaller(first[:, 0], second[:, 0], weights) - bonus
             goal = batch["reward"] + self.discount * batch["going"][:, None] * ahead
         self.twins.fit(torch.cat([batch["obs"], batch["action"]], dim=1), None, weights, goal)
-        self._improve(batch["obs"], weights, torch.from_numpy(self._noise(n, rng)))
         self.twins.follow()
+        if self.updates % self.config.actor_every == 0:
+            self._improve(batch["obs"], weights, torch.from_numpy(self._noise(n, rng)))
 
     def _improve(self, obs: Tensor, weights: Tensor, noise: Tensor) -> None:
         actions, log_prob = self.actor.sample(obs, weights, noise)
-        first, second = self.twins.nets.values(torch.cat([obs, actions], dim=1), weights)
-        value = torch.minimum((first[:, 0] * weights).sum(dim=1), (second[:, 0] * weights).sum(dim=1))
+        value = (self.twins.nets.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0] * weights).sum(dim=1)
         size = (weights * self.twins.unit).sum(dim=1).clamp(min=1e-8)
         self.optimizer.step((self.config.alpha * log_prob - value / size).mean())
-
-    def act(self, encoded: Array, weights: Array, noise: Array | None) -> Array:
-        """Actions in ``[-1, 1]``; without noise the mean ones."""
-        with torch.inference_mode():
-            obs, w = torch.from_numpy(encoded), torch.from_numpy(weights)
-            if noise is None:
-                return np.asarray(torch.tanh(self.actor(obs, w)[0]).numpy())
-            return np.asarray(self.actor.sample(obs, w, torch.from_numpy(noise))[0].numpy())
+        self.average.follow(self.config.tau)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
@@ -133,13 +132,14 @@ class CAPQL(OffPolicy):
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays, facts = super()._state()
-        more = {**module_arrays(self.actor, "actor"), **self.optimizer.arrays("actor_adam")}
-        return {**arrays, **self.twins.arrays(), **more}, facts
+        actors = {**module_arrays(self.actor, "actor"), **module_arrays(self.average.net, "actor_average")}
+        return {**arrays, **self.twins.arrays(), **actors, **self.optimizer.arrays("actor_adam")}, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         super()._restore(arrays, facts)
         self.twins.restore(arrays)
         load_module(self.actor, arrays, "actor")
+        load_module(self.average.net, arrays, "actor_average")
         self.optimizer.restore(arrays, "actor_adam")
 
 
@@ -166,12 +166,20 @@ class GaussianActor(nn.Module):
         squash = 2.0 * (math.log(2.0) - raw - nn.functional.softplus(-2.0 * raw))
         return torch.tanh(raw), (normal - squash).sum(dim=1)
 
+    def act(self, encoded: Array, weights: Array, noise: Array | None) -> Array:
+        """Actions in ``[-1, 1]``; without noise the mean ones."""
+        with torch.inference_mode():
+            obs, w = torch.from_numpy(encoded), torch.from_numpy(weights)
+            if noise is None:
+                return np.asarray(torch.tanh(self(obs, w)[0]).numpy())
+            return np.asarray(self.sample(obs, w, torch.from_numpy(noise))[0].numpy())
+
 
 class ActorPolicies(PolicySet):
-    """The actor under fixed weights, one policy per weight.
+    """The average actor under fixed weights, one policy per weight.
 
     Args:
-        agent: owner of the actor.
+        agent: owner of the actors.
         weights: ``(m, K)``.
     """
 
@@ -198,5 +206,5 @@ class ActorPolicies(PolicySet):
         """One forward pass for all rows."""
         weights = self._inputs[which]
         noise = None if deterministic else rng.standard_normal((len(which), self.agent.size)).astype(np.float32)
-        actions = self.agent.act(self.agent.encoder(observations), weights, noise)
+        actions = self.agent.average.net.act(self.agent.encoder(observations), weights, noise)
         return unit_to_box(actions, self.agent.box), memory

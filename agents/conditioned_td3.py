@@ -22,6 +22,9 @@ from morl.spec import FloatArray
 class BoxLearner:
     """Conditioned TD3: an actor ``π(s, w)`` and twin critics ``Q(s, a, w)`` (Fujimoto et al. 2018).
 
+    The slow copy of the actor, which targets need anyway, is also what is measured and reported: single updates shake
+    it less. While learning, the actor itself acts.
+
     Args:
         agent: owner of the config, seeds and spaces.
     """
@@ -52,17 +55,10 @@ class BoxLearner:
         if wild:
             unit = noise.step(None, 1.0, rng)[0]
         else:
-            shaken = self.act(encoded, weights) + rng.normal(
-                0, self.agent.config.action_noise, (len(encoded), self.size)
-            )
+            size = self.agent.config.action_noise
+            shaken = self.actor.act(encoded, weights) + rng.normal(0, size, (len(encoded), self.size))
             unit = np.clip(shaken, -1.0, 1.0).astype(np.float32)
         return unit_to_box(unit, self.box), unit
-
-    def act(self, encoded: Array, weights: Array) -> Array:
-        """Actions in ``[-1, 1]``."""
-        with torch.inference_mode():
-            out: Tensor = self.actor(torch.from_numpy(encoded), torch.from_numpy(weights))
-        return out.numpy()
 
     def update(self, batch: dict[str, Tensor], weights: Tensor, rng: np.random.Generator) -> None:
         """One update of the critics, and every second time of the actor."""
@@ -96,7 +92,7 @@ class BoxLearner:
         n, m = len(encoded), len(practised)
         candidates = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
         flat_obs = np.repeat(encoded, m + 1, axis=0)
-        actions = self.act(flat_obs, np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
+        actions = self.target.net.act(flat_obs, np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
         asked = np.repeat(weights, m + 1, axis=0)
         with torch.inference_mode():
             inputs = torch.from_numpy(np.concatenate([flat_obs, actions], axis=1))
@@ -141,6 +137,12 @@ class Actor(nn.Module):
         """Actions ``(n, outputs)``."""
         raw = self._body(observations, weights)
         return torch.tanh(raw / raw.abs().mean(dim=1, keepdim=True).clamp(min=1.0))
+
+    def act(self, encoded: Array, weights: Array) -> Array:
+        """Actions ``(n, outputs)`` for rows ``(n, inputs)`` and weights ``(n, K)``."""
+        with torch.inference_mode():
+            out: Tensor = self(torch.from_numpy(encoded), torch.from_numpy(weights))
+        return out.numpy()
 
 
 def unit_to_box(unit: Array, box: spaces.Box) -> Array:

@@ -6,8 +6,8 @@
   per step with its update. The peer's GPI-LS pairs each transition with two weights where ours takes one, so it is
   compared at equal transitions and at equal rows; it draws transitions by priority (its default), ours uniformly.
 - ``pcn``: both on the concave sea; CPU seconds and steps to the exact front, and the curve of hypervolume.
-- ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; environment steps per CPU second at one update per
-  step, per two and per five, and with many environments and one per sixteen (an advantage of doing less, named so).
+- ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; CPU time per step with the peer's width, batch and one
+  update per step, as they ship, and with 16 copies and one update in 16 steps (an advantage of doing less, named so).
 - ``floor``: CPU time of the matrix products that an update of CAPQL and of GPI-LS consists of.
 
 CPU seconds of one thread are used because they do not depend on who else uses the machine. Evaluation is switched off
@@ -33,6 +33,7 @@ import numpy as np
 import torch
 
 from morl.agents import registry
+from morl.agents.config import tuned_options
 from morl.agents.perceptron import product
 from morl.pareto.indicators import hypervolume
 
@@ -176,14 +177,14 @@ def continuous(seeds: int) -> list[Row]:
             )
         )
 
-    gpi: Row = {"iteration": 10**9}
-    for name, peer, more in (("CAPQL", peer_capql, {}), ("GPILS", peer_gpils, gpi)):
-        equal = {"batch": 128, "start": 100, "hidden": (256, 256), "n_envs": 1, "train_every": 1, **more}
+    for name, peer in (("CAPQL", peer_capql), ("GPILS", peer_gpils)):
+        shipped = {**tuned_options(name, "mo-halfcheetah-v5"), "n_envs": 1, "start": 100}
+        if name == "GPILS":
+            shipped["iteration"] = 10**9
         runs: dict[str, Row] = {
-            "one update a step": equal,
-            "one update in 2 steps": {**equal, "train_every": 2},
-            "one update in 5 steps": {**equal, "train_every": 5},
-            "16 copies, one update in 16 steps": {**equal, "n_envs": 16, "train_every": 16},
+            "one update a step, width 256": {**shipped, "hidden": (256, 256), "train_every": 1},
+            "as it ships": shipped,
+            "16 copies, one update in 16 steps": {**shipped, "n_envs": 16, "train_every": 16},
         }
         mine: dict[str, list[float]] = {label: [] for label in runs}
         theirs = []
@@ -202,10 +203,11 @@ def floor(seeds: int) -> list[Row]:
     n, k, observed, acts, h = 128, 2, 17, 6, 256
     critic, actor = (observed + acts + k, h, h, k), (observed + k, h, h, acts)
     gaussian = (*actor[:3], 2 * acts)
-    # (network, forward, gradient of weights, gradient of inputs: of hidden layers, of all) per update
-    capql = [(critic, 6, 2, 4, 2), (gaussian, 2, 1, 1, 0)]
-    # GPI-LS improves its actor, with one critic, at every second update
-    gpils = [(critic, 4.5, 2, 2.5, 0.5), (actor, 1.5, 0.5, 0.5, 0)]
+    # (network, forward, gradient of weights, gradient of inputs: of hidden layers, of all) per update; the actor is
+    # improved, by one critic, at every second update
+    share = (4.5, 2, 2.5, 0.5), (1.5, 0.5, 0.5, 0)
+    capql = [(critic, *share[0]), (gaussian, *share[1])]
+    gpils = [(critic, *share[0]), (actor, *share[1])]
     rows: list[Row] = []
     for name, networks in (("CAPQL", capql), ("GPILS", gpils)):
         times = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from morl.agents.capql import CAPQL, GaussianActor
+from morl.agents.conditioned_td3 import unit_to_box
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
 
@@ -42,3 +44,27 @@ def test_more_concavity_means_more_entropy() -> None:
             obs = torch.zeros(1, agent.encoder.size)
             spreads.append(float(agent.actor(obs, torch.tensor([[0.5, 0.5]]))[1].mean()))
     assert spreads[1] > spreads[0] + 0.5
+
+
+def test_reports_the_running_average_of_the_actor() -> None:
+    agent = CAPQL(problems.Target(), seed=0, **{**OPTIONS, "tau": 0.25, "actor_every": 3})
+    steps, averages = [], []
+    follow = agent.average.follow
+
+    def spy(tau: float) -> None:
+        steps.append(agent.optimizer.values.clone())
+        follow(tau)
+        averages.append(agent.average.values.clone())
+
+    agent.average.follow = spy  # type: ignore[method-assign]
+    before = agent.average.values.clone()
+    agent.learn(400)
+    assert len(steps) == -(-agent.updates // 3)  # the first update improves the actor, then every third
+    for actor, average in zip(steps, averages, strict=True):
+        before = 0.75 * before + 0.25 * actor
+        torch.testing.assert_close(average, before)
+    observation, weights = np.zeros(1, dtype=np.float32), np.array([0.2, 0.8])
+    encoded, w = agent.encoder(observation[None]), weights[None].astype(np.float32)
+    reported, _ = agent.predict(observation, preference=weights, deterministic=True)
+    assert reported == pytest.approx(unit_to_box(agent.average.net.act(encoded, w, None), agent.box)[0], abs=1e-6)
+    assert reported != pytest.approx(unit_to_box(agent.actor.act(encoded, w, None), agent.box)[0], abs=1e-4)
