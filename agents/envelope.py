@@ -84,33 +84,37 @@ class Envelope(OffPolicy, ConditionedQ):
         c = self.config
         obs, action, reward, after, going = (batch[name].numpy() for name in TRANSITION)
         weights = self._draw(c.batch_weights, rng)
-        ahead = self._envelope(after, weights)
+        # Row i·m + j is transition i under weight j. What the network says of both its ends is one pass.
+        kept: list[Any] = []
+        rows = self.dense.join(np.concatenate([obs, after])[:, None], weights)
+        features, count = self.dense.features(rows, kept), len(obs) * len(weights)
+        ahead = self._envelope(rows[count:], features[count:], weights)
         goal = reward[:, None] + self.discount * going[:, None, None] * ahead
         self.net.head.update(torch.from_numpy(goal), [self.target.net.head])
-        self._fit(obs, action, weights, goal)
+        self._fit(features[:count], [part[:count] for part in kept], action, weights, goal)
         self.target.follow(c.tau)
 
-    def _fit(self, obs: Array, action: Array, weights: Array, goal: Array) -> None:
-        """One step towards ``goal (n, m, K)``, for n transitions and m weights; row i·m + j is of transition i."""
-        net = self.dense
-        kept: list[Any] = []
-        features, actions = net.features(net.join(obs[:, None], weights), kept), np.repeat(action, len(weights))
+    def _fit(self, features: Array, kept: list[Any], action: Array, weights: Array, goal: Array) -> None:
+        """One step towards ``goal (n, m, K)`` from the features ``(n·m, h)`` of n transitions under m weights."""
+        net, actions = self.dense, np.repeat(action, len(weights))
         error = net.chosen(features, actions) - net.normalised(goal).reshape(-1, self.k)
         # In normalised units the weight of an objective is w·σ, rescaled so that both losses have one size.
         scaled = weights * net.std
-        unit = np.tile(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-8), (len(obs), 1))
+        unit = np.tile(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-8), (len(action), 1))
         beta = self.config.homotopy * self.progress
         pull = (unit * error).sum(axis=1, keepdims=True) * unit
         grad = (2 * (1 - beta) / error.size) * error + (2 * beta / len(error)) * pull
         net.backward(grad, features, actions, kept)
         self.optimizer.descend()
 
-    def _envelope(self, after: Array, weights: Array) -> Array:
-        """Values ``(n, m, K)`` of n successors for each of the m weights, maximised over actions and weights."""
-        online, frozen, shape = self.dense, self.frozen, (len(after), len(weights))
-        rows = online.join(after[:, None], weights)
+    def _envelope(self, rows: Array, features: Array, weights: Array) -> Array:
+        """Values ``(n, m, K)`` of n successors for each of the m weights, maximised over actions and weights.
+
+        ``rows (n·m, ...)`` are the successors under every weight, ``features`` what the network makes of them.
+        """
+        online, frozen, shape = self.dense, self.frozen, (len(rows) // len(weights), len(weights))
         best, actions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        outputs = online.outputs(online.features(rows)).reshape(*shape, -1, self.k)
+        outputs = online.outputs(features).reshape(*shape, -1, self.k)
         best_of_all(outputs, weights * online.std, best, actions)  # w·σ orders outputs as w orders values
         asked, which = np.unique(best, return_inverse=True)  # many weights are best served by the same few
         chosen = frozen.chosen(frozen.features(rows[asked])[which.ravel()], actions.ravel())

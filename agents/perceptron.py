@@ -47,10 +47,12 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
 def times(left: Array, right: Array, bias: Array | None = None, relu: bool = False) -> Array:
     """The same for arrays, always in new memory, and ReLU of it where asked for."""
     if len(left) * right.size <= _SMALL:
-        out = np.dot(left, right.T)
+        out: Array = np.dot(left, right.T)
         if bias is not None:
             out += bias
-        return np.maximum(out, 0, out=out) if relu else out
+        if relu:
+            np.maximum(out, 0, out=out)
+        return out
     shift = None if bias is None else torch.from_numpy(bias)
     large = product(torch.from_numpy(left), torch.from_numpy(right), shift)
     return np.asarray((large.relu_() if relu else large).numpy())

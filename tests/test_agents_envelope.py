@@ -43,7 +43,8 @@ def test_deduplicated_envelope_is_the_envelope() -> None:
     with torch.no_grad():
         for parameter in agent.target.net.parameters():
             parameter.add_(0.1)
-        fast = torch.from_numpy(agent._envelope(states.numpy(), weights.numpy()))
+        rows = agent.dense.join(states.numpy()[:, None], weights.numpy())
+        fast = torch.from_numpy(agent._envelope(rows, agent.dense.features(rows), weights.numpy()))
         for i in range(5):
             for j in range(4):
                 best, value = -np.inf, None
@@ -76,7 +77,9 @@ def test_the_update_descends_the_papers_loss(layer_norm: bool) -> None:
     unit = torch.nn.functional.normalize(w * head.std, dim=1)
     loss = 0.6 * (error**2).mean() + 0.4 * ((unit * error).sum(dim=1) ** 2).mean()
     wanted = torch.autograd.grad(loss, list(agent.net.parameters()))
-    agent._fit(obs, action, weights, goal.astype(np.float32))
+    kept: list[object] = []
+    features = agent.dense.features(agent.dense.join(obs[:, None], weights), kept)
+    agent._fit(features, kept, action, weights, goal.astype(np.float32))
     for parameter, gradient in zip(agent.net.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
 
