@@ -17,15 +17,17 @@ from gymnasium import spaces
 from torch import nn
 
 from morl.agents.base import Agent
-from morl.agents.collector import Collector
+from morl.agents.collector import Collector, take
 from morl.agents.config import AgentConfig, option
 from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.exploration import Persistent
+from morl.agents.flat import Adam
 from morl.agents.info import AlgoInfo
-from morl.agents.networks import Trunk, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
+from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, Memory, PolicySet
 from morl.agents.scouting import scout
+from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -35,7 +37,8 @@ class PCNConfig(AgentConfig):
 
     hidden: tuple[int, ...] = option((64, 64), "width of each layer")
     mix: str = option("concat", "how the command enters the network", choices=("concat", "film"))
-    lr: float = option(2e-3, "Adam's step size", low=0.0)
+    layer_norm: bool = option(True, "normalise hidden layers, which then learn in half of the updates")
+    lr: float = option(4e-3, "Adam's step size", low=0.0)
     batch: int = option(256, "rows per update", low=1)
     updates: int = option(30, "updates after each round of steps", low=1)
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
@@ -52,6 +55,7 @@ class PCNConfig(AgentConfig):
     per_cell: int = option(4, "episodes kept of (nearly) the same return", low=1)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
     epsilon: float = option(0.02, "probability of beginning random actions after warm-up", low=0.0, high=1.0)
+    spread: float = option(0.0, "copy i of n explores with ε^(1 + spread·i/(n−1)): from boldly to hardly", low=0.0)
     persistence: int = option(16, "longest run of one random action; 1 draws every step anew", low=1)
     boldness: float = option(1.0, "how far beyond a known return commands ask, in standard deviations", low=0.0)
     action_noise: float = option(0.1, "exploration noise of continuous actions, as a share of their range", low=0.0)
@@ -83,9 +87,9 @@ class PCN(Agent):
         self.box = self.action_space if isinstance(self.action_space, spaces.Box) else None
         outputs = int(np.prod(self.box.shape)) if self.box is not None else int(self.action_space.n)  # type: ignore[attr-defined]
         with seeded(self.integer_seed("network")):
-            trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix)
+            trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix, layer_norm=c.layer_norm)
             self.net = CommandedNet(trunk, outputs)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=c.lr, fused=True)
+        self.optimizer = Adam(self.net, c.lr)
         self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
         self.rounds = 0
 
@@ -104,6 +108,8 @@ class PCN(Agent):
         recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
         commander = _Commander(self, collector.n, rng)
         wander = Persistent(self.action_space, collector.n, longest=c.persistence)
+        # Some copies roam, others repeat what is known (Horgan et al. 2018).
+        self._epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
         while self.num_timesteps < until:
             before = collector.steps
             for _ in range(c.segment):
@@ -115,6 +121,7 @@ class PCN(Agent):
                 if self.num_timesteps + collector.steps - before >= until:
                     break
             self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
+            commander.refresh()
             if self.num_timesteps + collector.steps - before >= c.warmup:
                 self._update(rng)
             self.rounds += 1
@@ -135,24 +142,27 @@ class PCN(Agent):
         else:
             gumbel = rng.gumbel(size=outputs.shape)
             chosen = np.asarray((outputs + gumbel).argmax(axis=1) + int(self.action_space.start))  # type: ignore[attr-defined]
-        return wander.step(chosen, self.config.epsilon, rng)[0]
+        return wander.step(chosen, self._epsilon, rng)[0]
 
     def _update(self, rng: np.random.Generator) -> None:
         if not len(self.archive):  # no episode has ended yet
             return
-        data = self.archive.dataset()
-        for _ in range(self.config.updates):
-            chosen = data.draw(self.config.batch, self.config.focus, rng)
-            command = self._command_input(data.remaining[chosen], data.left[chosen])
-            logits = self.net(torch.from_numpy(data.observations[chosen]), command)
-            target = torch.from_numpy(data.actions[chosen])
+        c, data = self.config, self.archive.dataset()
+        chosen = np.concatenate([data.draw(c.batch, c.focus, rng) for _ in range(c.updates)])
+        observations = torch.from_numpy(data.observations[chosen]).split(c.batch)
+        commands = self._command_input(data.remaining[chosen], data.left[chosen]).split(c.batch)
+        actions = torch.from_numpy(data.actions[chosen])
+        if self.box is not None:
+            targets = from_box(actions, self.box).split(c.batch)
+        else:
+            targets = (actions - int(self.action_space.start)).split(c.batch)  # type: ignore[attr-defined]
+        for observation, command, target in zip(observations, commands, targets, strict=True):
+            outputs = self.net(observation, command)
             if self.box is not None:
-                loss = nn.functional.mse_loss(torch.tanh(logits), from_box(target, self.box))
+                loss = nn.functional.mse_loss(torch.tanh(outputs), target)
             else:
-                loss = nn.functional.cross_entropy(logits, target - int(self.action_space.start))  # type: ignore[attr-defined]
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+                loss = nn.functional.cross_entropy(outputs, target)
+            self.optimizer.step(loss)
 
     def teach(self, episodes: Sequence[Episode], updates: int = 0) -> None:
         """Offer episodes from elsewhere (a demonstration, :meth:`ParetoEvolution.episodes`) to the archive.
@@ -212,14 +222,14 @@ class PCN(Agent):
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays = {
             **module_arrays(self.net, "net"),
-            **optimizer_arrays(self.optimizer, "adam"),
+            **self.optimizer.arrays("adam"),
             **self.archive.arrays("archive"),
         }
         return arrays, {"rounds": self.rounds}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
+        self.optimizer.restore(arrays, "adam")
         self.archive.restore("archive", arrays)
         self.rounds = int(facts["rounds"])
 
@@ -231,11 +241,11 @@ class CommandedNet(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = nn.Linear(trunk.size, outputs)
+        self._whole = Perceptron(trunk, self.head)
 
     def forward(self, observations: torch.Tensor, command: torch.Tensor) -> torch.Tensor:
         """Logits ``(n, outputs)``."""
-        result: torch.Tensor = self.head(self.trunk(observations, command))
-        return result
+        return self._whole(observations, command)
 
 
 class _Commander:
@@ -244,11 +254,16 @@ class _Commander:
     def __init__(self, agent: PCN, n: int, rng: np.random.Generator) -> None:
         self.agent, self.rng = agent, rng
         self.wanted, self.steps = np.zeros((n, agent.k)), np.ones(n)
+        self.refresh()
         self.renew(np.arange(n))
+
+    def refresh(self) -> None:
+        """Learn what is known by now; once per round, because it costs more than a step."""
+        self.returns, self.lengths = self.agent.archive.best()
 
     def renew(self, rows: IntArray) -> None:
         """Draw commands for copies whose episode has ended."""
-        returns, lengths = self.agent.archive.best()
+        returns, lengths = self.returns, self.lengths
         if len(rows) == 0 or len(returns) == 0:
             return
         pick = self.rng.integers(len(returns), size=len(rows))
@@ -306,6 +321,34 @@ class CommandPolicies(PolicySet):
         if agent.box is not None:
             return to_box(np.tanh(outputs), agent.box), memory
         return outputs.argmax(axis=1) + int(agent.action_space.start), memory  # type: ignore[attr-defined]
+
+    def exact_values(self, model: MOMDP) -> FloatArray | None:
+        """Values ``(m, K)``, all policies followed at once, where nothing is random; ``None`` where something is."""
+        agent, m = self.agent, len(self)
+        single = model.transitions.nnz == model.n_rows and model.start.max() == 1.0
+        if agent.box is not None or not single:
+            return None
+        first, successor, actions = model.row_ptr[:-1], model.transitions.indices, model.n_actions
+        values, accrued = np.zeros((m, model.k)), np.zeros((m, model.k))
+        state = np.full(m, int(model.start.argmax()))
+        running = np.flatnonzero(actions[state] > 0)
+        for t in range(agent.problem.horizon or 100_000):
+            if not len(running):
+                break
+            observations = take(agent.problem.model_observations, state[running])
+            time = np.full(len(running), t)
+            wanted, left = remaining(
+                self.returns[running], self.lengths[running], accrued[running], time, agent.discount
+            )
+            chosen = agent.outputs(agent.encoder(observations), wanted, left).argmax(axis=1)
+            if (chosen >= actions[state[running]]).any():
+                return None
+            rows = first[state[running]] + chosen
+            values[running] += model.discount**t * model.rewards[rows]
+            accrued[running] += agent.discount**t * model.rewards[rows]
+            state[running] = successor[rows]
+            running = running[actions[state[running]] > 0]
+        return values
 
 
 def to_box(unit: Array, box: spaces.Box) -> Array:

@@ -43,6 +43,16 @@ def test_dent_of_the_sea_is_found_exactly() -> None:
     np.testing.assert_allclose(np.sort(front.points, axis=0), np.sort(truth.points, axis=0), atol=1e-9)
 
 
+def test_policies_followed_at_once_are_worth_what_they_are_one_by_one() -> None:
+    agent = PCN("morl/DeepSeaTreasureConcave-v0", SMALL, seed=3).learn(2_000)
+    policies, model = agent._policies(None), agent.problem.model
+    assert model is not None
+    together = policies.exact_values(model)
+    apart = agent._evaluator.evaluate(policies, 1, exact=False).mean
+    assert len(together) > 1
+    np.testing.assert_allclose(together, apart, atol=1e-9)
+
+
 def test_remaining_is_the_recursion_in_closed_form() -> None:
     rewards, gamma = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), 0.9
     wanted = np.array([5.0, 7.0])
