@@ -149,13 +149,13 @@ class PCN(Agent):
             return
         c, data = self.config, self.archive.dataset()
         chosen = np.concatenate([data.draw(c.batch, c.focus, rng) for _ in range(c.updates)])
-        observations = torch.from_numpy(data.observations[chosen]).split(c.batch)
-        commands = self._command_input(data.remaining[chosen], data.left[chosen]).split(c.batch)
+        observations = torch.split(torch.from_numpy(data.observations[chosen]), c.batch)
+        commands = torch.split(self._command_input(data.remaining[chosen], data.left[chosen]), c.batch)
         actions = torch.from_numpy(data.actions[chosen])
         if self.box is not None:
-            targets = from_box(actions, self.box).split(c.batch)
+            targets = torch.split(from_box(actions, self.box), c.batch)
         else:
-            targets = (actions - int(self.action_space.start)).split(c.batch)  # type: ignore[attr-defined]
+            targets = torch.split(actions - int(self.action_space.start), c.batch)  # type: ignore[attr-defined]
         for observation, command, target in zip(observations, commands, targets, strict=True):
             outputs = self.net(observation, command)
             if self.box is not None:
