@@ -21,9 +21,8 @@ class Moved(NamedTuple):
 
 
 class AllMoved(NamedTuple):
-    """What n copies report after a step: fresh observations, and arrays with the copies as first axis."""
+    """What n copies report after a step besides what they see: arrays with the copies as first axis."""
 
-    observations: list[Any]
     rewards: FloatArray
     terminated: BoolArray
     truncated: BoolArray

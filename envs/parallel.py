@@ -1,7 +1,8 @@
-"""A vector environment whose copies live in worker processes, with observations and rewards in shared memory.
+"""A vector environment whose copies live in worker processes.
 
-Each worker owns a group of copies, so 64 environments on two cores cost two processes and two messages a step.
-A worker that raises or dies is reported with its traceback; nothing waits for it.
+Each worker owns a group of copies, so 64 environments on two cores cost two processes and two messages a step. Actions,
+observations, rewards and flags go through shared memory (:mod:`morl.envs.board`); a message says when, and brings
+infos. A worker that raises or dies is reported with its traceback; nothing waits for it.
 """
 
 from __future__ import annotations
@@ -9,29 +10,33 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
+import selectors
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import numpy as np
-from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import (
-    CloudpickleWrapper,
-    create_shared_memory,
-    read_from_shared_memory,
-    write_to_shared_memory,
-)
+from gymnasium.vector.utils import CloudpickleWrapper
 
+from morl.envs.board import Board, Memory
 from morl.envs.copies import AllMoved, Copy
 from morl.envs.core import Info, mo_spec
-from morl.envs.infos import join_infos, stack_infos
+from morl.envs.infos import join_infos, stack_infos, without_full_masks
 from morl.envs.vector import CopiesVectorEnv, EnvFn, check_same
 from morl.spec import EnvError
 
 _GRACE = 5.0
 """Seconds that workers get to close their environments before they are terminated."""
+
+_ALERT = 3e-4
+"""Seconds that a worker looks out for the next message before it sleeps. A learner that does little between steps asks
+again sooner than a sleeping process wakes, above all on virtual machines."""
+
+_let_others: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 class AsyncVectorEnv(CopiesVectorEnv):
@@ -72,26 +77,23 @@ class AsyncVectorEnv(CopiesVectorEnv):
         n = self.num_envs
         workers = min(n, num_workers or _cores())
         self._groups = [list(map(int, g)) for g in np.array_split(np.arange(n), workers)]
-        try:
-            self._memory: Any = create_shared_memory(self.single_observation_space, n, ctx=made)
-        except CustomSpaceError:
-            self._memory = None
-        self._raw = made.RawArray("d", n * spec.k)
-        self._flags = made.RawArray("b", n * 2)
-        self._rewards = np.frombuffer(self._raw).reshape(n, spec.k)
-        self._ends = np.frombuffer(self._flags, dtype=np.int8).reshape(n, 2)
+        memory = Memory.allocate(made, n, spec.k, self.single_observation_space, self.single_action_space)
+        self._board = Board(memory)
+        self._sent: list[Any] = [None] * n  # observations that do not fit into shared memory
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
+        self._waiters: list[_Waiter] = []
         self.closed = False
         for number, group in enumerate(self._groups):
             here, there = made.Pipe()
             fns = CloudpickleWrapper([env_fns[i] for i in group])  # type: ignore[arg-type]
-            args = (there, fns, group, n, self.autoreset_mode, self._memory, self._raw, self._flags)
+            args = (there, fns, group, self.autoreset_mode, memory)
             process = made.Process(target=_work, args=args, name=f"morl-envs-{number}", daemon=True)
             process.start()
             there.close()
             self._pipes.append(here)
             self._processes.append(process)
+            self._waiters.append(_Waiter(here, process.sentinel))
         with self._closing_on_error():
             for number in range(len(self._groups)):
                 self._receive(number)
@@ -108,7 +110,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
 
     def _send(self, number: int, *message: Any) -> None:
         try:
-            self._pipes[number].send(message)
+            _tell(self._pipes[number], *message)
         except (BrokenPipeError, OSError):
             self._report_death(number)
 
@@ -118,15 +120,13 @@ class AsyncVectorEnv(CopiesVectorEnv):
         Raises:
             EnvError: it raised, died, or took longer than ``timeout``.
         """
-        pipe, process = self._pipes[number], self._processes[number]
-        ready = wait([pipe, process.sentinel], self.timeout)
-        if not ready:
+        if not self._waiters[number].wait(self.timeout):
             self.close()
             raise EnvError(
                 f"worker {number} (environments {_span(self._groups[number])}) gave no answer in {self.timeout} s"
             )
         try:
-            kind, payload = pipe.recv()
+            kind, payload = self._pipes[number].recv()
         except (EOFError, OSError):
             self._report_death(number)
         if kind == "error":
@@ -173,37 +173,34 @@ class AsyncVectorEnv(CopiesVectorEnv):
 
     def _reset_copies(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
-    ) -> list[tuple[Any, Info]]:
+    ) -> list[Info]:
         self._alive()
         wanted = dict(zip(which, seeds, strict=True))
         busy = [number for number, group in enumerate(self._groups) if any(i in wanted for i in group)]
         for number in busy:
             group = self._groups[number]
             self._send(number, "reset", {i: wanted[i] for i in group if i in wanted}, options)
-        told = self._collect(busy)
-        observations = self._observations(told)
-        return [(observations[i], info) for i, _, info in told]
+        infos = []
+        for i, sent, info in self._collect(busy):
+            self._sent[i] = sent
+            infos.append(info)
+        return infos
 
-    def _step_copies(self, actions: list[Any]) -> AllMoved:
+    def _step_copies(self, actions: Any) -> AllMoved:
         self._alive()
+        board = self._board
+        chosen = None if board.put_actions(actions) else self._one_by_one(actions)
         for number, group in enumerate(self._groups):
-            self._send(number, "step", [actions[i] for i in group])
+            self._send(number, "step", chosen and [chosen[i] for i in group])
         told = self._collect(range(len(self._groups)))  # one answer per worker: what it can do is not left to us
-        if self._memory is None:
-            observations = [observation for part, _ in told for observation in part]
-        else:
-            shared = read_from_shared_memory(self.single_observation_space, self._memory, self.num_envs)
-            observations = [_entry(shared, i) for i in range(self.num_envs)]
+        if not board.shows_observations:
+            self._sent = [observation for sent, _ in told for observation in sent]
         infos = [info for _, info in told]
         joined = join_infos([(len(g), i) for g, i in zip(self._groups, infos, strict=True)]) if any(infos) else {}
-        ends = self._ends.astype(bool)
-        return AllMoved(observations, self._rewards.copy(), ends[:, 0], ends[:, 1], joined)
+        return AllMoved(board.rewards.copy(), *board.flags, joined)
 
-    def _observations(self, told: list[Any]) -> dict[int, Any]:
-        if self._memory is None:
-            return {i: observation for i, observation, _ in told}
-        shared = read_from_shared_memory(self.single_observation_space, self._memory, self.num_envs)
-        return {i: _entry(shared, i) for i, _, _ in told}
+    def _observed(self) -> Any:
+        return self._board.observations() if self._board.shows_observations else self._stack(self._sent)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of every copy, or read an attribute; results in order."""
@@ -214,12 +211,14 @@ class AsyncVectorEnv(CopiesVectorEnv):
         """Close all copies and end the workers."""
         for pipe in getattr(self, "_pipes", ()):
             with contextlib.suppress(BrokenPipeError, OSError):
-                pipe.send(("close",))
+                _tell(pipe, "close")
         for process in getattr(self, "_processes", ()):
             process.join(_GRACE if self.timeout is None else min(_GRACE, self.timeout))
             if process.is_alive():
                 process.terminate()
                 process.join(_GRACE)
+        for waiter in getattr(self, "_waiters", ()):
+            waiter.close()
         for pipe in getattr(self, "_pipes", ()):
             pipe.close()
 
@@ -240,18 +239,43 @@ def _span(group: list[int]) -> str:
     return str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
 
 
-def _entry(shared: Any, i: int) -> Any:
-    """A fresh copy of entry i of batched observations, through dictionaries and tuples."""
-    if isinstance(shared, dict):
-        return {key: _entry(value, i) for key, value in shared.items()}
-    if isinstance(shared, tuple) and not isinstance(shared, str):
-        return tuple(_entry(value, i) for value in shared) if not isinstance(shared[0], str) else shared[i]
-    return np.array(shared[i])
+class _Waiter:
+    """Waits for the same things many times: what they are is told to the system once.
+
+    Args:
+        things: connections, and sentinels of processes.
+    """
+
+    def __init__(self, *things: Any) -> None:
+        self._things = things
+        # Windows, which has no poll, knows such things by another call.
+        self._selector = selectors.PollSelector() if hasattr(selectors, "PollSelector") else None
+        if self._selector is not None:
+            for thing in things:
+                self._selector.register(thing, selectors.EVENT_READ)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Whether any of them is ready after at most ``timeout`` seconds."""
+        return bool(wait(self._things, timeout) if self._selector is None else self._selector.select(timeout))
+
+    def watch(self, seconds: float) -> None:
+        """Stay awake until one is ready, for a while; whoever else wants the core gets it."""
+        until = time.perf_counter() + seconds
+        while not self.wait(0) and time.perf_counter() < until:
+            _let_others()
+
+    def close(self) -> None:
+        """Forget them."""
+        if self._selector is not None:
+            self._selector.close()
 
 
-def _work(
-    pipe: Connection, fns: Any, group: list[int], n: int, mode: AutoresetMode, memory: Any, raw: Any, flags: Any
-) -> None:
+def _tell(pipe: Connection, *message: Any) -> None:
+    """Send a message by the plain pickler, in half the time of the one that can also send connections."""
+    pipe.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+
+
+def _work(pipe: Connection, fns: Any, group: list[int], mode: AutoresetMode, memory: Memory) -> None:
     """The life of a worker: make its copies, answer until told to close, report every exception with its traceback."""
     copies: list[Copy] = []
     try:
@@ -259,24 +283,26 @@ def _work(
         for i, env in zip(group, envs, strict=True):
             check_same(envs[0], env, i)
         k = mo_spec(envs[0]).k
-        space = envs[0].observation_space
         copies = [Copy(env, k, mode, i) for i, env in zip(group, envs, strict=True)]
-        rewards = np.frombuffer(raw).reshape(n, k)
-        ends = np.frombuffer(flags, dtype=np.int8).reshape(n, 2)
-        pipe.send(("ok", []))
+        board = Board(memory)
+        _tell(pipe, "ok", [])
     except Exception as error:
-        pipe.send(("error", (f"a copy could not be made: {type(error).__name__}: {error}", traceback.format_exc())))
+        _tell(pipe, "error", (f"a copy could not be made: {type(error).__name__}: {error}", traceback.format_exc()))
         return
     by_number = dict(zip(group, copies, strict=True))
+    rows = slice(group[0], group[-1] + 1)  # groups are contiguous
 
     def share(i: int, observation: Any) -> Any:
-        if memory is None:
+        """What must be sent of an observation."""
+        if not board.shows_observations:
             return observation
-        write_to_shared_memory(space, i, observation, memory)
+        board.put_observation(i, observation)
         return None
 
+    post = _Waiter(pipe)
     while True:
         try:
+            post.watch(_ALERT)
             kind, *message = pipe.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             break
@@ -289,21 +315,22 @@ def _work(
                     observation, info = by_number[i].reset(seed, message[1])
                     answer.append((i, share(i, observation), info))
             elif kind == "step":
-                moved = [copy.step(action) for copy, action in zip(copies, message[0], strict=True)]
-                for i, one in zip(group, moved, strict=True):
-                    rewards[i], ends[i] = one.reward, (one.terminated, one.truncated)
+                chosen = message[0] or map(board.action, group)
+                moved = [copy.step(action) for copy, action in zip(copies, chosen, strict=True)]
+                board.rewards[rows] = [one.reward for one in moved]
+                board.ends[rows] = [(one.terminated, one.truncated) for one in moved]
                 seen = [share(i, one.observation) for i, one in zip(group, moved, strict=True)]
-                answer.append((seen, stack_infos([one.info for one in moved])))
+                answer.append((seen, without_full_masks(stack_infos([one.info for one in moved]))))
             else:
                 name, args, kwargs = message
                 for copy in copies:
                     found = copy.env.get_wrapper_attr(name)
                     answer.append(found(*args, **kwargs) if callable(found) else found)
-            pipe.send(("ok", answer))
+            _tell(pipe, "ok", answer)
         except KeyboardInterrupt:
             break
         except Exception as error:
-            pipe.send(("error", (f"{type(error).__name__}: {error}", traceback.format_exc())))
+            _tell(pipe, "error", (f"{type(error).__name__}: {error}", traceback.format_exc()))
     for copy in copies:
         with contextlib.suppress(Exception):
             copy.env.close()

@@ -47,18 +47,21 @@ class CopiesVectorEnv(MOVectorEnv):
         self.single_action_space = example.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seen: list[Any] = [None] * num_envs
         self._started = False
 
     @abstractmethod
     def _reset_copies(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
-    ) -> list[tuple[Any, Info]]:
-        """Reset some copies: observation and info of each."""
+    ) -> list[Info]:
+        """Reset some copies: the info of each."""
 
     @abstractmethod
-    def _step_copies(self, actions: list[Any]) -> AllMoved:
-        """Step all copies."""
+    def _step_copies(self, actions: Any) -> AllMoved:
+        """Step all copies with actions of the batched space."""
+
+    @abstractmethod
+    def _observed(self) -> Any:
+        """What all copies see now, in the batched space; fresh."""
 
     @abstractmethod
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -86,10 +89,10 @@ class CopiesVectorEnv(MOVectorEnv):
         seeds = self._seeds(seed)
         fresh = self._reset_copies(which, [seeds[i] for i in which], given or None)
         infos: list[Info | None] = [None] * self.num_envs
-        for i, (observation, info) in zip(which, fresh, strict=True):
-            self._seen[i], infos[i] = observation, info
+        for i, info in zip(which, fresh, strict=True):
+            infos[i] = info
         self._started = True
-        return self._stack(self._seen), stack_infos(infos)
+        return self._observed(), stack_infos(infos)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -108,16 +111,20 @@ class CopiesVectorEnv(MOVectorEnv):
         """
         if not self._started:
             raise EnvError("step was called before reset; call reset() first")
+        moved = self._step_copies(actions)
+        return self._observed(), moved.rewards, moved.terminated, moved.truncated, moved.infos
+
+    def _one_by_one(self, actions: Any) -> list[Any]:
+        """The action of each copy."""
         try:
             chosen = list(iterate(self.action_space, actions))
         except (TypeError, ValueError, IndexError, KeyError):
             chosen = []
         if len(chosen) != self.num_envs:
             raise EnvError(f"actions are {actions!r}; expected {self.num_envs}, one per environment")
-        self._seen, rewards, terminated, truncated, infos = self._step_copies(chosen)
-        return self._stack(self._seen), rewards, terminated, truncated, infos
+        return chosen
 
-    def _stack(self, observations: list[Any]) -> Any:
+    def _stack(self, observations: Sequence[Any]) -> Any:
         space = self.single_observation_space
         empty: Any = create_empty_array(space, self.num_envs)
         return concatenate(space, observations, empty)
@@ -152,25 +159,34 @@ class SyncVectorEnv(CopiesVectorEnv):
         for i, env in enumerate(self.envs):
             check_same(first, env, i)
         self._copies = [Copy(env, spec.k, self.autoreset_mode, i) for i, env in enumerate(self.envs)]
+        self._seen: list[Any] = [None] * self.num_envs
 
     def _reset_copies(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
-    ) -> list[tuple[Any, Info]]:
-        return [self._copies[i].reset(seed, options) for i, seed in zip(which, seeds, strict=True)]
+    ) -> list[Info]:
+        infos = []
+        for i, seed in zip(which, seeds, strict=True):
+            self._seen[i], info = self._copies[i].reset(seed, options)
+            infos.append(info)
+        return infos
 
-    def _step_copies(self, actions: list[Any]) -> AllMoved:
+    def _step_copies(self, actions: Any) -> AllMoved:
+        chosen = self._one_by_one(actions)
         if self.autoreset_mode is AutoresetMode.DISABLED:  # refuse before any copy has moved
             for copy in self._copies:
                 if copy.ended:
                     copy.step(None)
-        moved = [copy.step(action) for copy, action in zip(self._copies, actions, strict=True)]
+        moved = [copy.step(action) for copy, action in zip(self._copies, chosen, strict=True)]
+        self._seen = [m.observation for m in moved]
         return AllMoved(
-            [m.observation for m in moved],
             np.array([m.reward for m in moved], dtype=np.float64),
             np.array([m.terminated for m in moved], dtype=bool),
             np.array([m.truncated for m in moved], dtype=bool),
             stack_infos([m.info for m in moved]) if any(m.info for m in moved) else {},
         )
+
+    def _observed(self) -> Any:
+        return self._stack(self._seen)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of every copy, or read an attribute; results in order."""

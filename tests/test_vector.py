@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import time
@@ -306,3 +307,61 @@ def test_infos_of_groups_join_to_the_infos_of_all() -> None:
             assert set(one) == set(other) == set(info or {})
             for key in one:
                 np.testing.assert_equal(one[key], other[key])
+
+
+class Sampler(gym.Env[Any, Any]):
+    """Shows elements of any space, and in its info the action just as it came."""
+
+    reward_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+
+    def __init__(self, space: spaces.Space[Any], wrong: bool = False) -> None:
+        self.observation_space, self.action_space = space, spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self.render_mode, self.wrong = None, wrong
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> Any:
+        seen = np.zeros(1) if self.wrong else self.observation_space.sample()
+        return seen, np.zeros(2), False, False, {"action": action, "type": str(action.dtype)}
+
+
+PLAIN = spaces.Box(-1.0, 1.0, (2, 3), np.float32)
+SPACES = [
+    PLAIN,
+    spaces.Discrete(5, start=2),
+    spaces.MultiDiscrete([2, 3]),
+    spaces.MultiBinary(4),
+    spaces.Text(6),
+    spaces.Dict({"b": PLAIN, "a": spaces.Tuple((spaces.Discrete(3), spaces.Text(3)))}),
+    spaces.OneOf((PLAIN, spaces.Discrete(3))),
+    spaces.Sequence(spaces.Discrete(4)),
+    spaces.Graph(PLAIN, spaces.Discrete(3)),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: type(s).__name__)
+def test_observations_of_any_space_and_actions_of_any_type_arrive(space: Any) -> None:
+    """Whether they go through shared memory or a pipe, both forms show and are given the same."""
+    makers = [lambda: Sampler(copy.deepcopy(space))] * 3
+    sync, parallel = SyncVectorEnv(makers), AsyncVectorEnv(makers, num_workers=2)
+    try:
+        assert str(sync.reset(seed=4)) == str(parallel.reset(seed=4))
+        for actions in (np.full((3, 2), 0.3, np.float32), np.full((3, 2), 0.3), [np.array([0.1, 0.2])] * 3):
+            a, b = sync.step(actions), parallel.step(actions)
+            assert str(a) == str(b)
+            shown = str(b[0])
+            parallel.step(actions)
+            assert str(b[0]) == shown  # a batch is the caller's own
+            sync.step(actions)
+    finally:
+        parallel.close()
+
+
+def test_an_observation_of_another_shape_than_the_space_is_named() -> None:
+    vec = AsyncVectorEnv([lambda: Sampler(PLAIN, wrong=True)], num_workers=1)
+    vec.reset(seed=0)
+    with pytest.raises(EnvError, match=r"environment 0 returned an observation of shape \(1,\); expected \(2, 3\)"):
+        vec.step(np.zeros((1, 2), np.float32))
+    vec.close()
