@@ -71,4 +71,5 @@ def test_stable_baselines_leaves_no_folder_of_its_own_behind(tmp_path: Path, mon
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     options = {"n_weights": 2, "sb3": {"n_steps": 16, "batch_size": 64}}
     registry.get("LinearScalarization")("morl/DeepSeaTreasureConcave-v0", options, seed=0).learn(300)
-    assert list(tmp_path.iterdir()) == []
+    left = [path.name for path in tmp_path.iterdir()]
+    assert [name for name in left if not name.startswith("torchinductor")] == []  # torch's own cache, once a process
