@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.conditioned_td3 import Actor, unit_to_box
+from morl.agents.conditioned_td3 import Actor, BoxLearner, unit_to_box
 from morl.agents.gpi_learners import DiscreteLearner
 from morl.agents.gpi_ls import GPILS
 from morl.agents.twins import smaller
@@ -125,3 +125,14 @@ def test_unit_actions_fill_the_box() -> None:
     box = problems.Target().action_space
     unit = np.array([[-1.0] * int(np.prod(box.shape)), [1.0] * int(np.prod(box.shape))])
     np.testing.assert_allclose(unit_to_box(unit, box), np.stack([box.low, box.high]))
+
+
+def test_continuous_actions_are_those_of_the_slow_actor() -> None:
+    agent = GPILS(problems.Target(), seed=0, **OPTIONS)
+    agent.learn(600)
+    learner = agent.learner
+    assert isinstance(learner, BoxLearner)
+    encoded, weights = np.zeros((1, agent.encoder.size), np.float32), np.array([[0.2, 0.8]], np.float32)
+    reported = learner.gpi(encoded, weights, weights)
+    assert reported == pytest.approx(unit_to_box(learner.target.net.act(encoded, weights), learner.box))
+    assert reported != pytest.approx(unit_to_box(learner.actor.act(encoded, weights), learner.box), abs=1e-4)
