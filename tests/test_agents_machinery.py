@@ -21,7 +21,8 @@ from morl.agents.base import Agent
 from morl.agents.callbacks import CheckpointCallback, StopAtHypervolume
 from morl.agents.collector import Collector, check_rewards, random_actions
 from morl.agents.config import AgentConfig, load_options, make_config, option, options, parse_assignments, tuned_options
-from morl.agents.evaluation import Evaluator, return_distribution
+from morl.agents.evaluation import Evaluator
+from morl.agents.exact_values import return_distribution
 from morl.agents.logger import JsonlLogger, MemoryLogger
 from morl.agents.multi_weight_q import MultiWeightQConfig, MultiWeightQLearning
 from morl.agents.observations import Encoder, RunningScale, StateIndex
