@@ -33,9 +33,10 @@ from morl.agents.config import option
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam, Target
 from morl.agents.info import AlgoInfo
-from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
+from morl.agents.networks import Perceptron, Trunk, seeded
 from morl.agents.observations import Encoder
 from morl.agents.off_policy import OffPolicy, OffPolicyConfig
+from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.twins import Twins, smaller
 from morl.spec import FloatArray, IntArray

@@ -11,8 +11,9 @@ from gymnasium import spaces
 from morl.agents.base import Agent, Array
 from morl.agents.dense import Dense
 from morl.agents.flat import Adam
-from morl.agents.networks import VectorNet, load_module, module_arrays, seeded
+from morl.agents.networks import VectorNet, seeded
 from morl.agents.observations import Encoder
+from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import sample_simplex, simplex_grid, to_raw
 from morl.spec import FloatArray, IntArray, MOSpec

@@ -13,7 +13,8 @@ from morl.agents.base import Array
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam, Target
 from morl.agents.gpi_learners import GPIPolicies
-from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
+from morl.agents.networks import Perceptron, Trunk, seeded
+from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import PolicySet
 from morl.agents.twins import Twins, smaller
 from morl.spec import FloatArray

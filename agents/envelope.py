@@ -27,8 +27,8 @@ from morl.agents.exploration import Persistent
 from morl.agents.flat import Target
 from morl.agents.info import AlgoInfo
 from morl.agents.kernels import best_of_all
-from morl.agents.networks import load_module, module_arrays
 from morl.agents.off_policy import TRANSITION, EpsilonConfig, OffPolicy
+from morl.agents.parameters import load_module, module_arrays
 
 
 @dataclass(frozen=True)

@@ -173,13 +173,13 @@ class EUPG(UtilityAgent):
         return ActorPolicy(self)
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.networks import module_arrays, optimizer_arrays
+        from morl.agents.parameters import module_arrays, optimizer_arrays
 
         arrays = {**module_arrays(self._modules, "net"), **optimizer_arrays(self.optimizer, "adam")}
         return arrays, {"return_scale": self._return_scale}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.networks import load_module, load_optimizer
+        from morl.agents.parameters import load_module, load_optimizer
 
         load_module(self._modules, arrays, "net")
         load_optimizer(self.optimizer, arrays, "adam")

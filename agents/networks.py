@@ -12,10 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.kernels import new_units
-from morl.agents.parameters import load_module as load_module
-from morl.agents.parameters import load_optimizer as load_optimizer
-from morl.agents.parameters import module_arrays as module_arrays
-from morl.agents.parameters import optimizer_arrays as optimizer_arrays
 from morl.agents.perceptron import perceptron
 from morl.spec import AgentError
 

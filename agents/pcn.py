@@ -23,8 +23,9 @@ from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam
 from morl.agents.info import AlgoInfo
-from morl.agents.networks import Perceptron, Trunk, load_module, module_arrays, seeded
+from morl.agents.networks import Perceptron, Trunk, seeded
 from morl.agents.observations import Encoder
+from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import Array, Memory, PolicySet
 from morl.agents.scouting import scout
 from morl.momdp import MOMDP

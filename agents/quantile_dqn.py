@@ -291,7 +291,7 @@ class QuantileDQN(UtilityAgent):
         return {**super()._provenance(), "risk": self.config.risk, "alpha": self.config.alpha, "eta": self.eta}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.networks import module_arrays, optimizer_arrays
+        from morl.agents.parameters import module_arrays, optimizer_arrays
 
         arrays = {
             **module_arrays(self.net, "net"),
@@ -303,7 +303,7 @@ class QuantileDQN(UtilityAgent):
         return arrays, {"updates": self.updates}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.networks import load_module, load_optimizer
+        from morl.agents.parameters import load_module, load_optimizer
 
         load_module(self.net, arrays, "net")
         load_module(self.target, arrays, "target")

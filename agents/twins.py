@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from morl.agents.dense import Dense
 from morl.agents.flat import Adam, Target
-from morl.agents.networks import Array, VectorNet, load_module, module_arrays, seeded
+from morl.agents.networks import Array, VectorNet, seeded
+from morl.agents.parameters import load_module, module_arrays
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent

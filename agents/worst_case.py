@@ -347,14 +347,14 @@ class DeepLearner:
 
     def policy(self) -> dict[str, Array]:
         """The network's parameters."""
-        from morl.agents.networks import module_arrays
+        from morl.agents.parameters import module_arrays
 
         return module_arrays(self.model.policy, "policy")
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
         from morl.agents.linear import ModelPolicies
-        from morl.agents.networks import load_module
+        from morl.agents.parameters import load_module
 
         models = []
         for arrays in saved:

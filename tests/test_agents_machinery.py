@@ -501,7 +501,8 @@ def test_popart_keeps_outputs_and_evens_scales() -> None:
 
 def test_networks_are_seeded_without_touching_the_global_generator() -> None:
     torch = pytest.importorskip("torch")
-    from morl.agents.networks import VectorNet, load_module, load_optimizer, module_arrays, optimizer_arrays, seeded
+    from morl.agents.networks import VectorNet, seeded
+    from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
 
     state = torch.get_rng_state()
     nets = []
