@@ -1,6 +1,6 @@
 """The minecart: what the shipped agents reach with the shipped options, against wall-clock and steps, seed by seed.
 
-    python benchmarks/agents_minecart.py                            # every part, five seeds: about 20 minutes
+    OMP_NUM_THREADS=1 python benchmarks/agents_minecart.py          # every part, five seeds: about 20 minutes
     python benchmarks/agents_minecart.py linear --seeds 0 1         # writes docs/agents/curves/minecart_linear.json
 
 - ``linear``: expected utility of linear preferences on the deterministic minecart, for VectorQLambda (one network)
