@@ -86,8 +86,11 @@ class LinearScalarization(Agent):
             raise AgentError(
                 f"{self.algorithm} needs continuous actions; {self.problem.id} has {self.action_space}. Use PPO or DQN"
             )
-        if c.processes > 1 and self.problem.registered is None:
-            raise AgentError(f"processes={c.processes} needs an environment with an id; {self.problem.id} has none")
+        if c.processes > 1 and self.problem.recipe is None:
+            raise AgentError(
+                f"processes={c.processes} needs an environment that its id alone makes again; {self.problem.id} is "
+                "wrapped or has no id: set processes=1"
+            )
         self.weights: list[FloatArray] = []
         self.values: list[FloatArray] = []
         self.solved: list[Arrays] = []
@@ -258,11 +261,10 @@ class LinearScalarization(Agent):
         """All that a process needs to solve a weight, with the seeds that its turn would have in this one."""
         from morl.agents.config import to_dict
 
-        spec, weight = self.problem.env.spec, self.weights[number]
+        weight = self.weights[number]
         near = self._nearest(weight) if self.config.warm_start else None
         return {
-            "id": spec.id,
-            "kwargs": {k: v for k, v in dict(spec.kwargs).items() if k != "render_mode"},
+            "recipe": self.problem.recipe,  # brings along the module that registers the environment
             "config": {**to_dict(self.config), "processes": 1, "weights": (tuple(weight),), "discount": self.discount},
             "seed": self.seed,
             "weight": weight,
@@ -440,7 +442,7 @@ def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
     from morl.envs import make
 
     torch.set_num_threads(1)
-    agent = LinearScalarization(make(task["id"], **task["kwargs"]), task["config"], seed=task["seed"])
+    agent = LinearScalarization(make(task["recipe"]), task["config"], seed=task["seed"])
     agent._budget = int(task["steps"])
     model = agent._build(task["weight"], agent.config.n_envs, task["number"])
     before = 0

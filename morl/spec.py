@@ -23,6 +23,14 @@ BoolArray = NDArray[np.bool_]
 class MorlError(Exception):
     """Base of every error that `morl` raises on purpose: one line with the value, the expectation and the fix."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For the way between processes: by the message, whatever the constructor makes it from."""
+        return _revived, (type(self), self.args)
+
+
+def _revived(kind: type[MorlError], args: tuple[Any, ...]) -> MorlError:
+    return kind.__new__(kind, *args)
+
 
 class SpecError(MorlError, ValueError):
     """Objectives, weights, preferences or reference points that do not fit together."""

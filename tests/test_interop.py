@@ -101,6 +101,20 @@ def test_an_environment_of_another_package_trains_and_goes_through_every_command
     assert main(["env", "check", "bench_of_mine:bench/Stroll-v0"]) == 0
 
 
+def test_an_environment_of_another_package_is_learned_in_two_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes know it without being told which module to import."""
+    pytest.importorskip("stable_baselines3")
+    (tmp_path / "lab_of_mine.py").write_text(LAB.replace("bench/", "lab/"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = train(
+        tmp_path / "runs", "LinearScalarization", "lab/Stroll-v0", 256, "--import", "lab_of_mine",
+        "--set", "processes=2", "--set", "n_weights=2", "--set", 'sb3={"n_steps": 16, "batch_size": 64}',
+    )  # fmt: skip
+    assert len(Front.load(run / "front.json")) >= 1
+
+
 class Publishes(gym.Env[int, int]):
     """Publishes what it is told to."""
 

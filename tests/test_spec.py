@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morl import spec
-from morl.spec import MOSpec, Objective, SpecError, UnknownNameError, as_objectives, check_vector, check_weights
+from morl.spec import (
+    EnvError,
+    MissingExtraError,
+    MOSpec,
+    Objective,
+    SpecError,
+    UnknownNameError,
+    as_objectives,
+    check_vector,
+    check_weights,
+)
 
 TREASURE, TIME = Objective("treasure", "points", 0, 124, "what is found"), Objective("time", "steps", high=0)
 DST = MOSpec((TREASURE, TIME), 0.99, 50, (0, -25), ((0, -50), (124, 0)))
@@ -154,3 +165,11 @@ def test_every_error_has_a_common_root_and_a_familiar_one():
 def test_hints():
     assert "known: a, b" in str(UnknownNameError("env", "zzz", ["b", "a"]))
     assert "pip install 'morl-suite[peers]'" in str(spec.MissingExtraError("comparison", "peers"))
+
+
+@pytest.mark.parametrize(
+    "error", [UnknownNameError("agent", "PNC", ["PCN"]), MissingExtraError("drawing", "plot"), EnvError("no reward")]
+)
+def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(twin), str(twin)) == (type(error), str(error))
