@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from morl.agents.base import Array
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam, Target
-from morl.agents.gpi_learners import GPIPolicies
+from morl.agents.gpi_learners import GPIPolicies, candidates
 from morl.agents.networks import Perceptron, Trunk, seeded
 from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import PolicySet
@@ -91,9 +91,8 @@ class BoxLearner:
     def gpi(self, encoded: Array, weights: Array, practised: Array) -> Array:
         """The practised actor's action that the critic likes best for each row's weight, as box actions."""
         n, m = len(encoded), len(practised)
-        candidates = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
-        flat_obs = np.repeat(encoded, m + 1, axis=0)
-        actions = self.target.net.act(flat_obs, np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
+        flat_obs, tried = candidates(encoded, weights, practised)
+        actions = self.target.net.act(flat_obs, tried)
         asked = np.repeat(weights, m + 1, axis=0)
         with torch.inference_mode():
             inputs = torch.from_numpy(np.concatenate([flat_obs, actions], axis=1))

@@ -212,7 +212,7 @@ class NetworkPolicies(PolicySet):
         return action.reshape(len(x), *box.shape).astype(box.dtype), memory
 
 
-def nothing_is_random(problem: Problem) -> bool:
+def _nothing_is_random(problem: Problem) -> bool:
     """Is there a finite model with one start and certain outcomes, and a time limit?"""
     if problem.model is None or problem.horizon is None:
         return False
@@ -242,7 +242,7 @@ def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) 
         AgentError: the kind does not suit the environment.
     """
     discrete = isinstance(problem.action_space, spaces.Discrete)
-    if kind == "auto" and discrete and nothing_is_random(problem):
+    if kind == "auto" and discrete and _nothing_is_random(problem):
         kind = "sequence"
     if kind == "auto":
         kind = "table" if discrete and _all_observations(problem) is not None else "network"

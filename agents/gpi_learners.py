@@ -69,11 +69,8 @@ class DiscreteLearner:
 
     def gpi(self, encoded: Array, weights: Array, practised: Array) -> Array:
         """``argmax_a max_{w'} w · Q(s, a, w')`` for rows ``(n, size)`` and their weights ``(n, K)``."""
-        n, m = len(encoded), len(practised)
-        # The row's own weight is one of the candidates: the network is conditioned and may know it already.
-        candidates = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
-        flat = self.values(np.repeat(encoded, m + 1, axis=0), np.ascontiguousarray(candidates).reshape(n * (m + 1), -1))
-        scores = np.einsum("nmak,nk->nma", flat.reshape(n, m + 1, self.n_actions, -1), weights)
+        flat = self.values(*candidates(encoded, weights, practised))
+        scores = np.einsum("nmak,nk->nma", flat.reshape(len(encoded), -1, self.n_actions, flat.shape[-1]), weights)
         return np.asarray(scores.max(axis=1).argmax(axis=1) + self.offset)
 
     def arrays(self) -> dict[str, Array]:
@@ -83,6 +80,16 @@ class DiscreteLearner:
     def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
         self.twins.restore(arrays)
+
+
+def candidates(encoded: Array, weights: Array, practised: Array) -> tuple[Array, Array]:
+    """Rows ``(n·(m+1), size)`` and the weights whose policies may act there: each row's own, then the m practised.
+
+    The own weight is one of them because the network is conditioned and may know it already.
+    """
+    n, m = len(encoded), len(practised)
+    every = np.concatenate([weights[:, None], np.broadcast_to(practised, (n, m, practised.shape[1]))], axis=1)
+    return np.repeat(encoded, m + 1, axis=0), every.reshape(n * (m + 1), -1)
 
 
 class Improves(Protocol):

@@ -8,7 +8,6 @@ from morl.agents.callbacks import Callback
 from morl.agents.config import tuned_options
 from morl.agents.episodes import Episode
 from morl.agents.evolution import ParetoEvolution
-from morl.agents.genotypes import nothing_is_random
 from morl.spec import AgentError
 
 
@@ -34,18 +33,15 @@ def scout(agent: Agent, steps: int) -> tuple[list[Episode], int]:
             f"option scout needs an environment with batched dynamics or a finite model; {problem.id} has neither: "
             "set scout=0"
         )
-    refused = AgentError(
-        f"option scout needs certain returns, because an episode shows what it can be had for; {problem.id} is "
-        "random: set scout=0"
-    )
-    if problem.model is not None and not nothing_is_random(problem):
-        raise refused
     options = {"genotype": "sequence", **tuned_options(ParetoEvolution.info.name, problem.registered)}
     search = ParetoEvolution(
         problem.env, {**options, "discount": agent.discount}, seed=agent.integer_seed("sample", 0)
     ).learn(steps, callback=_WhileCertain())
     if search.noisy:
-        raise refused
+        raise AgentError(
+            f"option scout needs certain returns, because an episode shows what it can be had for; {problem.id} is "
+            "random: set scout=0"
+        )
     episodes = search.episodes()
     return episodes, search.num_timesteps + sum(map(len, episodes))
 

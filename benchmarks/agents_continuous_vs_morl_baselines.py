@@ -32,8 +32,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from agents_quality_vs_morl_baselines import PeerPolicies, peer_env
-from agents_vs_morl_baselines import cpu
+from agents_quality_vs_morl_baselines import PeerPolicies
+from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
 from morl.agents.config import parse_assignments, tuned_options

@@ -18,14 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from agents_vs_morl_baselines import cpu
+from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
 from morl.agents.evaluation import Evaluator
@@ -70,14 +69,6 @@ def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]
     returns = evaluator.evaluate(policies, episodes, seed=7, exact=False, deterministic=True).mean
     weights = policies.preferences
     return float((returns * weights).sum(axis=1).mean()), hypervolume(returns, np.array(REF_POINTS[env]))
-
-
-def peer_env(env: str) -> Any:
-    import mo_gymnasium
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return mo_gymnasium.make(env)
 
 
 def one_by_one(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

@@ -25,7 +25,7 @@ class MorlError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For the way between processes: by the message, whatever the constructor makes it from."""
-        return _revived, (type(self), self.args)
+        return _revived, (type(self), self.args), self.__dict__
 
 
 def _revived(kind: type[MorlError], args: tuple[Any, ...]) -> MorlError:

@@ -174,5 +174,12 @@ def test_scouting_needs_certain_returns_and_an_environment_played_in_bulk() -> N
         PCN(FaultyReward(morl.make("morl/DeepSeaTreasure-v0"), 0, "zero"), seed=0, scout=10).learn(100)
 
 
+def test_scouting_calls_nothing_random_that_is_not() -> None:
+    model = morl.make("morl/DeepSeaTreasureConcave-v0").unwrapped.momdp()  # type: ignore[attr-defined]
+    morl.register_momdp("scouted/NoLimit-v0", model)
+    with pytest.raises(AgentError, match="has no time limit"):
+        PCN("scouted/NoLimit-v0", seed=0, scout=200).learn(300)
+
+
 def test_scouting_is_left_out_where_few_steps_are_asked_for() -> None:
     assert PCN("morl/DeepSeaTreasureConcave-v0", {**SMALL, "scout": 10_000}, seed=0).learn(500).num_timesteps < 1000
