@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from morl.agents.base import Array
 from morl.agents.config import option
@@ -23,6 +22,7 @@ from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
 from morl.agents.utility_agent import UtilityAgent, UtilityConfig
+from morl.compiled import jit
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -58,7 +58,7 @@ def new_table(capacity: int, width: int, k: int) -> Table:
     )
 
 
-@njit(cache=True)
+@jit
 def key_of(seen, accrued, time, resolution):  # type: ignore[no-untyped-def]
     """A 62-bit key of (observation number, rounded accrued reward, time), never 0."""
     h = np.uint64(1469598103934665603) ^ np.uint64(seen + 1)
@@ -73,7 +73,7 @@ def key_of(seen, accrued, time, resolution):  # type: ignore[no-untyped-def]
     return np.int64(h & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.int64(1)
 
 
-@njit(cache=True)
+@jit
 def find(table, key):  # type: ignore[no-untyped-def]
     """The entry of ``key``, or the empty one where it belongs."""
     mask = len(table.key) - 1
@@ -83,7 +83,7 @@ def find(table, key):  # type: ignore[no-untyped-def]
     return i
 
 
-@njit(cache=True)
+@jit
 def entry(table, used, seen, accrued, time, resolution):  # type: ignore[no-untyped-def]
     """The entry of a state, made if it is new; ``used[0]`` counts entries."""
     key = key_of(seen, accrued, time, resolution)
@@ -96,7 +96,7 @@ def entry(table, used, seen, accrued, time, resolution):  # type: ignore[no-unty
     return i
 
 
-@njit(cache=True)
+@jit
 def choose(table, i, n, epsilon, rng):  # type: ignore[no-untyped-def]
     """The least tried action with probability ε, or else the most valuable one."""
     explore = rng.random() < epsilon
@@ -112,7 +112,7 @@ def choose(table, i, n, epsilon, rng):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(cache=True)
+@jit
 def learn_backwards(table, path, length, last, n_last, ended, power):  # type: ignore[no-untyped-def]
     """Update the entries of an episode, last step first. ``path (T, 3)``: (entry, action, actions there).
 
@@ -140,7 +140,7 @@ def learn_backwards(table, path, length, last, n_last, ended, power):  # type: i
             target = max(target, table.value[i, b])
 
 
-@njit(cache=True)
+@jit
 def run(  # type: ignore[no-untyped-def]
     world, table, used, path, cursor, accrued, factor, steps, epsilon, gamma, power, resolution, timed, limited, rng
 ):
@@ -181,7 +181,7 @@ def run(  # type: ignore[no-untyped-def]
     return steps
 
 
-@njit(cache=True)
+@jit
 def rehash(old, new):  # type: ignore[no-untyped-def]
     """Copy all entries into a larger table; returns the new place of each."""
     place = np.full(len(old.key), -1, dtype=np.int64)
@@ -345,7 +345,7 @@ class AccruedTable(PolicySet):
         )
 
 
-@njit(cache=True)
+@jit
 def greedy(table, states, accrued, time, n_actions, resolution):  # type: ignore[no-untyped-def]
     """Greedy actions ``(n,)`` among tried ones."""
     out = np.zeros(len(states), dtype=np.int64)

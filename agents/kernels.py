@@ -6,10 +6,13 @@ vector instructions; what is not a number stays so.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+import functools
 
-compiled = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+import numpy as np
+
+from morl.compiled import jit
+
+compiled = functools.partial(jit, fastmath=frozenset({"reassoc", "contract", "nsz", "arcp"}))
 F = np.float32
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
 from morl.agents.base import Array
 from morl.agents.config import option
@@ -24,6 +23,7 @@ from morl.agents.info import AlgoInfo
 from morl.agents.policies import PolicySet, TablePolicies
 from morl.agents.preferences import simplex_grid, to_raw
 from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
+from morl.compiled import jit
 from morl.spec import FloatArray, check_weights
 
 
@@ -38,7 +38,7 @@ class MultiWeightQConfig(TabularConfig):
     epsilon_end: float = option(0.2, "the same when exploration has come down", low=0.0, high=1.0)
 
 
-@njit(cache=True)
+@jit
 def best_action(q, w, n_actions):  # type: ignore[no-untyped-def]
     """Action with the largest ``w · q[a]``; ``q`` is ``(A, K)``."""
     best, value = 0, -np.inf
@@ -51,7 +51,7 @@ def best_action(q, w, n_actions):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(cache=True)
+@jit
 def choose(q, visits, weights, n_actions, state, which, epsilon, rng):  # type: ignore[no-untyped-def]
     """ε-greedy for weight number ``which``; exploration takes the least tried action."""
     n = n_actions[state]
@@ -68,7 +68,7 @@ def choose(q, visits, weights, n_actions, state, which, epsilon, rng):  # type: 
     return best_action(q[which, state], weights[which], n)
 
 
-@njit(cache=True)
+@jit
 def update(q, visits, weights, n_actions, s, a, r, s2, terminated, gamma, power):  # type: ignore[no-untyped-def]
     """Update every weight's table by one transition."""
     visits[s, a] += 1
@@ -84,7 +84,7 @@ def update(q, visits, weights, n_actions, s, a, r, s2, terminated, gamma, power)
                 q[i, s, a, j] += step * (r[j] + gamma * q[i, s2, b, j] - q[i, s, a, j])
 
 
-@njit(cache=True)
+@jit
 def run(world, q, visits, weights, n_actions, steps, epsilon, gamma, power, cursor, rng):  # type: ignore[no-untyped-def]
     """``steps`` steps in the compiled model. ``cursor`` holds (state or −1, time, weight number)."""
     for _ in range(steps):

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
 from morl.agents import pareto_sets
 from morl.agents.base import Array
@@ -38,6 +37,7 @@ from morl.agents.pareto_sets import (
 from morl.agents.plan_policies import PlanPolicies
 from morl.agents.policies import PolicySet
 from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
+from morl.compiled import inlined, jit
 from morl.spec import AgentError, FloatArray
 
 
@@ -55,7 +55,7 @@ class ParetoQConfig(TabularConfig):
     max_sweeps: int = option(400, "backups of all states at most", low=1)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def look_ahead(counts, sets, s, a, w, gamma):  # type: ignore[no-untyped-def]
     """The most that ``w`` can hope for from ``a`` in ``s``; infinite where it was never tried."""
     visits = counts.visits[s, a]
@@ -80,7 +80,7 @@ def look_ahead(counts, sets, s, a, w, gamma):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, inline="always")
+@inlined
 def choose(counts, sets, s, w, epsilon, gamma, rng):  # type: ignore[no-untyped-def]
     """The least tried action with probability ε, or else the best for the episode's weight ``w``."""
     explore = rng.random() < epsilon
@@ -96,14 +96,14 @@ def choose(counts, sets, s, w, epsilon, gamma, rng):  # type: ignore[no-untyped-
     return best
 
 
-@njit(cache=True, inline="always")
+@inlined
 def draw_weight(w, scale, rng):  # type: ignore[no-untyped-def]
     """A weight drawn uniformly from the simplex of normalised objectives, into ``w``."""
     for i in range(len(w)):
         w[i] = -np.log(1.0 - rng.random()) / scale[i]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def observe(counts, changed, backed, s, a, r, s2):  # type: ignore[no-untyped-def]
     """Count a transition. 0: nothing new, 1: V(s) is out of date, 2: (s, a) is random, 3: too many successors.
 
@@ -121,7 +121,7 @@ def observe(counts, changed, backed, s, a, r, s2):  # type: ignore[no-untyped-de
     return 1 if not same or (s2 != ENDED and changed[s2] > backed[s]) else 0
 
 
-@njit(cache=True)
+@jit
 def back_up_path(counts, sets, plans, changed, backed, path, length, gamma, scale):  # type: ignore[no-untyped-def]
     """Back up the states of an episode from its last to its first. ``path (T, 2)`` holds (state, out of date).
 
@@ -140,7 +140,7 @@ def back_up_path(counts, sets, plans, changed, backed, path, length, gamma, scal
             news = False
 
 
-@njit(cache=True)
+@jit
 def run(  # type: ignore[no-untyped-def]
     world, counts, sets, plans, changed, backed, path, cursor, w, steps, epsilon, gamma, scale, rng
 ):

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from morl.compiled import inlined, jit
 from morl.spec import AgentError, FloatArray, IntArray
 
 ENDED = -2
@@ -93,7 +93,7 @@ def grow(plans: Plans) -> Plans:
     return bigger
 
 
-@njit(cache=True, inline="always")
+@inlined
 def count(counts, s, a, r, s2):  # type: ignore[no-untyped-def]
     """Count one transition; ``s2`` is :data:`ENDED` at an end. False where (s, a) has too many successors."""
     for j in range(counts.successor.shape[2]):
@@ -108,7 +108,7 @@ def count(counts, s, a, r, s2):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@jit
 def nondominated(values, n, slack):  # type: ignore[no-untyped-def]
     """Rows (of the first n) that no other reaches up to ``slack (K,)``; of equal rows one is kept.
 
@@ -141,7 +141,7 @@ def nondominated(values, n, slack):  # type: ignore[no-untyped-def]
     return kept[:m]
 
 
-@njit(cache=True)
+@jit
 def spread(values, rows, limit, scale):  # type: ignore[no-untyped-def]
     """At most ``limit`` of ``rows``: the best in each objective, then always the one farthest from those chosen."""
     n, k = len(rows), values.shape[1]
@@ -174,7 +174,7 @@ def spread(values, rows, limit, scale):  # type: ignore[no-untyped-def]
     return kept[:m]
 
 
-@njit(cache=True)
+@jit
 def gather(values, picks, rows):  # type: ignore[no-untyped-def]
     """The given rows of both tables (a loop: fancy indexing takes seconds to compile)."""
     some, chosen = np.empty((len(rows), values.shape[1])), np.empty((len(rows), picks.shape[1]), dtype=np.int64)
@@ -186,7 +186,7 @@ def gather(values, picks, rows):  # type: ignore[no-untyped-def]
     return some, chosen
 
 
-@njit(cache=True)
+@jit
 def action_set(counts, sets, s, a, gamma, scale, tolerance):  # type: ignore[no-untyped-def]
     """Vectors achievable by ``a`` in ``s`` and the vector chosen at each successor: ``(n, K)``, ``(n, B)``."""
     limit, k = sets.value.shape[1], sets.value.shape[2]
@@ -227,7 +227,7 @@ def action_set(counts, sets, s, a, gamma, scale, tolerance):  # type: ignore[no-
     return values, picks
 
 
-@njit(cache=True)
+@jit
 def backup(counts, sets, plans, s, gamma, scale, tolerance):  # type: ignore[no-untyped-def]
     """Recompute V(s). Returns (changed, how far it moved); −1 for the second where ``plans`` is full.
 
@@ -257,7 +257,7 @@ def backup(counts, sets, plans, s, gamma, scale, tolerance):  # type: ignore[no-
     return _store(counts, sets, plans, s, pool, picks, rows, sizes, scale)
 
 
-@njit(cache=True)
+@jit
 def _store(counts, sets, plans, s, pool, picks, rows, sizes, scale):  # type: ignore[no-untyped-def]
     """Write the chosen vectors as V(s); a vector that was there already keeps its node."""
     k, branches = pool.shape[1], picks.shape[1]
@@ -302,7 +302,7 @@ def _store(counts, sets, plans, s, pool, picks, rows, sizes, scale):  # type: ig
     return changed, moved
 
 
-@njit(cache=True)
+@jit
 def sweep(counts, sets, plans, order, gamma, scale, tolerance):  # type: ignore[no-untyped-def]
     """Back up every state of ``order`` once. Returns the largest move, or −1 where ``plans`` is full."""
     largest = 0.0

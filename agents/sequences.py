@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morl.agents.problem import Problem
+from morl.compiled import jit
 from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
 from morl.envs.tables import tables_of
-from morl.exact.compiled import jit
 from morl.momdp import MOMDP
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray

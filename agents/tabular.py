@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 
 from morl.agents.base import Agent
 from morl.agents.collector import Collector
 from morl.agents.config import Annealed, option
 from morl.agents.observations import StateIndex
 from morl.agents.problem import Problem
+from morl.compiled import inlined, jit
 from morl.spec import AgentError, FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ class World(NamedTuple):
     horizon: int
 
 
-@njit(cache=True, inline="always")
+@inlined
 def draw(cumulative, first, last, u):  # type: ignore[no-untyped-def]
     """The first position in ``first … last − 1`` whose cumulative probability exceeds ``u``."""
     i = first
@@ -55,13 +55,13 @@ def draw(cumulative, first, last, u):  # type: ignore[no-untyped-def]
     return i
 
 
-@njit(cache=True)
+@jit
 def begin(world, rng):  # type: ignore[no-untyped-def]
     """A start state."""
     return world.start_state[draw(world.start_cumulative, 0, len(world.start_state), rng.random())]
 
 
-@njit(cache=True)
+@jit
 def outcome(world, state, action, rng):  # type: ignore[no-untyped-def]
     """The number of the outcome that follows ``action`` in ``state``."""
     row = world.row_ptr[state] + action

@@ -16,10 +16,10 @@ from ccs_oracles import hull_loss, random_model
 from scipy import sparse
 from scipy.spatial import ConvexHull
 
+from morl.compiled import enabled
 from morl.exact import ccs as ccs_module
 from morl.exact import convex_coverage_set, evaluate, kernels_numpy, solve_weight
 from morl.exact.certificate import certified_epsilon, check
-from morl.exact.compiled import cache_directory, enabled
 from morl.exact.double_description import Cone, corner_weights
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
@@ -77,7 +77,7 @@ def plain(code: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         cwd=here,
-        env={**os.environ, "PYTHONPATH": str(here), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]), **environment},
         timeout=120,
         check=False,
     )
@@ -89,7 +89,7 @@ _CODE = """
 import json, numpy as np
 from ccs_oracles import random_model
 from morl.exact import convex_coverage_set
-from morl.exact.compiled import enabled, cache_directory
+from morl.compiled import enabled, cache_directory
 out = []
 cases = [(1, {}), (2, {"terminals": 2}), (3, {}), (2, {"discount": 0.999}), (2, {"horizon": 4})]
 cases.append((2, {"terminals": 1, "discount": 1.0}))
@@ -112,30 +112,6 @@ def test_without_a_compiler_the_answers_are_the_same() -> None:
         assert hull_loss(a, b) <= 1e-8 * max(1.0, np.abs(a).max())
         assert hull_loss(b, a) <= 1e-8 * max(1.0, np.abs(a).max())
         assert e <= 1e-7 * max(1.0, np.abs(a).max())
-
-
-@compiled
-@pytest.mark.slow
-def test_a_missing_home_directory_is_no_obstacle(tmp_path: Path) -> None:
-    code = "from morl.exact.compiled import cache_directory; print(cache_directory())"
-    at_home = plain(code, HOME=str(tmp_path), XDG_CACHE_HOME="", NUMBA_CACHE_DIR="").strip()
-    assert Path(at_home) == tmp_path / ".cache" / "morl" / "compiled"
-    elsewhere = plain(code, HOME="/proc/nowhere", XDG_CACHE_HOME="", TMPDIR=str(tmp_path), NUMBA_CACHE_DIR="").strip()
-    assert Path(elsewhere).parent == tmp_path
-    work = "import numpy as np; from ccs_oracles import random_model; from morl.exact import solve_weight; "
-    work += "print(solve_weight(random_model(np.random.default_rng(0), 4, 2, 2), [1, 1]).error < 1e-6)"
-    assert plain(work, HOME="/proc/nowhere", XDG_CACHE_HOME="/proc", TMPDIR=str(tmp_path)).strip() == "True"
-
-
-def test_a_cache_that_others_may_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "morl" / "compiled"
-    folder.mkdir(parents=True)
-    folder.chmod(0o777)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    assert cache_directory.__wrapped__() != folder
-    folder.chmod(0o700)
-    assert cache_directory.__wrapped__() == folder
 
 
 # ---- out of time --------------------------------------------------------------------------------------------

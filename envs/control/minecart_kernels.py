@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from morl.exact.compiled import jit
+from morl.compiled import jit
 from morl.spec import BoolArray, FloatArray, IntArray
 
 MINE, LEFT, RIGHT, ACCELERATE, BRAKE, NOTHING = range(6)

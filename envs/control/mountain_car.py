@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from morl.compiled import jit
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.control.mountain_car_render import draw_mountain_car
-from morl.exact.compiled import jit
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec, Objective, UnknownNameError
 
 POSITIONS = (-1.2, 0.6)

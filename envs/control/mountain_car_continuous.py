@@ -11,10 +11,10 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from morl.compiled import jit
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.control.mountain_car import POSITIONS, TOP_SPEED, start_positions
 from morl.envs.control.mountain_car_render import draw_mountain_car
-from morl.exact.compiled import jit
 from morl.spec import BoolArray, FloatArray, MOSpec, Objective
 
 GOAL = 0.45

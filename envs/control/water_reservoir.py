@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from morl.compiled import jit
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.control.water_reservoir_render import draw_water_reservoir
-from morl.exact.compiled import jit
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
 FLOOD_UPSTREAM = 50.0  # level above which the shore floods

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from morl.exact.compiled import jit
+from morl.compiled import jit
 from morl.spec import EnvError, FloatArray, IntArray
 
 COULOMB = 14.3996  # e²/(4πε₀) in eV Å

@@ -1,6 +1,6 @@
 """The car, the car ahead, the sensors and the rewards of Driving, one step of 0.1 s.
 
-Every function works on arrays ``(n,)`` and, compiled, on single numbers (see :mod:`morl.envs.science._kernels`). A
+Every function works on arrays ``(n,)`` and, compiled, on single numbers (see :mod:`morl.compiled`). A
 state is a row of :data:`FIELDS`. Units: metres, seconds, radians, newtons.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.science._kernels import kernel, select, shared
+from morl.compiled import jit, select, shared
 from morl.spec import FloatArray
 
 FIELDS = (
@@ -188,7 +188,7 @@ def advance(x: Any, u: Any, uniform: Any, normal: Any, settings: Any, out: Any, 
     return rewards(x, out, accel, reward)
 
 
-@kernel
+@jit
 def advance_rows(x: Any, u: Any, uniform: Any, normal: Any, settings: Any, out: Any, reward: Any, event: Any) -> None:
     """:func:`advance` compiled, over the rows of ``(n, …)`` arrays."""
     for i in range(x.shape[0]):

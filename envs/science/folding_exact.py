@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from morl.compiled import jit
 from morl.envs.science.folding import MOVES, folding_spec, parse_sequence
-from morl.exact.compiled import jit
 from morl.momdp import MOMDP
 from morl.pareto import Front
 from morl.pareto.convexity import supported_mask

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.exact.compiled import jit
+from morl.compiled import jit
 
 LEFT, FORWARD, RIGHT, UP, DOWN = range(5)
 Array = np.ndarray[Any, Any]

@@ -17,7 +17,7 @@ and fall 25 to 53 % short of that regression for every genotype, where the mean 
 Assumptions: enzyme turnover with a half-life of 104 h and an induction constant of 10 mg/L; the maximal induction 1.76
 is calibrated so that the net maintenance dose at 15 mg/L rises by 1.42, the enzyme-inducer effect of IWPC 2009.
 
-Functions work on numbers and, fields first, on arrays (see :mod:`morl.envs.science._kernels`).
+Functions work on numbers and, fields first, on arrays (see :mod:`morl.compiled`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.science._kernels import kernel, select, shared
+from morl.compiled import jit, select, shared
 from morl.spec import EnvError, FloatArray
 
 FIELDS = (
@@ -118,7 +118,7 @@ def live_one_day(x: Any, dose: Any, y: Any, k: Any, out: Any) -> None:
         out[2] = out[2] + (0.007 * 2.0 ** (inr - 2.5) + np.maximum(0.0, (c_p - 20.0) / 10.0)) / STEPS
 
 
-@kernel
+@jit
 def live_rows(x: Any, dose: Any, moved: Any, out: Any) -> None:
     """:func:`live_one_day` compiled, over rows: ``moved`` ``(n, 11)`` and ``out`` ``(n, 3)`` are written."""
     y, k = np.empty(2 * MOVING), np.empty(4 * MOVING)

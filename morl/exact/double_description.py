@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.exact.compiled import jit
+from morl.compiled import jit
 from morl.spec import FloatArray, FrontError, IntArray
 
 TOLERANCE = 1e-11

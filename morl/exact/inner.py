@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.exact.compiled import enabled
+from morl.compiled import enabled
 from morl.exact.prepared import Prepared, prepare
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, ModelError, SpecError, check_vector

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from morl.exact.compiled import jit
+from morl.compiled import jit
 from morl.exact.krylov import Krylov
 from morl.exact.vectors import (
     add_scaled,

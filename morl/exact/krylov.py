@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.exact.compiled import jit
+from morl.compiled import REASSOCIATE, jit
 from morl.exact.vectors import add_scaled, load, store, subtract
 
 _PATIENCE = 60
@@ -114,8 +114,8 @@ def _advance(x, r, p_hat, s_hat, t, shadow, alpha, omega):  # type: ignore[no-un
     return rho, square, most
 
 
-dot = jit(_dot, reassociate=True)
-advance = jit(_advance, reassociate=True)
+dot = jit(_dot, fastmath=REASSOCIATE)
+advance = jit(_advance, fastmath=REASSOCIATE)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from morl.exact.compiled import enabled, jit
+from morl.compiled import enabled, jit
 from morl.exact.graph import end_components, reachable_states
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
