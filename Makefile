@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check lint types layers doctest notebooks slow format clean
+.PHONY: demo test check lint types layers doctest notebooks slow portable other-arithmetic format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,7 +19,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow and not peers" --ignore=tests/test_notebooks.py -n 2 --dist worksteal
 
-check: lint types layers doctest notebooks slow
+check: lint types layers doctest notebooks slow other-arithmetic
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -39,6 +39,14 @@ notebooks: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow and not peers" -n 2 --dist worksteal
+
+# As other machines would: other processors, threads, compilers and seeds; about an hour on two cores.
+portable: $(STAMP)
+	$(BIN)/python tools/portable.py
+
+# What CI takes from it: the tests of agents under other arithmetic and with other seeds.
+other-arithmetic: $(STAMP)
+	$(BIN)/python tools/portable.py --only default seed+1 -- $(wildcard tests/test_agents_*.py)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

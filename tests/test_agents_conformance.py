@@ -88,14 +88,15 @@ class Forgetful(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
 
 
 class Unseeded(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
-    """Draws from a generator that nobody seeded."""
+    """Begins with values from a generator that nobody seeded: what it learns later cannot hide them all."""
 
     info = AlgoInfo("Unseeded", "x", ("SER",), "x", ("discrete",), ("discrete",), "x", "x")
 
-    def rng(self, purpose: str, *index: int) -> Any:
+    def _setup(self) -> None:
         import numpy as np
 
-        return np.random.default_rng()
+        super()._setup()
+        self.q += np.random.default_rng().normal(size=self.q.shape)
 
 
 class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]

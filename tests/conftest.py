@@ -1,0 +1,61 @@
+"""Seeds of the tests can be shifted: ``MORL_TEST_SEED_SHIFT=3 pytest``.
+
+A test of something random must hold for other seeds than its own. With a shift, every generator that a test makes
+from an integer, every agent and every environment that is seeded begins elsewhere; ``tools/portable.py`` runs the
+suite under several. What a seed *defines* (a published instance, a corpus) is left alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SHIFT = int(os.environ.get("MORL_TEST_SEED_SHIFT", "0"))
+_HERE = str(Path(__file__).resolve().parent)
+
+
+if SHIFT:  # environments and agents, here and in the processes that tests start
+    _folder = os.path.join(_HERE, "shifted")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_folder, os.environ.get("PYTHONPATH", "")]))
+    sys.path.insert(0, _folder)
+    loaded = getattr(sys.modules.get("sitecustomize"), "__file__", None) or ""
+    if not loaded.startswith(_folder):  # a process started by another test process has it already
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
+
+
+def _is_integer(seed: Any) -> bool:
+    return isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+
+
+def _shifted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with another seed where a test calls it with an integer."""
+
+    def call(seed: Any = None) -> Any:
+        asked_by = sys._getframe(1).f_code.co_filename
+        return function(seed + SHIFT if _is_integer(seed) and asked_by.startswith(_HERE) else seed)
+
+    return call
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shifted_seeds() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if SHIFT:
+            import torch
+
+            patch.setattr(np.random, "default_rng", _shifted(np.random.default_rng))
+            patch.setattr(torch, "manual_seed", _shifted(torch.manual_seed))
+        yield
+
+
+def pytest_report_header() -> str | None:
+    """Say that the seeds are not the usual ones."""
+    return f"every seed of the tests is shifted by {SHIFT}" if SHIFT else None
