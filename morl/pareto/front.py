@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from morl.pareto.arrays import as_numbers
 from morl.spec import (
     BoolArray,
     FloatArray,
@@ -379,10 +380,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _points(points: ArrayLike, k: int | None) -> FloatArray:
-    try:
-        values = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise FrontError("points are not a table of numbers; expected shape (n, K)") from None
+    values = as_numbers(points).copy()
     if values.size == 0:
         if values.ndim == 2 and values.shape[1]:
             return values
