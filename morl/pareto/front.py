@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ class Front:
         discount: the γ under which the points are returns; 1 is undiscounted; ``None`` is unknown.
         policies: what is behind each point: a policy, a mixture, an action sequence, a preference. Not saved.
         weights: ``(n, K)`` simplex weight, preference or command that produced each point.
-        supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points.
+        supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points; for sampled
+            averages false only where a mixture beats the point beyond noise.
         covariance: ``(n, K, K)`` covariance of the *mean*, where points are sampled averages.
         episodes: ``(n,)`` episodes behind each average; 0 means computed exactly.
         epsilon: certified additive error: every achievable vector has a point (or, for convex sets, a mixture
@@ -175,7 +177,27 @@ class Front:
     @property
     def best_known(self) -> bool:
         """True where the provenance says that better points may exist: the front is a record, not the truth."""
-        return any("best known" in str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
+        return self.role != "truth"
+
+    @property
+    def role(self) -> str:
+        """What to call the front where others are measured against it: truth, best known, union or reference.
+
+        "union" and "best known" are what the provenance says; a front that was learned or sampled is a mere
+        "reference". Anything else is taken for the truth: points that were computed, published or given as such.
+
+        >>> Front([[1, 2]], provenance={"status": "best known, not proved optimal"}).role
+        'best known'
+        """
+        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
+        for word in ("best known", "union"):
+            if word in said:
+                return word
+        if self.complete:
+            return "truth"
+        sampled = self.episodes is not None and bool((self.episodes > 0).any())
+        learned = {"seed", "steps"} <= self.provenance.keys() and bool(self.provenance["steps"])
+        return "reference" if sampled or learned else "truth"
 
     # ---- deriving --------------------------------------------------------------------------------------
 
@@ -206,10 +228,26 @@ class Front:
         return self.subset(nondominated_mask(self.points))
 
     def classified(self) -> Front:
-        """The same points with :attr:`supported` filled: which of them some linear weight finds among all."""
-        from morl.pareto.convexity import supported_mask
+        """The same points with :attr:`supported` filled: which of them some linear weight may find among all.
 
-        return self.replace(supported=supported_mask(self.points))
+        Where points are sampled averages, only those are marked false that a mixture beats by more than their
+        confidence intervals, see :func:`morl.pareto.kinds.supported_by_intervals`; :attr:`kinds` says which of
+        the others are supported as measured and which lie within noise.
+        """
+        from morl.pareto.kinds import supported_by_intervals
+
+        return self.replace(supported=supported_by_intervals(self))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """For each point "supported", "non-convex", "dominated" or "within noise"; computed once.
+
+        >>> Front([[0, 4], [1, 1], [4, 0], [0, 0]]).kinds
+        ('supported', 'non-convex', 'supported', 'dominated')
+        """
+        from morl.pareto.kinds import kinds_of
+
+        return kinds_of(self)
 
     def with_spec(self, spec: MOSpec) -> Front:
         """The same points under a problem's objectives, reference point and scale, where the front has none."""

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from morl.pareto.kinds import DOMINATED, NON_CONVEX, SUPPORTED, WITHIN_NOISE
 from morl.pareto.plot_style import Series, legend_handles, light_grid, limits, marker_style, readable_ticks
 
 _MOST_STEMS = 40
 _DASHES = (3.5, 1.8)
-_DASHES_WIDE = (3.5 * 1.1 / 2.6, 1.8 * 1.1 / 2.6)
-"""Dashes are measured in line widths: these two have the same length on paper, so that they lie on each other."""
+_DOTS = (1.0, 1.4)
+_NARROW = 1.1 / 2.6
+"""Dashes are measured in line widths: on the reference's wide lines they are shortened to lie on the narrow ones."""
 
 
 def draw_space(ax: Any, series: list[Series]) -> None:
@@ -92,9 +94,12 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
     where = np.arange(k)
     for s in series:
         if k == 1:  # no second axis to draw a line to
-            ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, True))
+            ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, SUPPORTED))
         alpha = float(np.clip(12.0 / max(len(s.front), 1), 0.25, 0.9))
-        for point, found in zip(s.front.points[s.best], s.supported[s.best], strict=True):
+        dashes = {NON_CONVEX: _DASHES, WITHIN_NOISE: _DOTS}
+        for point, kind in zip(s.front.points, s.front.kinds, strict=True):
+            if kind == DOMINATED:
+                continue
             unit = (point - low) / span
             ax.plot(
                 where,
@@ -102,7 +107,9 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
                 color=s.colour,
                 linewidth=2.6 if s.is_truth else 1.1,
                 alpha=0.28 * alpha / 0.9 if s.is_truth else alpha,
-                linestyle="-" if found else (0, _DASHES_WIDE if s.is_truth else _DASHES),
+                linestyle=(0, tuple(x * _NARROW for x in dashes[kind]) if s.is_truth else dashes[kind])
+                if kind in dashes
+                else "-",
                 solid_capstyle="round",
                 zorder=s.zorder,
             )
@@ -129,8 +136,9 @@ def _legend_of_lines(ax: Any, series: list[Series]) -> None:
         )
         for s in series
     ]
-    if any(s.dents for s in series):
-        handles.append(Line2D([], [], color="#6b6b6b", linewidth=1.2, linestyle=(0, _DASHES), label="non-convex"))
+    for kind, pattern in ((NON_CONVEX, _DASHES), (WITHIN_NOISE, _DOTS)):
+        if any(s.has(kind) for s in series):
+            handles.append(Line2D([], [], color="#6b6b6b", linewidth=1.2, linestyle=(0, pattern), label=kind))
     if len(handles) > 1:
         ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.09), ncols=4, borderaxespad=0.0)
 
