@@ -103,6 +103,11 @@ class Comparison:
     scale: tuple[FloatArray, FloatArray]
     scale_source: str
     other_class: tuple[str, ...] = ()
+    signs: tuple[float, ...] = ()
+
+    def _shown(self, returns: FloatArray) -> FloatArray:
+        """Returns as people read them; costs of minimised objectives are positive."""
+        return returns * np.array(self.signs) + 0.0 if self.signs else returns
 
     @property
     def alone(self) -> bool:
@@ -175,7 +180,7 @@ class Comparison:
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers, one line each."""
         gamma = "unknown discount" if self.discount is None else f"γ = {self.discount:g}"
-        ref = "none" if self.ref_point is None else "(" + ", ".join(f"{x:g}" for x in self.ref_point) + ")"
+        ref = "none" if self.ref_point is None else "(" + ", ".join(f"{x:g}" for x in self._shown(self.ref_point)) + ")"
         reached = "" if self.alone else f"supported and non-convex: points of the {self.truth.name} reached; "
         lines = [
             f"{' / '.join(self.objectives)}; {gamma}; reference point {ref}",
@@ -196,11 +201,17 @@ class Comparison:
         """A line for each front that claims more than the truth allows."""
         return [
             f"(!) {row.name}: {len(row.above)} point{'s' * (len(row.above) != 1)} above the {self.truth.name} by more "
-            f"than the confidence interval (first: {_numbers(row.above[0].point)}, by {row.above[0].amount:.2g} of "
-            "the range)"
+            f"than the confidence interval (first: {_numbers(self._shown(row.above[0].point))}, by "
+            f"{row.above[0].amount:.2g} of the range)"
             for row in self.fronts
             if row.above
         ]
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        data = row.to_dict()
+        for excess in data["above"]:
+            excess["point"] = self._shown(np.array(excess["point"])).tolist()
+        return data
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description; the row of what was compared with is the ``reference``, and its kind says what."""
@@ -208,13 +219,13 @@ class Comparison:
         return {
             "objectives": list(self.objectives),
             "discount": self.discount,
-            "ref_point": None if self.ref_point is None else self.ref_point.tolist(),
-            "scale": [x.tolist() for x in self.scale],
+            "ref_point": None if self.ref_point is None else self._shown(self.ref_point).tolist(),
+            "scale": [self._shown(x).tolist() for x in self.scale],
             "scale_source": self.scale_source,
             "reference": None if self.alone else reference,
             **({"truth": self.truth.to_dict()} if self.truth.name == "truth" else {}),
             "other_policy_class": list(self.other_class),
-            "fronts": [row.to_dict() for row in self.fronts],
+            "fronts": [self._row(row) for row in self.fronts],
         }
 
 
@@ -272,7 +283,17 @@ def compare(
         rows = [replace(rows[0], **nothing, found_supported=rows[0].supported, found_non_convex=rows[0].non_convex)]
     rows = [replace(row, hypervolume_ratio=math.nan) if row.name in other else row for row in rows]
     own = measure(truth, truth.role, exact=True)
-    result = Comparison(own, tuple(rows), truth.names, truth.discount, ref, (low, high), source, tuple(other))
+    result = Comparison(
+        own,
+        tuple(rows),
+        truth.names,
+        truth.discount,
+        ref,
+        (low, high),
+        source,
+        tuple(other),
+        tuple(o.sign for o in truth.objectives),
+    )
     if above == "error" and any(row.above for row in rows):
         raise FrontError("; ".join(result._impossible()) + "; check discount and evaluation, or pass above='flag'")
     return result
@@ -375,6 +396,12 @@ def _check_comparable(truth: Front, front: Front, label: str) -> None:
         if sorted(front.names) == sorted(truth.names):
             raise FrontError(f"{label} orders its objectives as {front.names}; the truth as {truth.names}; reorder one")
         warnings.warn(f"{label} names its objectives {front.names}, the truth {truth.names}", stacklevel=3)
+    mixed = [n for n, a, b in zip(truth.names, truth.objectives, front.objectives, strict=True) if a.sign != b.sign]
+    if mixed:
+        raise FrontError(
+            f"{mixed[0]!r} is minimised in one of {label} and the {truth.role}, maximised in the other; mark it in "
+            "both (minimise=True, or a CSV column 'NAME (minimise)')"
+        )
     if truth.discount is None or front.discount is None:
         if truth.discount is not front.discount:
             warnings.warn(

@@ -11,7 +11,7 @@ import numpy as np
 
 from morl.pareto.front import Front
 from morl.pareto.kinds import DOMINATED, KINDS, NON_CONVEX, SUPPORTED, WITHIN_NOISE
-from morl.spec import BoolArray, FloatArray, FrontError
+from morl.spec import BoolArray, FloatArray, FrontError, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,11 @@ class Series:
         for kind in KINDS:
             chosen = self.of_kind(kind)
             if chosen.any():
-                yield self.front.points[chosen], marker_style(self, kind)
+                yield self.shown(self.front.points[chosen]), marker_style(self, kind)
+
+    def shown(self, returns: FloatArray) -> FloatArray:
+        """Returns ``(..., K)`` as the axes count them: costs of minimised objectives positive."""
+        return shown(returns, self.front.objectives)
 
     def has(self, kind: str) -> bool:
         """True where some point is of that kind."""
@@ -222,7 +226,7 @@ def _marker(shape: str, edge: str, face: str, size: float, label: str) -> Any:
 
 
 def limits(series: list[Series], objective: int, margin: float = 0.06, spread: float = 0.0) -> tuple[float, float]:
-    """Axis limits that hold every point of one objective, and ``spread`` standard deviations of it, with some air."""
+    """Limits, in returns, that hold every point of one objective, and ``spread`` standard deviations, with some air."""
     ends = []
     for s in series:
         values = s.front.points[:, objective]
@@ -237,6 +241,13 @@ def limits(series: list[Series], objective: int, margin: float = 0.06, spread: f
     low, high = float(every.min()), float(every.max())
     pad = margin * (high - low) if high > low else margin * max(abs(high), 1.0)
     return low - pad, high + pad
+
+
+def axis_limits(series: list[Series], objective: int, margin: float = 0.06) -> tuple[float, float]:
+    """The same limits as the axis counts: positive costs, ascending, for a minimised objective."""
+    sign = series[0].front.objectives[objective].sign
+    low, high = sorted(sign * x + 0.0 for x in limits(series, objective, margin))
+    return low, high
 
 
 def readable_ticks(axis: Any, series: list[Series], objective: int) -> None:
