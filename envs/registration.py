@@ -88,7 +88,8 @@ def register(
     """Class decorator: register an environment with a vector reward, and check it there and then.
 
     The class returns a minimised objective (``Objective("cost", minimise=True)``) as a positive cost; the decorator
-    makes its ``step`` negate it, so that wrappers, agents and solvers see rewards to maximise.
+    makes its ``step`` negate it, so that wrappers, agents and solvers see rewards to maximise. Points that its
+    ``pareto_front`` returns as an array are its own numbers too; a ``Front`` or ``MOMDP`` of its is maximised.
 
     Args:
         id: the Gymnasium id, ``namespace/Name-v0``.
