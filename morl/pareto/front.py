@@ -234,9 +234,14 @@ class Front:
         confidence intervals, see :func:`morl.pareto.kinds.supported_by_intervals`; :attr:`kinds` says which of
         the others are supported as measured and which lie within noise.
         """
+        return self.replace(supported=self.found_by_weights)
+
+    @cached_property
+    def found_by_weights(self) -> BoolArray:
+        """What :attr:`supported` is where it is worked out from the points themselves, ``(n,)``; computed once."""
         from morl.pareto.kinds import supported_by_intervals
 
-        return self.replace(supported=supported_by_intervals(self))
+        return np.asarray(_frozen(supported_by_intervals(self)))
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def kinds_of(front: Front) -> tuple[str, ...]:
         return ()
     values, noise = front.points, half_widths(front, CONFIDENCE, simultaneous=True)
     noisy = bool(noise.any())
-    supported = supported_by_intervals(front) if front.supported is None else front.supported
+    supported = front.found_by_weights if front.supported is None else front.supported
     behind = ~np.asarray(moocore.is_nondominated(values, maximise=True, keep_weakly=True), dtype=bool)
     if not noisy:
         kinds = np.where(behind, DOMINATED, np.where(supported, SUPPORTED, NON_CONVEX))

@@ -110,6 +110,8 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
     for name, front in given:
         if front.k != first.k:
             raise FrontError(f"{name!r} has {front.k} objectives, {given[0][0]!r} has {first.k}; draw them apart")
+        if [o.sign for o in front.objectives] != [o.sign for o in first.objectives]:
+            raise FrontError(f"{name!r} and {given[0][0]!r} do not minimise the same objectives; mark them in both")
         is_truth = truth is not None and not series
         number = len(series) - (truth is not None)
         series.append(

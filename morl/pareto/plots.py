@@ -150,23 +150,10 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
         for points, look in s.groups():
             ax.scatter(*points.T, **look, zorder=s.zorder + 0.1)
     if corner is not None and near:
-        ax.plot(
-            *series[0].shown(corner),
-            marker="+",
-            color="#6b6b6b",
-            markersize=7,
-            markeredgewidth=1.1,
-            zorder=2,
-            clip_on=False,
-        )
-        ax.annotate(
-            "ref.",
-            tuple(series[0].shown(corner)),
-            xytext=(5, 4),
-            textcoords="offset points",
-            fontsize=7.5,
-            color="#6b6b6b",
-        )
+        x, y = series[0].shown(corner)
+        ax.plot(x, y, marker="+", color="#6b6b6b", markersize=7, markeredgewidth=1.1, zorder=2, clip_on=False)
+        above = -10 if series[0].front.objectives[1].minimise else 4  # inside the axes
+        ax.annotate("ref.", (x, y), xytext=(5, above), textcoords="offset points", fontsize=7.5, color="#6b6b6b")
     ends = series[0].shown(np.array([low, [x1, y1]]))
     ax.set_xlim(*sorted(ends[:, 0]))
     ax.set_ylim(*sorted(ends[:, 1]))

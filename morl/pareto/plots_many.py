@@ -115,18 +115,9 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
             )
     for j in range(k):
         ax.axvline(j, color="#6b6b6b", linewidth=0.8, zorder=1)
-        sign = first.objectives[j].sign
-        ax.annotate(
-            _number(sign * ranges[j, 1] + 0.0),
-            (j, 1.0),
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
-        ax.annotate(
-            _number(sign * low[j] + 0.0), (j, 0.0), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8
-        )
+        worst, best = (_number(first.objectives[j].sign * x + 0.0) for x in (low[j], ranges[j, 1]))
+        ax.annotate(best, (j, 1.0), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
+        ax.annotate(worst, (j, 0.0), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8)
     ax.set_xlim(-0.15 if k > 1 else -0.5, k - 1 + (0.15 if k > 1 else 0.5))
     ax.set_ylim(-0.02, 1.02)
     ax.set_xticks(where, [o.label.replace(" (", "\n(") for o in first.objectives])
