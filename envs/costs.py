@@ -49,7 +49,7 @@ def negate_costs(cls: type[Any]) -> None:
             self.reward_space = self._negated_space = negated(space, self.mo_spec.objectives)
 
     step.negates_costs = True  # type: ignore[attr-defined]
-    cls.step, cls.__init__ = step, init  # type: ignore[misc]
+    cls.step, cls.__init__ = step, init
 
 
 def negated(space: Any, objectives: Any) -> Any:

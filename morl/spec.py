@@ -188,7 +188,8 @@ def shown(returns: ArrayLike, objectives: Iterable[Objective]) -> FloatArray:
     >>> shown([3.0, -120.0], [Objective("speed"), Objective("cost", minimise=True)]).tolist()
     [3.0, 120.0]
     """
-    return np.asarray(returns, dtype=np.float64) * np.array([o.sign for o in objectives]) + 0.0  # no −0
+    signs = np.array([o.sign for o in objectives])
+    return np.asarray(np.asarray(returns, dtype=np.float64) * signs + 0.0)  # + 0: there is no cost of −0
 
 
 def as_returns(values: ArrayLike, objectives: Sequence[Objective], what: str = "reference point") -> FloatArray:

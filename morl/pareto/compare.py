@@ -280,7 +280,7 @@ def compare(
     other = [label for label, front in zip(labels, fronts, strict=True) if not has_share(front, truth)]
     if truth.role == "union" and len(fronts) == 1:  # a front is all of its own union: that says nothing
         source = source.replace("the union", "its own points")
-        nothing = dict.fromkeys(("hypervolume_ratio", "epsilon", "igd_plus", "utility_loss"), math.nan)
+        nothing: dict[str, Any] = dict.fromkeys(("hypervolume_ratio", "epsilon", "igd_plus", "utility_loss"), math.nan)
         rows = [replace(rows[0], **nothing, found_supported=rows[0].supported, found_non_convex=rows[0].non_convex)]
     rows = [replace(row, hypervolume_ratio=math.nan) if row.name in other else row for row in rows]
     own = measure(truth, truth.role, exact=True)

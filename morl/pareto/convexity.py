@@ -179,4 +179,4 @@ def _margins_of_two(unit: FloatArray) -> FloatArray:
 
 def _undominated(values: FloatArray) -> FloatArray:
     """The points that a best mixture may need."""
-    return values[moocore.is_nondominated(values, maximise=True)]
+    return np.asarray(values[moocore.is_nondominated(values, maximise=True)])

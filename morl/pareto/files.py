@@ -63,7 +63,7 @@ def load_front(path: str | Path, minimise: bool | Sequence[str] = False) -> Fron
     text = read_text(path)
     name = repr(str(path))
     try:
-        if path.suffix.lower() == ".json" or (path.suffix.lower() not in TABLES and text.lstrip()[:1] in ("{", "[")):
+        if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
             data = read_json(text)
             front, altered = Front.from_dict(data), _json_altered(data)
         else:

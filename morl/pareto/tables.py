@@ -49,7 +49,10 @@ def read_points(text: str) -> PointTable:
         lines[0] = ""
     plain = [line for line in lines if line.strip() and not line.lstrip().startswith(("#", "%"))]
     separator = told[1] if told else _separator(plain)
-    names, comment, body, sets, gap = None, None, [], 0, True
+    names: list[str] | None = None
+    comment: Line | None = None
+    body: list[Line] = []
+    sets, gap = 0, True
     for number, line in enumerate(lines, 1):
         if not line.strip():
             gap = True
@@ -63,25 +66,25 @@ def read_points(text: str) -> PointTable:
             continue
         sets, gap = sets + (gap or not body), False
         body.append((number, cells))
-    if names is None and not body and comment is None:
+    if names is None and not body:
         raise FrontError("front CSV is empty; expected a header of objective names and one row per point")
     if names is None and comment is not None and separator is not None:
         told_names = _header(*comment)
-        wide = len(body[0][1]) if body else len(told_names)
+        wide = len(_trimmed(body[0][1], 1))
         names = told_names if len(told_names) == wide and not all(map(_is_number, told_names)) else None
     return _numbers(names, body, separator, sets if separator is None else 1)
 
 
 def _separator(lines: list[str]) -> str | None:
-    """Semicolon, tab or comma, whichever is there; ``None`` for blanks."""
+    """Semicolon, tab, bar or comma, whichever is there; ``None`` for blanks."""
     last = lines[-1] if lines else ""
-    for separator in (";", "\t"):
+    for separator in (";", "\t", "|"):
         if any(separator in line for line in lines):
             return separator
     if "," not in "".join(lines):
         return None
     pieces = last.split()
-    decimal = len(pieces) > 1 and all(_COMMA.fullmatch(piece) for piece in pieces) and "," in last
+    decimal = len(pieces) > 1 and all(_COMMA.fullmatch(piece) and piece[-1] != "," for piece in pieces)
     return None if decimal else ","
 
 
@@ -109,7 +112,9 @@ def _header(number: int, cells: list[str]) -> list[str]:
 
 def _numbers(names: list[str] | None, body: list[Line], separator: str | None, sets: int) -> PointTable:
     """Cells to numbers, once the row numbers of a data frame and empty ends of lines are gone."""
-    index = names is not None and len(names) > 1 and names[0].lower() in _INDEX
+    if names is not None and separator is None and _has_row_names(len(names), body):
+        names = ["", *names]
+    index = names is not None and len(names) > 1 and (names[0].lower() in _INDEX or _counts(names[0], body))
     first = body[0][1] if body else []
     width = len(names) if names is not None else len(_trimmed(first, 1))
     rows = []
@@ -130,6 +135,18 @@ def _numbers(names: list[str] | None, body: list[Line], separator: str | None, s
     if kept is not None and not all(kept):
         raise FrontError(f"front CSV has the header {', '.join(map(repr, kept))}; expected a name for every column")
     return PointTable(kept, rows, max(sets, 1))
+
+
+def _has_row_names(columns: int, body: list[Line]) -> bool:
+    """A table of R's: one name fewer than columns, and rows that are counted or have words in front."""
+    first = [cells[0] for _, cells in body if len(cells) == columns + 1]
+    counted = first == [str(i) for i in range(1, len(body) + 1)]
+    return bool(body) and len(first) == len(body) and (counted or not any(map(_is_number, first)))
+
+
+def _counts(name: str, body: list[Line]) -> bool:
+    """A column that is called index and counts the rows."""
+    return name.lower() == "index" and len(body) > 1 and [c[0] for _, c in body] == [str(i) for i in range(len(body))]
 
 
 def _trimmed(cells: list[str], width: int) -> list[str]:
