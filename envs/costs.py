@@ -34,12 +34,13 @@ def negate_costs(cls: type[Any]) -> None:
             moved = inner(self, action)
         finally:
             self._inside_step = False
-        if not isinstance(moved, tuple) or len(moved) != 5 or np.shape(moved[1]) != (self.mo_spec.k,):
+        if not isinstance(moved, tuple) or len(moved) != 5:
             return moved  # whoever checks the contract says what is wrong with it
-        reward = moved[1]
-        if isinstance(reward, np.ndarray) and np.issubdtype(reward.dtype, np.floating):
-            reward = shown(reward, self.mo_spec.objectives).astype(reward.dtype, copy=False)
-        return moved[0], reward, *moved[2:]
+        paid = np.asarray(moved[1])
+        if paid.shape != (self.mo_spec.k,) or paid.dtype.kind not in "iuf":
+            return moved
+        reward = shown(paid, self.mo_spec.objectives)
+        return moved[0], reward.astype(paid.dtype) if paid.dtype.kind == "f" else reward, *moved[2:]
 
     @functools.wraps(build)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from gymnasium import spaces
 
 import morl
 from morl.cli import main
+from morl.envs.core import published_front
 from morl.exact import maximise
 from morl.exact.programs import parse_constraints
 from morl.momdp import MOMDP
@@ -94,6 +95,33 @@ class TestEnvironment:
 
     def test_the_contract_holds(self, shop_id: str) -> None:
         morl.check_env(shop_id)
+
+    @pytest.mark.parametrize("form", [list, tuple, lambda r: r.astype(int), lambda r: r.astype(np.float32)])
+    def test_a_cost_is_never_maximised_whatever_the_type_of_the_reward(self, form: Any) -> None:
+        Shop = shop()
+
+        class Typed(Shop):  # type: ignore[valid-type, misc]
+            def step(self, action: int) -> Any:
+                moved = super().step(action)
+                return moved[0], form(moved[1]), *moved[2:]
+
+        morl.register("shops/Typed-v0", GOODS, check=False)(Typed)
+        env = Typed()
+        env.reset()
+        reward = env.step(2)[1]
+        assert np.asarray(reward).tolist() == [4, -9]
+        assert reward.dtype in (np.float32, np.float64)
+
+    def test_its_own_front_is_of_its_own_numbers(self) -> None:
+        Shop = shop()
+
+        class Published(Shop):  # type: ignore[valid-type, misc]
+            def pareto_front(self, discount: float) -> Any:
+                return [[2.0, 3.0], [4.0, 9.0]]
+
+        morl.register("shops/Published-v0", GOODS)(Published)
+        front = published_front(morl.make("shops/Published-v0"))
+        assert front.points.tolist() == [[4, -9], [2, -3]]
 
     def test_negated_once_however_often_it_is_registered_and_extended(self) -> None:
         Shop = shop()
