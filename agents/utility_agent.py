@@ -106,7 +106,7 @@ class UtilityAgent(Agent):
         elif text.startswith("custom:"):
             raise AgentError(f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=...")
         else:
-            inner = parse_utility(text, self.k, self.spec.names, self.spec.return_scale)
+            inner = parse_utility(text, self.k, self.spec.objectives, self.spec.return_scale)
         scale = self.spec.return_scale
         if self.config.clip and scale is not None and self._given is None:
             low, high = np.array(scale[0]), np.array(scale[1])

@@ -97,7 +97,7 @@ class WorstCase(Agent):
             raise AgentError(
                 f"{self.problem.id} has no return_scale, so its objectives cannot be compared; give its MOSpec one"
             )
-        utility = parse_utility(c.utility, self.k, self.spec.names, self.spec.return_scale)
+        utility = parse_utility(c.utility, self.k, self.spec.objectives, self.spec.return_scale)
         self.utility = utility
         if isinstance(utility, WorstUtility):
             self.cap = np.ones(self.k)

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError
+from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError, shown
 
 if TYPE_CHECKING:
     from morl.pareto.front import Front
@@ -107,6 +107,8 @@ def published_front(env: Any, discount: float | None = None) -> Front:
         return found
     try:
         points = np.array(found, dtype=np.float64).reshape(-1, spec.k)
+        if getattr(type(env.unwrapped).step, "negates_costs", False):  # its own numbers, like its rewards
+            points = shown(points, spec.objectives)
     except (TypeError, ValueError):
         raise EnvError(f"{_name(env)}.pareto_front({gamma:g}) is {found!r}; expected points (n, {spec.k})") from None
     source = {"algorithm": "published by the environment: best known", "env": _name(env)}

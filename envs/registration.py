@@ -25,7 +25,17 @@ from gymnasium.error import Error as GymnasiumError
 
 from morl.envs.catalog import BUILTIN, EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
-from morl.spec import EnvError, MissingExtraError, MorlError, MOSpec, Objective, UnknownNameError, as_objectives
+from morl.envs.costs import negate_costs
+from morl.spec import (
+    EnvError,
+    MissingExtraError,
+    MorlError,
+    MOSpec,
+    Objective,
+    UnknownNameError,
+    as_objectives,
+    as_returns,
+)
 
 Cls = TypeVar("Cls", bound=type)
 
@@ -77,11 +87,16 @@ def register(
 ) -> Callable[[Cls], Cls]:
     """Class decorator: register an environment with a vector reward, and check it there and then.
 
+    The class returns a minimised objective (``Objective("cost", minimise=True)``) as a positive cost; the decorator
+    makes its ``step`` negate it, so that wrappers, agents and solvers see rewards to maximise. Points that its
+    ``pareto_front`` returns as an array are its own numbers too; a ``Front`` or ``MOMDP`` of its is maximised.
+
     Args:
         id: the Gymnasium id, ``namespace/Name-v0``.
         objectives: one per reward component, with the bounds of the class's ``reward_space`` where they are mere
             names; ``None`` where the class sets ``mo_spec`` itself.
-        discount, ref_point, return_scale: see :class:`morl.MOSpec`.
+        discount, ref_point, return_scale: see :class:`morl.MOSpec`; numbers of a minimised objective as the
+            environment pays them, positive.
         max_steps: time limit, kept by Gymnasium's ``TimeLimit``.
         summary: one line for lists; the first line of the docstring by default.
         check: make one and take a few steps, so that faults surface here.
@@ -96,16 +111,22 @@ def register(
         if not (isinstance(cls, type) and issubclass(cls, gym.Env)):
             raise EnvError(f"{cls!r} is registered as {id!r}; expected a class derived from gymnasium.Env")
         if objectives is not None:
+            paid = vars(cls).get("_paid_space", vars(cls).get("reward_space"))
+            named = _bounded(as_objectives(objectives), paid)
             spec = MOSpec(
-                _bounded(as_objectives(objectives), vars(cls).get("reward_space")),
+                named,
                 discount,
                 max_steps,
-                None if ref_point is None else tuple(ref_point),
-                None if return_scale is None else (tuple(return_scale[0]), tuple(return_scale[1])),
+                None if ref_point is None else tuple(as_returns(ref_point, named)),
+                None if return_scale is None else _scale(return_scale, named),
             )
             cls.mo_spec = spec  # type: ignore[attr-defined]
-            if "reward_space" not in vars(cls):
+            if paid is None or any(o.minimise for o in named):
+                cls._paid_space = paid  # type: ignore[attr-defined]
                 cls.reward_space = reward_space(spec)  # type: ignore[attr-defined]
+        declared = getattr(cls, "mo_spec", None)
+        if isinstance(declared, MOSpec) and any(o.minimise for o in declared.objectives):
+            negate_costs(cls)
         if check:
             from morl.envs.quick_check import quick_check
 
@@ -163,6 +184,14 @@ def _bounded(objectives: tuple[Objective, ...], space: Any) -> tuple[Objective, 
         replace(o, low=float(low), high=float(high)) if np.isinf([o.low, o.high]).all() else o
         for o, low, high in zip(objectives, space.low, space.high, strict=True)
     )
+
+
+def _scale(given: tuple[Any, Any], objectives: tuple[Objective, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """A return scale given in the environment's own numbers, worst to best once costs are negated."""
+    one, other = (as_returns(end, objectives, "return_scale") for end in given)
+    cost = np.array([o.minimise for o in objectives])
+    low, high = np.where(cost, np.minimum(one, other), one), np.where(cost, np.maximum(one, other), other)
+    return tuple(low.tolist()), tuple(high.tolist())
 
 
 def _pointer(thing: Any, soon: bool = False) -> Any:

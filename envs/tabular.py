@@ -371,10 +371,10 @@ def fit_spec(model: MOMDP, spec: MOSpec, max_steps: int | None) -> MOSpec:
     if pay is not None:
         low, high = pay
         for i, objective in enumerate(spec.objectives):
-            if low[i] < objective.low or high[i] > objective.high:
+            if low[i] < objective.reward_low or high[i] > objective.reward_high:
                 raise EnvError(
                     f"rewards of objective {objective.name!r} run from {low[i]:g} to {high[i]:g}; "
-                    f"its bounds are {objective.low:g} to {objective.high:g}: widen Objective(low, high)"
+                    f"its bounds are {objective.reward_low:g} to {objective.reward_high:g}: widen Objective(low, high)"
                 )
     return replace(spec, horizon=max_steps if max_steps is not None else spec.horizon)
 

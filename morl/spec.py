@@ -75,20 +75,29 @@ class MissingExtraError(MorlError, ImportError):
 
 @dataclass(frozen=True)
 class Objective:
-    """One component of the reward vector. Always maximised: a cost is an objective with negative rewards.
+    """One component of the reward vector: something to maximise, or with ``minimise=True`` a cost to minimise.
+
+    Inside, everything is maximised. A minimised objective is stored negated: in code (rewards, returns, fronts,
+    reference points, utilities) a cost of 120 is the return −120. People see it as the positive number that it is:
+    in tables, on the axes of plots, in front files (CSV and JSON), as ``--ref-point`` and in constraints and
+    thresholds by name (``"cost<=120"``). :func:`shown` goes from one to the other and back. An environment
+    registered with :func:`morl.register` returns its cost as a positive reward, and the suite negates it there.
 
     Args:
-        name: a short name, used in tables, plots, files and constraints (``"cost>=-5"``).
+        name: a short name, used in tables, plots, files and constraints (``"cost<=5"``).
         unit: the unit of the *reward*, for axis labels.
-        low: smallest reward of one step.
-        high: largest reward of one step.
+        low: smallest reward of **one step**, not of an episode (for a cost: the smallest cost of one step).
+        high: largest reward of **one step**. A return adds up many steps, so bounds on returns belong into
+            ``MOSpec(return_scale=...)``.
         description: one sentence for people.
+        minimise: less is better.
 
     Raises:
         SpecError: the name is empty, or ``low`` exceeds ``high``.
 
-    >>> Objective("cost", "EUR", high=0).label
-    'cost (EUR)'
+    >>> cost = Objective("cost", "EUR", low=0, high=12, minimise=True)
+    >>> cost.label, cost.reward_low, cost.reward_high
+    ('cost (EUR)', -12.0, 0.0)
     """
 
     name: str
@@ -96,8 +105,12 @@ class Objective:
     low: float = -math.inf
     high: float = math.inf
     description: str = ""
+    minimise: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.minimise, bool | np.bool_):
+            raise SpecError(f"objective {self.name!r} has minimise={self.minimise!r}; expected True or False")
+        object.__setattr__(self, "minimise", bool(self.minimise))
         if not isinstance(self.name, str) or not self.name.strip():
             raise SpecError(f"objective name is {self.name!r}; expected a non-empty string")
         if not self.low <= self.high:
@@ -110,6 +123,21 @@ class Objective:
         """The name with its unit, for axes and table heads."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
+    @property
+    def sign(self) -> float:
+        """1, or −1 for a minimised objective: what its shown number is multiplied by to be a return."""
+        return -1.0 if self.minimise else 1.0
+
+    @property
+    def reward_low(self) -> float:
+        """Smallest reward of one step as it is stored: maximised."""
+        return -self.high if self.minimise else self.low
+
+    @property
+    def reward_high(self) -> float:
+        """Largest reward of one step as it is stored: maximised."""
+        return 0.0 - self.low if self.minimise else self.high
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description; infinite bounds become ``None``."""
         return {
@@ -118,6 +146,7 @@ class Objective:
             "low": self.low if math.isfinite(self.low) else None,
             "high": self.high if math.isfinite(self.high) else None,
             "description": self.description,
+            **({"minimise": True} if self.minimise else {}),
         }
 
     @classmethod
@@ -131,8 +160,9 @@ class Objective:
                 -math.inf if low is None else float(low),
                 math.inf if high is None else float(high),
                 str(data.get("description", "")),
+                data.get("minimise", False),
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise SpecError(f"objective {data!r} cannot be read ({error}); expected at least a name") from None
 
 
@@ -152,6 +182,28 @@ def as_objectives(objectives: Iterable[Objective | str]) -> tuple[Objective, ...
     return result
 
 
+def shown(returns: ArrayLike, objectives: Iterable[Objective]) -> FloatArray:
+    """Returns ``(..., K)`` as people read them, costs positive; and, since it is its own inverse, back again.
+
+    >>> shown([3.0, -120.0], [Objective("speed"), Objective("cost", minimise=True)]).tolist()
+    [3.0, 120.0]
+    """
+    signs = np.array([o.sign for o in objectives])
+    return np.asarray(np.asarray(returns, dtype=np.float64) * signs + 0.0)  # + 0: there is no cost of −0
+
+
+def as_returns(values: ArrayLike, objectives: Sequence[Objective], what: str = "reference point") -> FloatArray:
+    """K numbers that a person gave, costs positive, as returns ``(K,)``.
+
+    Raises:
+        SpecError: not one finite number for each objective.
+
+    >>> as_returns([0, 120], [Objective("speed"), Objective("cost", minimise=True)]).tolist()
+    [0.0, -120.0]
+    """
+    return shown(check_vector(values, len(objectives), what, [o.name for o in objectives]), objectives)
+
+
 @dataclass(frozen=True)
 class MOSpec:
     """The objectives of a problem and how its returns are measured.
@@ -162,6 +214,8 @@ class MOSpec:
         horizon: the time limit in steps, or ``None``.
         ref_point: raw return, dominated by every return of interest, for hypervolume. Shape ``(K,)``.
         return_scale: ``(low, high)`` returns used to normalise, ``f = (J − low) / (high − low)``. Shapes ``(K,)``.
+
+    Both are returns as they are stored, maximised: −120 for a minimised cost of 120.
 
     Raises:
         SpecError: lengths disagree, γ is outside ``[0, 1]``, or the scale is empty.
@@ -202,13 +256,13 @@ class MOSpec:
 
     @property
     def reward_low(self) -> FloatArray:
-        """Smallest reward of one step, shape ``(K,)``."""
-        return np.array([o.low for o in self.objectives])
+        """Smallest reward of one step, maximised, shape ``(K,)``."""
+        return np.array([o.reward_low for o in self.objectives])
 
     @property
     def reward_high(self) -> FloatArray:
-        """Largest reward of one step, shape ``(K,)``."""
-        return np.array([o.high for o in self.objectives])
+        """Largest reward of one step, maximised, shape ``(K,)``."""
+        return np.array([o.reward_high for o in self.objectives])
 
     def index(self, objective: str | int) -> int:
         """Position of an objective given by name or number.
@@ -260,7 +314,7 @@ class MOSpec:
             )
         except SpecError:
             raise
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
             raise SpecError(f"specification {data!r} cannot be read ({error}); expected at least objectives") from None
 
 
@@ -272,7 +326,7 @@ def check_vector(values: ArrayLike, k: int, what: str, names: Sequence[str] | No
     """
     try:
         vector = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SpecError(f"{what} is {values!r}; expected {k} numbers") from None
     if vector.shape != (k,):
         given = f"{vector.size} number{'s' * (vector.size != 1)}" if vector.ndim <= 1 else f"shape {vector.shape}"

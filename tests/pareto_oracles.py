@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linprog
 
 
 def inclusion_exclusion_hypervolume(points, ref):
@@ -54,6 +55,22 @@ def brute_force_corners(points):
         if w.min() > -1e-9 and (values @ w).max() < u + 1e-9 and not any(np.abs(w - f).max() < 1e-8 for f in found):
             found.append(np.maximum(w, 0.0))
     return np.array(found)
+
+
+def slow_margin(points, target):
+    """By how much the best mixture of the points exceeds the target in its worst objective: one linear program."""
+    points = np.asarray(points, float)
+    n, k = points.shape
+    found = linprog(
+        np.append(np.zeros(n), -1.0),
+        A_ub=np.hstack([np.asarray(target, float)[:, None] - points.T, np.ones((k, 1))]),
+        b_ub=np.zeros(k),
+        A_eq=np.append(np.ones(n), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(None, None)],
+    )
+    assert found.status == 0
+    return -found.fun
 
 
 @st.composite

@@ -102,7 +102,49 @@ def test_train_leaves_a_whole_run(run_folder: Path, capsys: pytest.CaptureFixtur
     assert main(["compare", str(run_folder), "--json"]) == 0
     out = capsys.readouterr().out
     result = json.loads(out[out.index("{") :])
+    assert result["reference"]["kind"] == "truth"
     assert result["fronts"][0]["hypervolume_ratio"] == pytest.approx(1.0)
+
+
+def test_a_file_alone_has_no_ratio_and_no_truth(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    one, two = tmp_path / "one.CSV", tmp_path / "two.dat"
+    one.write_text("a;b\n1,5;2\n", encoding="utf-8")
+    two.write_text("a b\n2 1\n", encoding="utf-8")
+    assert main(["compare", str(one), "--ref-point", "0", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "no ratio" in said
+    assert "union" not in said
+    assert main(["compare", str(one), str(two), "--ref-point", "0", "0", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["reference"]["kind"] == "union"
+    assert "truth" not in result
+    assert [round(row["hypervolume_ratio"], 4) for row in result["fronts"]] == [0.8571, 0.5714]
+
+
+def test_tables_show_standard_errors_of_sampled_means(capsys: pytest.CaptureFixture[str]) -> None:
+    from morl.cli.console import emit_points
+
+    covariance = [np.diag([0.04, 0.0]), np.diag([0.09, 1e-4])]
+    emit_points(Front([[3.0, 1.0], [2.0, 4.0]], ["a", "b"], covariance=covariance, episodes=[0, 50]))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if line.split()[:1] in (["0"], ["1"])] == [
+        ["0", "3", "1"],
+        ["1", "2", "±", "0.3", "4", "±", "0.01"],
+    ]
+
+
+def test_the_demo_shares_within_one_policy_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from morl.cli.demo import show
+
+    points = [[0, 4], [1.5, 1.5], [4, 0]]
+    kinds = ("history-dependent deterministic", "mixture", "stationary deterministic")
+    fronts = {
+        name: Front(points, ["a", "b"], [-1, -1], 1.0, provenance={"policy_class": kind})
+        for name, kind in zip(("exact front", "vertices of the convex hull", "linear agent"), kinds, strict=True)
+    }
+    show(SEA, fronts, tmp_path / "a.png")
+    rows = [line for line in capsys.readouterr().out.splitlines() if "deterministic" in line or "mixture" in line]
+    assert ["other policy class" in row for row in rows] == [False, True, False]
 
 
 def test_eval_of_one_preference(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import morl
 from morl.pareto import Front, compare, excesses, half_widths
-from morl.spec import FrontError
+from morl.spec import FrontError, Objective
 
 NAMES = ["a", "b"]
 TRUTH = Front([[0, 4], [1.5, 1.5], [4, 0]], NAMES, ref_point=[-1, -1], discount=1)
@@ -213,3 +213,69 @@ def test_a_best_known_front_may_be_exceeded() -> None:
     assert not row.above
     with pytest.raises(FrontError, match="above the truth"):
         compare(record.replace(provenance={}), better)
+
+
+class TestWhatItIsComparedWith:
+    SEEN = Front([[0, 4], [4, 0]], ["a", "b"], ref_point=[-1, -1], discount=1)
+
+    @pytest.mark.parametrize(
+        ("facts", "role"),
+        [
+            ({}, "truth"),
+            ({"status": "best known, not proved optimal"}, "best known"),
+            ({"algorithm": "evolution, best known"}, "best known"),
+            ({"status": "union of the fronts given"}, "union"),
+            ({"algorithm": "PCN", "seed": 0, "steps": 1000}, "reference"),
+            ({"altered": True}, "reference"),
+        ],
+    )
+    def test_it_is_called_what_it_is(self, facts, role):
+        result = compare(TRUTH.replace(provenance=facts), self.SEEN, self.SEEN, names=["x", "y"])
+        assert result.truth.name == role
+        assert result.to_dict()["reference"]["kind"] == role
+        assert ("truth" in result.to_dict()) == (role == "truth")
+        text = result.table()
+        assert role in text
+        assert role == "truth" or "is not the truth: better points may exist" in text
+        assert role == "truth" or "truth" not in text.replace("is not the truth", "")
+
+    def test_a_proved_front_is_a_truth_whoever_computed_it(self):
+        assert TRUTH.replace(complete=True, provenance={"seed": 0, "steps": 9}).role == "truth"
+        assert TRUTH.replace(covariance=[np.eye(2)] * 3, episodes=[5] * 3).role == "reference"
+
+    def test_one_front_alone_has_no_ratio(self):
+        union = self.SEEN.replace(provenance={"status": "union of the fronts given"})
+        result = compare(union, self.SEEN)
+        assert np.isnan(result[0].hypervolume_ratio)
+        assert result[0].hypervolume == pytest.approx(9)
+        assert result.to_dict()["reference"] is None
+        assert result.to_dict()["fronts"][0]["hypervolume_ratio"] is None
+        assert "nothing to compare with: no ratio" in result.table()
+        assert "1.0000" not in result.table()
+        assert "union" not in result.table()
+
+    @pytest.mark.parametrize(
+        ("mine", "theirs", "share"),
+        [
+            ("stationary deterministic", "stationary deterministic", True),
+            ("stationary deterministic", "history-dependent deterministic", True),
+            ("return-conditioned deterministic (depends on the accrued reward and the time)",
+             "history-dependent deterministic", True),
+            ("history-dependent deterministic", "stationary deterministic", False),
+            ("stationary deterministic", "mixture", False),
+            ("mixture", "history-dependent deterministic", False),
+            ("stationary stochastic (its mean action when acting deterministically)", "mixture", True),
+            ("", "mixture", True),
+        ],
+    )  # fmt: skip
+    def test_shares_within_one_policy_class_only(self, mine, theirs, share):
+        seen = self.SEEN.replace(provenance={"policy_class": mine})
+        result = compare(TRUTH.replace(provenance={"policy_class": theirs}), seen)
+        assert np.isnan(result[0].hypervolume_ratio) != share
+        assert ("no ratio for front 1: other policy class than the truth" in result.table()) != share
+        assert result.to_dict()["other_policy_class"] == ([] if share else ["front 1"])
+
+    def test_costs_on_one_side_only(self):
+        cost = TRUTH.replace(objectives=(Objective("a"), Objective("b", minimise=True)))
+        with pytest.raises(FrontError, match="'b' is minimised in one of front 1 and the truth"):
+            compare(cost, self.SEEN)

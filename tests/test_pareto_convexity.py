@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pareto_oracles import point_sets
+from pareto_oracles import point_sets, slow_margin
 
 from morl.pareto import Front, dirichlet_weights, dominating_mixture, mixture_margins, supported_mask
-from morl.pareto.convexity import _best_mixture, _unit
+from morl.pareto.convexity import _unit
+from morl.pareto.mixtures import best_mixtures
 from morl.spec import FrontError
 
 # Published returns of the fifteen Pareto-optimal stationary policies of the scientific-discovery problem.
@@ -48,7 +49,7 @@ def test_discovery_has_seven_supported_points():
     mask = supported_mask(DISCOVERY)
     assert np.flatnonzero(mask).tolist() == [0, 1, 2, 9, 12, 13, 14]
     scaled = (DISCOVERY - [0, -12, 0]) / [0.5, 12, 1]  # the problem's own scale of returns
-    margins = [_best_mixture(scaled, i, np.arange(15))[1] for i in np.flatnonzero(~mask)]
+    margins = [slow_margin(scaled, scaled[i]) for i in np.flatnonzero(~mask)]
     assert [round(min(margins), 3), round(max(margins), 3)] == [0.005, 0.074]
 
 
@@ -83,12 +84,66 @@ def test_whatever_random_weights_find_is_supported(points):
     assert supported_mask(points)[best].all()
 
 
-@settings(deadline=None, max_examples=50)
-@given(point_sets(low=2, high=9))
-def test_corner_weights_and_hull_agree_with_a_linear_program_over_all_points(points):
-    unit, everything = _unit(points), np.arange(len(points))
-    expected = [_best_mixture(unit, i, everything)[1] for i in everything]
-    assert mixture_margins(points) == pytest.approx(expected, abs=1e-8)
+@settings(deadline=None, max_examples=80)
+@given(point_sets(low=1, high=9), st.booleans())
+def test_margins_agree_with_a_plain_linear_program_for_each_point(points, twice):
+    points = np.vstack([points, points]) if twice else points  # ties and duplicates; the grid brings planes
+    unit = _unit(points)
+    assert mixture_margins(points) == pytest.approx([slow_margin(unit, x) for x in unit], abs=1e-8)
+
+
+class TestMixturesAtOnce:
+    @pytest.mark.parametrize("k", [1, 2, 3, 4, 6, 9])
+    @pytest.mark.parametrize("shape", ["sphere", "dent", "noisy", "grid", "plane", "line", "twins"])
+    def test_each_answer_is_proved_and_agrees_with_a_plain_linear_program(self, k, shape):
+        rng = np.random.default_rng(7 * k + len(shape))
+        points = np.abs(rng.normal(size=(60, k)))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        if shape == "dent":
+            points = points**3
+        elif shape == "noisy":
+            points = points * (1 + 0.1 * rng.normal(size=(60, 1)))
+        elif shape == "grid":
+            points = rng.integers(0, 3, size=(60, k)).astype(float)
+        elif shape == "plane":
+            points = rng.dirichlet(np.ones(k), 60)
+        elif shape == "line":
+            points = np.linspace(0, 1, 60)[:, None] * rng.normal(size=k)
+        elif shape == "twins":
+            points = np.repeat(points[:12], 5, axis=0)
+        unit = _unit(points)
+        found = best_mixtures(unit, unit)
+        mixed = np.einsum("mj,mjk->mk", found.shares, unit[found.members])
+        assert found.shares.min() >= 0
+        assert found.shares.sum(axis=1) == pytest.approx(np.ones(60))
+        assert found.weights.min() >= 0
+        assert found.weights.sum(axis=1) == pytest.approx(np.ones(60))
+        assert (mixed - unit).min(axis=1) == pytest.approx(found.margins, abs=1e-12)  # the mixture attains it
+        upper = (found.weights @ unit.T).max(axis=1) - (found.weights * unit).sum(axis=1)
+        assert upper == pytest.approx(found.margins, abs=1e-9)  # and no mixture does better under this weight
+        for i in range(0, 60, 7):
+            assert found.margins[i] == pytest.approx(slow_margin(unit, unit[i]), abs=1e-8)
+
+    def test_what_does_not_converge_is_solved_by_highs(self, monkeypatch):
+        monkeypatch.setattr("morl.pareto.mixtures.GAP", -1.0)  # nothing counts as proved
+        points = np.random.default_rng(0).random((12, 3))
+        assert best_mixtures(points, points).margins == pytest.approx([slow_margin(points, x) for x in points])
+
+    @pytest.mark.parametrize(("n", "k"), [(1000, 6), (5000, 3)])
+    def test_large_fronts_need_no_linear_program_per_point(self, n, k, monkeypatch):
+        """Seconds are the machine's; that HiGHS is not called for any of the points is not."""
+
+        def never(*_):
+            raise AssertionError("a linear program of its own")
+
+        monkeypatch.setattr("morl.pareto.mixtures.mixture_by_highs", never)
+        points = np.abs(np.random.default_rng(0).normal(size=(n, k)))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        half = n // 2
+        points[:half] *= 0.8
+        mask = supported_mask(points)
+        assert mask[half:].all()
+        assert mask[:half].mean() < 0.2
 
 
 @settings(deadline=None, max_examples=50)

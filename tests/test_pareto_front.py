@@ -180,7 +180,7 @@ class TestFiles:
             ("f.csv", "", "is empty"),
             ("f.csv", "a,b\n1\n", "line 2 has 1 values; expected 2"),
             ("f.csv", "a,b\n1,x\n", "not a number"),
-            ("f.csv", "a,b\n1,nan\n", "point 0 has nan in objective 'b'"),
+            ("f.csv", "a,b\n1,nan\n", "line 2 has nan for 'b'"),
         ],
     )
     def test_damaged_files(self, tmp_path, name, text, message):

@@ -11,6 +11,7 @@ from pareto_oracles import (
     point_sets,
     slow_epsilon,
     slow_igd_plus,
+    slow_margin,
     slow_nondominated,
 )
 
@@ -30,7 +31,6 @@ from morl.pareto import (
     r2,
     spacing,
 )
-from morl.pareto.convexity import _shortfall
 from morl.spec import FrontError, SpecError
 
 STEPS = [[1.0, 3.0], [3.0, 1.0]]
@@ -104,7 +104,7 @@ class TestAgainstOracles:
     def test_utility_loss_by_corner_weights_equals_linear_programs_and_bounds_every_weight(self, data, k):
         points, truth = data.draw(point_sets(k=k, grid=False)), data.draw(point_sets(k=k, grid=False))
         loss = maximum_utility_loss(points, truth)
-        assert loss == pytest.approx(max(_shortfall(points, t) for t in truth), abs=1e-7)
+        assert loss == pytest.approx(max(-slow_margin(points, t) for t in truth), abs=1e-7)
         grid = dirichlet_weights(k, 300, np.random.default_rng(0), 0.7)
         assert loss >= maximum_utility_loss(points, truth, grid) - 1e-9
 
@@ -213,3 +213,47 @@ class TestRefusals:
             warnings.simplefilter("error")
             spacing([[0, 4], [1, 3], [3, 1]])
             maximum_utility_loss(np.random.default_rng(0).random((30, 3)), np.ones((1, 3)))
+
+
+class TestContributions:
+    @given(st.data(), st.integers(1, 4))
+    def test_each_is_what_the_hypervolume_loses(self, data, k):
+        points, ref = data.draw(point_sets(k=k)), np.full(k, 0.5)  # a grid: ties, dominated points, points outside
+        whole = hypervolume(points, ref)
+        lost = [whole - hypervolume(np.delete(points, i, axis=0), ref) for i in range(len(points))]
+        assert hypervolume_contributions(points, ref) == pytest.approx(lost, abs=1e-9)
+
+    def test_a_dominated_point_takes_some_of_the_loss(self):
+        assert hypervolume_contributions([[1, 3], [3, 1], [2, 0.5]], [0, 0]).tolist() == [2.0, 1.5, 0.0]
+
+    def test_one_objective(self):
+        assert hypervolume_contributions([[1], [4], [2], [-3]], [0]).tolist() == [0, 2, 0, 0]
+        assert hypervolume_contributions([[4], [4]], [0]).tolist() == [0, 0]
+        assert hypervolume_contributions([[4]], [5]).tolist() == [0]
+
+
+@pytest.mark.parametrize("measure", [hypervolume, hypervolume_contributions], ids=["all", "each"])
+@pytest.mark.parametrize("form", [np.asfortranarray, lambda p: np.repeat(p, 2, axis=1)[:, ::2], np.ma.array, list])
+def test_the_layout_in_memory_does_not_matter(measure, form):
+    points = np.random.default_rng(1).random((7, 3))
+    assert np.array_equal(measure(form(points), np.zeros(3)), measure(points, np.zeros(3)))
+    grid = (8 * points).astype(np.int32)
+    assert np.array_equal(measure(grid, np.zeros(3)), measure(grid.astype(float), np.zeros(3)))
+
+
+class TestWhatIsNotATable:
+    @pytest.mark.parametrize("build", [nondominated, lambda p: hypervolume(p, [0, 0]), spacing, Front])
+    @pytest.mark.parametrize(
+        ("points", "message"),
+        [
+            (np.ma.array([[1.0, 2], [3, 4]], mask=[[0, 0], [1, 0]]), r"masked at \[1, 0\]; drop the masked rows"),
+            ([np.ma.array([1.0, 2.0], mask=[0, 1])], "masked"),
+            ([[1 + 0j, 2]], "complex numbers"),
+            ([["1", "2"]], "text"),
+            ([[10**400, 1]], "not a table of numbers"),
+            ([[1, 2], [3]], "not a table of numbers"),
+        ],
+    )
+    def test_it_is_refused_by_name(self, build, points, message):
+        with pytest.raises(FrontError, match=message):
+            build(points)

@@ -16,7 +16,10 @@ import matplotlib.pyplot as plt
 
 TWO = [Objective("treasure", "points"), Objective("time", "steps")]
 TRUTH = Front([[0, 4], [1.5, 1.5], [4, 0]], TWO, ref_point=[-1, -1])
-LEARNED = Front([[0, 3.9], [1.4, 1.4], [4, 0], [1, 1]], TWO, covariance=[np.diag([0.04, 0.01])] * 4, episodes=[50] * 4)
+LEARNED = Front(
+    [[0, 3.9], [1.4, 1.4], [4, 0], [1, 1]], TWO, covariance=[np.diag([0.0004, 0.0001])] * 4, episodes=[50] * 4
+)
+NOISY = LEARNED.replace(covariance=LEARNED.covariance * 100)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +58,21 @@ class TestPlane:
         assert mpl.colors.same_color(hollow.get_facecolor()[0], "white")
         assert not mpl.colors.same_color(filled.get_facecolor()[0], "white")
 
+    def test_what_noise_hides_is_neither_filled_nor_hollow(self):
+        ax = plot_fronts({"sampled": NOISY}, truth=TRUTH)
+        assert labels(ax) == ["truth", "sampled", "truth, non-convex", "within noise"]
+        pale = next(c for c in ax.collections if [1.4, 1.4] in np.asarray(c.get_offsets()).tolist())
+        for other in ("white", "#0072B2"):
+            assert not mpl.colors.same_color(pale.get_facecolor()[0], other)
+        assert "within noise" in labels(plot_front(NOISY, kind="parallel", truth=TRUTH))
+
+    @pytest.mark.parametrize("status", ["best known, not proved optimal", "union of the fronts given"])
+    def test_only_a_truth_is_called_truth(self, status):
+        ax = plot_fronts({"a": LEARNED}, truth=TRUTH.replace(provenance={"status": status}))
+        role = " ".join(status.replace(",", "").split()[: 1 + status.startswith("best")])
+        assert labels(ax)[0] == role
+        assert f"{role}, non-convex" in labels(ax)
+
     def test_step_line_is_the_boundary_of_the_dominated_region(self):
         line = max(plot_front(TRUTH).lines, key=lambda x: len(x.get_xdata()))
         corners = np.column_stack([line.get_xdata(), line.get_ydata()]).tolist()
@@ -65,7 +83,7 @@ class TestPlane:
         ellipses = [p for p in ax.patches if isinstance(p, Ellipse)]
         assert len(ellipses) == 4
         radius = np.sqrt(5.991465)  # chi-square with 2 degrees of freedom at 95 %
-        assert sorted([ellipses[0].width, ellipses[0].height]) == pytest.approx([2 * radius * 0.1, 2 * radius * 0.2])
+        assert sorted([ellipses[0].width, ellipses[0].height]) == pytest.approx([2 * radius * 0.01, 2 * radius * 0.02])
         assert ellipses[0].angle % 180 == pytest.approx(0.0)  # the wide axis lies along objective 0
 
     def test_reference_point_is_shown_where_it_is_near(self):
@@ -119,7 +137,7 @@ class TestMany:
         front = sphere(6, k)
         ax = plot_front(front, kind="parallel")
         lines = [line for line in ax.lines if len(line.get_xdata()) == k and line.get_linewidth() > 1]
-        assert len(lines) == len(front.nondominated())
+        assert len(lines) == sum(kind != "dominated" for kind in front.kinds)
         ticks = [t.get_text() for t in ax.get_xticklabels()]
         assert ticks == [f"objective {i}" for i in range(k)]
 

@@ -154,7 +154,7 @@ def _values(reward: Any, spec: Any) -> Iterator[tuple[str, Finding]]:
         yield (
             f"bounds{i}",
             (
-                f"reward of {o.name!r} is {reward[i]:g}, outside its bounds {o.low:g} to {o.high:g}",
+                f"reward of {o.name!r} is {reward[i]:g}, outside its bounds {o.reward_low:g} to {o.reward_high:g}",
                 "widen the bounds of the objective (terminal and goal rewards count too)",
             ),
         )

@@ -34,7 +34,7 @@ def solve_best(model: MOMDP, spec: MOSpec | None, asked: Solve) -> dict[str, Any
 def _utility(model: MOMDP, spec: MOSpec | None, asked: Solve) -> Utility:
     from morl.utility import parse_utility
 
-    names = [o.name for o in model.objectives or ()]
+    names = model.objectives
     scale = None if spec is None else spec.return_scale
     return parse_utility(str(asked.utility), model.k, names, scale)
 

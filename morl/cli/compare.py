@@ -10,15 +10,17 @@ from tyro.conf import Positional, arg
 
 from morl.cli.console import emit_json, note
 from morl.cli.sources import load_fronts, load_truth, try_truth, union
-from morl.spec import FrontError
+from morl.spec import FrontError, as_returns
 
 
 @dataclass
 class Compare:
-    """Compare runs and front files: hypervolume and its ratio to the truth, ε, IGD+, expected utility, points.
+    """Compare runs and front files: hypervolume and its ratio, ε, IGD+, expected utility, points.
 
-    The truth is the environment's exact front where it has one, else the union of the fronts given. Exit 1 where a
-    front claims more than the truth allows.
+    They are measured against the truth, the environment's exact front, where it has one; else against its best
+    known front; else against the union of the fronts given. The table says which. A single front without any of
+    them has no ratio, and neither has a front of another policy class than what it is measured against. Exit 1
+    where a front claims more than the truth allows.
 
     Examples:
         morl compare runs/pql-dst runs/ppo-dst
@@ -34,7 +36,7 @@ class Compare:
     json: bool = False
     """Print JSON."""
     plot: Path | None = None
-    """Draw the fronts and the truth into this picture."""
+    """Save a plot of the fronts, and of what they are compared with, to this file."""
     imports: Annotated[tuple[str, ...], arg(name="import")] = ()
     """Packages to import first, so that they can register environments."""
 
@@ -48,8 +50,8 @@ class Compare:
         truth = try_truth(fronts, self.imports) if self.truth is None else load_truth(fronts, self.truth, self.imports)
         if truth is None:
             truth = union(fronts)
-            note("compared with the union of the fronts given, which is not the truth")
-        result = compare(truth, *fronts.values(), names=list(fronts), ref_point=self.ref_point or None, above="flag")
+        ref = as_returns(self.ref_point, truth.objectives) if self.ref_point else None
+        result = compare(truth, *fronts.values(), names=list(fronts), ref_point=ref, above="flag")
         if self.json:
             emit_json(result.to_dict())
         else:
@@ -57,5 +59,5 @@ class Compare:
         if self.plot is not None:
             from morl.cli.draw import save_plot
 
-            note(f"wrote {save_plot(self.plot, fronts, truth)}")
+            note(f"wrote {save_plot(self.plot, fronts, None if result.alone else truth)}")
         return int(any(row.above for row in result.fronts))

@@ -43,10 +43,25 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
 
 
 def emit_points(front: Front, more: Mapping[str, Sequence[Any]] | None = None, title: str = "") -> None:
-    """Print the points of a front, one a row, with further columns by name where they are given."""
+    """Print the points of a front, one a row, with further columns by name where they are given.
+
+    Sampled means come with their standard errors, ``3.21 ± 0.04``; costs of minimised objectives are positive.
+    """
+    from morl.pareto.intervals import standard_errors
+    from morl.spec import shown
+
     more = more or {}
-    rows = [(i, *map(float, point), *(column[i] for column in more.values())) for i, point in enumerate(front.points)]
+    means = shown(front.points, front.objectives)
+    rows = [
+        (i, *map(measured, point, errors), *(column[i] for column in more.values()))
+        for i, (point, errors) in enumerate(zip(means, standard_errors(front), strict=True))
+    ]
     emit_table(("#", *(o.label for o in front.objectives), *more), rows, title)
+
+
+def measured(mean: float, error: float) -> Any:
+    """A mean with its standard error; a number that was computed exactly stands alone."""
+    return f"{mean:.6g} ± {error:.2g}" if error > 0 else float(mean)
 
 
 def text(value: Any) -> str:
@@ -62,7 +77,7 @@ def text(value: Any) -> str:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        float(cell.partition(" ± ")[0])
     except ValueError:
         return not cell
     return True

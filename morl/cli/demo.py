@@ -19,17 +19,14 @@ SEA, LAB = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
 DISCOUNT = {SEA: 0.99, LAB: 1.0}
 REF_POINT = {SEA: (0.0, -25.0), LAB: None}  # the published one for the sea; the environment's own for the laboratory
 
-MOST_CLASSIFIED = 500
-"""Points that are sorted into supported and non-convex ones; each is a linear program."""
-
 EXACT: dict[str, dict[str, dict[str, Any]]] = {
     SEA: {
         "exact front": {"policies": "history"},
-        "exact convex hull": {"policies": "mixture"},
+        "vertices of the convex hull": {"policies": "mixture"},
     },
     LAB: {
         "exact front": {"policies": "stationary"},
-        "exact convex hull": {"policies": "mixture"},
+        "vertices of the convex hull": {"policies": "mixture"},
         "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 8.0},
     },
 }
@@ -134,34 +131,35 @@ def _solve(env: str, name: str, **how: Any) -> Front:
     with stage(f"{env}: {name}"):
         began = time.perf_counter()
         front = solve(env, discount=DISCOUNT[env], **how)
-        if len(front) <= MOST_CLASSIFIED:
-            front = front.classified()
+        front = front.classified()
         seconds = time.perf_counter() - began
     front = front.replace(provenance={**front.provenance, "seconds": seconds, "steps": 0})
     return front if REF_POINT[env] is None else front.replace(ref_point=REF_POINT[env])
 
 
 def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
-    """A table of fronts against the first of them, and one picture of all."""
+    """A table of fronts against the first of them, and one plot of all."""
     from morl.cli.draw import save_plot
+    from morl.pareto.compare import has_share
 
     truth = fronts["exact front"]
     whole = truth.hypervolume()
+    noisy = any("within noise" in front.kinds for front in fronts.values())
+    shown_kinds = ("supported", "non-convex", "within noise")[: 3 if noisy else 2]
     rows = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, front in fronts.items():
             volume = front.hypervolume(truth.ref_point)
-            kinds = [] if front.supported is None else front.supported.tolist()
+            counts = [front.kinds.count(kind) for kind in shown_kinds]
             rows.append(
                 (
                     name,
                     front.provenance.get("policy_class", ""),
                     len(front),
-                    sum(kinds) if kinds else "",
-                    len(kinds) - sum(kinds) if kinds else "",
+                    *counts,
                     f"{volume:.6g}",
-                    f"{volume / whole:.3f}",
+                    f"{volume / whole:.3f}" if has_share(front, truth) else "other policy class",
                     f"{front.provenance.get('steps', 0):,}",
                     f"{front.provenance.get('seconds', 0.0):.2f}",
                 )
@@ -170,8 +168,7 @@ def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
         "front",
         "policy class",
         "points",
-        "supported",
-        "non-convex",
+        *shown_kinds,
         "hypervolume",
         "of exact",
         "steps",

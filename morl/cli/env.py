@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg, subcommand
 
-from morl.cli.console import emit_json, emit_table, note
-from morl.spec import EnvError, MissingExtraError
+from morl.cli.console import emit_json, emit_points, emit_table, note
+from morl.spec import EnvError, MissingExtraError, shown
 
 Imports = Annotated[tuple[str, ...], arg(name="import")]
 
@@ -59,7 +59,7 @@ def _details(name: str) -> dict[str, Any]:
         note(str(error))
         return dict.fromkeys(columns)
     spec = mo_spec(env)
-    ref = None if spec.ref_point is None else list(spec.ref_point)
+    ref = None if spec.ref_point is None else shown(spec.ref_point, spec.objectives).tolist()
     known = (", ".join(spec.names), str(env.observation_space), str(env.action_space), spec.discount, spec.horizon, ref)
     finite = hasattr(env.unwrapped, "momdp")
     env.close()
@@ -94,7 +94,7 @@ class EnvShow:
             "action": str(env.action_space),
             "discount": spec.discount,
             "horizon": spec.horizon,
-            "reference point": None if spec.ref_point is None else list(spec.ref_point),
+            "reference point": None if spec.ref_point is None else shown(spec.ref_point, spec.objectives).tolist(),
         }
         build = getattr(env.unwrapped, "momdp", None)
         if build is not None:
@@ -109,16 +109,19 @@ class EnvShow:
             facts["front size"] = len(points)
         env.close()
         if self.json:
-            extra = {} if points is None else {"front": points.points.tolist()}
+            extra = {} if points is None else {"front": shown(points.points, points.objectives).tolist()}
             emit_json({**facts, "objectives": [o.to_dict() for o in spec.objectives], **extra})
             return 0
         emit_table(("", "value"), [(k, v) for k, v in facts.items() if v is not None])
         emit_table(
-            ("objective", "unit", "low", "high", "what it is"),
-            [(o.name, o.unit, o.low, o.high, o.description) for o in spec.objectives],
+            ("objective", "unit", "low", "high", "", "what it is"),
+            [
+                (o.name, o.unit, o.low, o.high, "minimised" if o.minimise else "", o.description)
+                for o in spec.objectives
+            ],
         )
         if points is not None:
-            emit_table(("#", *spec.names), [(i, *map(float, p)) for i, p in enumerate(points.points)])
+            emit_points(points)
         return 0
 
 

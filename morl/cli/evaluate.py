@@ -34,7 +34,7 @@ class Evaluate:
     def run(self) -> int:
         """Evaluate and print."""
         from morl.runs import RunFolder, evaluate, load_agent
-        from morl.spec import check_weights
+        from morl.spec import check_weights, shown
 
         run = RunFolder.open(self.folder)
         if not self.preference:
@@ -48,7 +48,7 @@ class Evaluate:
         agent = load_agent(run)
         preference = check_weights(self.preference, agent.k, "preference")
         result = agent.evaluate(preference, self.episodes, seed=self.seed)
-        mean = result.mean[0]
+        mean = shown(result.mean[0], agent.spec.objectives)
         error = result.covariance[0].diagonal() ** 0.5
         if self.json:
             emit_json(

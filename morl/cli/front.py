@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from morl.cli.console import emit_points, note
 from morl.cli.sources import load_fronts, load_truth, try_truth
-from morl.spec import FrontError
+from morl.spec import FrontError, as_returns
 
 
 @dataclass
@@ -45,7 +45,10 @@ class ShowFront:
             raise FrontError("no run or file given; expected at least one, e.g. morl front runs/NAME")
         fronts = load_fronts(self.sources)
         if self.ref_point:
-            fronts = {name: front.replace(ref_point=self.ref_point) for name, front in fronts.items()}
+            fronts = {
+                name: front.replace(ref_point=as_returns(self.ref_point, front.objectives))
+                for name, front in fronts.items()
+            }
         for path in (self.csv, self.json_file):
             if path is not None:
                 if len(fronts) > 1:

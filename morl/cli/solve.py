@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from morl.cli.console import emit_json, emit_points, emit_table, note, stage
-from morl.spec import SpecError
+from morl.spec import SpecError, as_returns, shown
 
 if TYPE_CHECKING:
     from morl.momdp import MOMDP
@@ -89,7 +89,7 @@ class Solve:
         if spec is not None:
             front = front.with_spec(spec)
         if self.ref_point:
-            front = front.replace(ref_point=self.ref_point)
+            front = front.replace(ref_point=as_returns(self.ref_point, front.objectives))
         if front.supported is None:
             front = front.classified()
         front = front.replace(provenance={**front.provenance, "env": self.model, "seconds": round(seconds, 3)})
@@ -97,8 +97,7 @@ class Solve:
         if self.json:
             emit_json(front.to_dict())
             return 0
-        kinds = ["" if s is None else ("supported" if s else "non-convex") for s in _supported(front)]
-        emit_points(front, {"kind": kinds})
+        emit_points(front, {"kind": front.kinds})
         note(_summary(front, seconds))
         return 0
 
@@ -117,6 +116,7 @@ class Solve:
         began = time.perf_counter()
         with stage(f"solving {self.model}"):
             found = solve_best(model, spec, self)
+        found["value"] = shown(found["value"], model.objectives or ())
         seconds = time.perf_counter() - began
         names = [o.label for o in model.objectives or ()]
         if self.json:
@@ -129,19 +129,14 @@ class Solve:
         return 0
 
 
-def _supported(front: Front) -> list[bool | None]:
-    return [None] * len(front) if front.supported is None else [bool(x) for x in front.supported]
-
-
 def _summary(front: Front, seconds: float) -> str:
-    kinds = _supported(front)
-    parts = [
-        f"{len(front)} points ({sum(k is True for k in kinds)} supported, {sum(k is False for k in kinds)} non-convex)"
-    ]
+    from morl.pareto.kinds import count_kinds
+
+    parts = [f"{len(front)} points ({count_kinds(front.kinds)})"]
     if front.discount is not None:
         parts.append(f"γ = {front.discount:g}")
     if front.ref_point is not None:
-        parts.append(f"hypervolume {front.hypervolume():.6g} from {front.ref_point.tolist()}")
+        parts.append(f"hypervolume {front.hypervolume():.6g} from {shown(front.ref_point, front.objectives).tolist()}")
     if front.epsilon is not None:
         parts.append(f"{'complete' if front.complete else 'not complete'} within ε = {front.epsilon:.3g}")
     elif front.complete:

@@ -22,12 +22,13 @@ def load_fronts(sources: Sequence[str]) -> dict[str, Front]:
         FrontError: a file that is not a front, or the same source twice.
     """
     from morl.pareto import Front
+    from morl.pareto.files import SUFFIXES
     from morl.runs import RunFolder
 
     fronts: dict[str, Front] = {}
     for source in sources:
         path = Path(source)
-        front = Front.load(path) if path.suffix in (".json", ".csv") else RunFolder.open(path).front()
+        front = Front.load(path) if path.suffix.lower() in SUFFIXES else RunFolder.open(path).front()
         name = path.stem if path.stem not in fronts else str(path)
         if name in fronts:
             raise FrontError(f"{source!r} is given twice; give each run or file once")
@@ -42,10 +43,11 @@ def load_truth(fronts: dict[str, Front], wanted: str | None, imports: Sequence[s
         wanted: a front file, ``"env"`` for the environment's own exact front, or ``None`` for none.
     """
     from morl.pareto import Front
+    from morl.pareto.files import SUFFIXES
 
     if wanted is None:
         return None
-    if Path(wanted).suffix in (".json", ".csv"):
+    if Path(wanted).suffix.lower() in SUFFIXES:
         return Front.load(wanted)
     from morl.envs import import_package, make
     from morl.envs.core import published_front
@@ -97,4 +99,7 @@ def union(fronts: dict[str, Front]) -> Front:
         if front.names != first.names:
             raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
     points = np.concatenate([front.points for front in fronts.values()])
-    return type(first)(points, first.objectives, first.ref_point, first.discount, scale=first.scale).nondominated()
+    facts = {"status": "union of the fronts given"}
+    return type(first)(
+        points, first.objectives, first.ref_point, first.discount, scale=first.scale, provenance=facts
+    ).nondominated()

@@ -163,10 +163,11 @@ def meet(pool: Pool, bounds: Bounds) -> None:
 
 def _infeasible(pool: Pool, bounds: Bounds, missing: FloatArray) -> str:
     """Which constraints cannot be met: alone, or only together, and by how much."""
-    for row, bound, text in zip(bounds.matrix, bounds.bound, bounds.text, strict=True):
+    upper = bounds.below or (False,) * len(bounds.text)
+    for row, bound, text, below in zip(bounds.matrix, bounds.bound, bounds.text, upper, strict=True):
         best = float(row @ pool.ask(row))
         if best < bound - 1e-9 * max(1.0, abs(bound)):
-            sign = -1.0 if row[np.argmax(np.abs(row))] < 0 else 1.0
+            sign = -1.0 if below else 1.0
             return (
                 f"constraint {text!r} cannot be met: the best any policy reaches is {sign * best + 0.0:.9g}, "
                 f"it misses by {bound - best:.6g}; relax it to that"

@@ -46,11 +46,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Constraints ``matrix @ x >= bound`` ``(m, K)``, with the text of each."""
+    """Constraints ``matrix @ x >= bound`` ``(m, K)``, with the text of each.
+
+    ``below`` is true for those whose text bounds from above: what they speak of is ``−matrix @ x``.
+    """
 
     matrix: FloatArray
     bound: FloatArray
     text: tuple[str, ...]
+    below: tuple[bool, ...] = ()
 
 
 def utility_blocks(utility: Utility, k: int) -> list[Block]:
@@ -177,6 +181,9 @@ _TEXT = re.compile(r"^\s*(?P<name>.+?)\s*(?P<op>>=|<=|==|=|≥|≤)\s*(?P<bound>
 def parse_constraints(constraints: Iterable[Constraint] | str, momdp: MOMDP) -> Bounds:
     """Constraints on the expected return as ``matrix @ x >= bound``; an equality becomes two.
 
+    A constraint by an objective's name, text or triple, speaks of its shown number: ``"cost<=120"`` for a minimised
+    cost. Coefficients and objectives by number speak of returns, maximised.
+
     Raises:
         SpecError: not a constraint, an unknown comparison or a bound that is not finite.
         UnknownNameError: an unknown objective.
@@ -190,16 +197,20 @@ def parse_constraints(constraints: Iterable[Constraint] | str, momdp: MOMDP) -> 
     rows: list[FloatArray] = []
     bounds: list[float] = []
     texts: list[str] = []
+    below: list[bool] = []
     for constraint in given:
         left, op, bound, text = _parts(constraint)
         row = _left(left, spec)
+        if isinstance(left, str):
+            row = row * spec.objectives[spec.index(left)].sign
         value = float(check_vector([bound], 1, f"bound of {text!r}")[0])
         for sign, used in ((1.0, op in (">=", "==")), (-1.0, op in ("<=", "=="))):
             if used:
                 rows.append(sign * row)
                 bounds.append(sign * value)
                 texts.append(text)
-    return Bounds(np.array(rows).reshape(-1, momdp.k), np.array(bounds), tuple(texts))
+                below.append(sign < 0)
+    return Bounds(np.array(rows).reshape(-1, momdp.k), np.array(bounds), tuple(texts), tuple(below))
 
 
 def _parts(constraint: Constraint) -> tuple[Any, str, Any, str]:

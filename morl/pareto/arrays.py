@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,10 +16,7 @@ def as_points(points: ArrayLike, k: int | None = None, what: str = "points") -> 
     >>> as_points([[1, 2]])
     array([[1., 2.]])
     """
-    try:
-        values = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise FrontError(f"{what} are not a table of numbers; expected shape (n, K)") from None
+    values = as_numbers(points, what)
     if values.size == 0 and (values.ndim < 2 or values.shape[1] == 0):
         values = np.zeros((0, k or 1))
     if values.ndim != 2:
@@ -27,4 +26,29 @@ def as_points(points: ArrayLike, k: int | None = None, what: str = "points") -> 
     if not np.isfinite(values).all():
         i, j = (int(x) for x in np.argwhere(~np.isfinite(values))[0])
         raise FrontError(f"{what}: point {i} has {values[i, j]} in objective {j}; expected finite numbers")
-    return values
+    return np.ascontiguousarray(values)
+
+
+def as_numbers(points: ArrayLike, what: str = "points") -> FloatArray:
+    """Real numbers as float64, in any shape: never text that reads like numbers, complex numbers or masked entries.
+
+    Raises:
+        FrontError: what NumPy would convert with a loss, or cannot convert.
+    """
+    parts: Any = points if isinstance(points, list | tuple) else [points]
+    for part in (points, *parts):
+        if isinstance(part, np.ma.MaskedArray) and np.ma.getmaskarray(part).any():
+            first = [int(x) for x in np.argwhere(np.ma.getmaskarray(part))[0]]
+            raise FrontError(
+                f"{what} are masked at {first}; drop the masked rows first: numpy.ma.compress_rows(points)"
+            )
+    try:
+        raw = np.asarray(points)
+        if raw.dtype.kind in "USc":
+            kind = "complex numbers" if raw.dtype.kind == "c" else "text"
+            raise FrontError(f"{what} are not a table of numbers but {kind}; expected real numbers of shape (n, K)")
+        return np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, FrontError):
+            raise
+        raise FrontError(f"{what} are not a table of numbers; expected shape (n, K)") from None

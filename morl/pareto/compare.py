@@ -1,4 +1,4 @@
-"""Fronts measured against the truth, side by side."""
+"""Fronts measured against the truth (or the best known front, or their union), side by side."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import io
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto import indicators
-from morl.pareto.convexity import supported_mask
 from morl.pareto.front import Front
 from morl.pareto.intervals import Excess, excesses, half_widths
+from morl.pareto.kinds import NON_CONVEX, SUPPORTED, WITHIN_NOISE
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
 if TYPE_CHECKING:
@@ -29,19 +29,21 @@ class Row:
     Args:
         name: what the table calls it.
         points: non-dominated points.
-        supported: how many of them some linear weight finds, among themselves.
-        non_convex: how many none does.
+        supported: how many of them some linear weight finds, among themselves, as measured.
+        non_convex: how many none does, beyond noise.
         found: points of the truth that are reached, up to the confidence interval.
         found_supported: of these, supported points of the truth.
         found_non_convex: of these, points of the truth inside its dents.
         hypervolume: in the product of the objectives' units; NaN without a reference point.
-        hypervolume_ratio: share of the truth's hypervolume.
+        hypervolume_ratio: share of the truth's hypervolume; NaN where the front's policies are of a class that the
+            truth does not cover, since neither bounds the other, and for one front compared with itself.
         epsilon: additive ε against the truth.
         igd_plus: mean shortfall against the truth, IGD+.
         expected_utility: EUM over the simplex.
         utility_loss: MUL, the largest loss over the simplex.
         spacing: unevenness of the points.
         above: points above the truth by more than their interval; empty for an honest front.
+        within_noise: non-dominated points of which the intervals do not say whether they are supported.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Row:
     utility_loss: float
     spacing: float
     above: tuple[Excess, ...] = ()
+    within_noise: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; NaN and infinity become ``None``."""
@@ -88,6 +91,7 @@ _COLUMNS = (
 class Comparison:
     """The outcome of :func:`compare`: one :class:`Row` for the truth and one for each front.
 
+    The truth's row is named for what it is: "truth", "best known", "union" or "reference" (:attr:`Front.role`).
     ``str()`` and :meth:`table` give plain text, :meth:`rich` a table for the terminal, :meth:`to_dict` JSON.
     """
 
@@ -98,10 +102,21 @@ class Comparison:
     ref_point: FloatArray | None
     scale: tuple[FloatArray, FloatArray]
     scale_source: str
+    other_class: tuple[str, ...] = ()
+    signs: tuple[float, ...] = ()
+
+    def _shown(self, returns: FloatArray) -> FloatArray:
+        """Returns as people read them; costs of minimised objectives are positive."""
+        return returns * np.array(self.signs) + 0.0 if self.signs else returns
+
+    @property
+    def alone(self) -> bool:
+        """True where one front has nothing to be compared with: the union of one is itself."""
+        return self.truth.name == "union" and len(self.fronts) == 1
 
     def rows(self) -> list[Row]:
-        """The truth first, then the fronts in the order given."""
-        return [self.truth, *self.fronts]
+        """The truth first, then the fronts in the order given; a front that is alone stands alone."""
+        return [*([] if self.alone else [self.truth]), *self.fronts]
 
     def __getitem__(self, name: str | int) -> Row:
         """A front's row, by name or number (the truth is not counted)."""
@@ -142,8 +157,8 @@ class Comparison:
             for word in ("non-", "hyper", "sup"):
                 short = short.replace(word, word.rstrip("-") + "-\n")
             table.add_column(short, justify="left" if head == "front" else "right", no_wrap=head != "front")
-        for number, row in enumerate(self.rows()):
-            style = "bold" if number == 0 else "red" if row.above else ""
+        for row in self.rows():
+            style = "bold" if row is self.truth else "red" if row.above else ""
             table.add_row(*(self._cell(row, c) for c in _COLUMNS), style=style)
         return table
 
@@ -156,7 +171,7 @@ class Comparison:
         if isinstance(value, float) and math.isnan(value):
             return "–"
         text = form.format(value)
-        if key in ("found_supported", "found_non_convex") and row is not self.truth:
+        if key in ("found_supported", "found_non_convex") and row is not self.truth and not self.alone:
             text += f"/{getattr(self.truth, key)}"
         if key == "name" and row.above:
             text += " (!)"
@@ -165,29 +180,52 @@ class Comparison:
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers, one line each."""
         gamma = "unknown discount" if self.discount is None else f"γ = {self.discount:g}"
-        ref = "none" if self.ref_point is None else "(" + ", ".join(f"{x:g}" for x in self.ref_point) + ")"
+        ref = "none" if self.ref_point is None else "(" + ", ".join(f"{x:g}" for x in self._shown(self.ref_point)) + ")"
+        reached = "" if self.alone else f"supported and non-convex: points of the {self.truth.name} reached; "
         lines = [
             f"{' / '.join(self.objectives)}; {gamma}; reference point {ref}",
-            f"supported and non-convex: points of the truth reached; ε, IGD+, EUM, MUL: scaled by {self.scale_source}",
+            f"{reached}ε, IGD+, EUM, MUL: scaled by {self.scale_source}",
         ]
-        lines += [
-            f"(!) {row.name}: {len(row.above)} point{'s' * (len(row.above) != 1)} above the truth by more than the "
-            f"confidence interval (first: {_numbers(row.above[0].point)}, by {row.above[0].amount:.2g} of the range)"
+        if self.alone:
+            lines.append("nothing to compare with: no ratio; give another front, or the truth")
+        elif self.truth.name != "truth":
+            lines.append(f"the {self.truth.name} front is not the truth: better points may exist")
+        if self.other_class:
+            lines.append(f"no ratio for {', '.join(self.other_class)}: other policy class than the {self.truth.name}")
+        noisy = [f"{row.name} {row.within_noise}" for row in self.rows() if row.within_noise]
+        if noisy:
+            lines.append(f"supported or not, within noise: points of {', '.join(noisy)}")
+        return lines + self._impossible()
+
+    def _impossible(self) -> list[str]:
+        """A line for each front that claims more than the truth allows."""
+        return [
+            f"(!) {row.name}: {len(row.above)} point{'s' * (len(row.above) != 1)} above the {self.truth.name} by more "
+            f"than the confidence interval (first: {_numbers(self._shown(row.above[0].point))}, by "
+            f"{row.above[0].amount:.2g} of the range)"
             for row in self.fronts
             if row.above
         ]
-        return lines
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        data = row.to_dict()
+        for excess in data["above"]:
+            excess["point"] = self._shown(np.array(excess["point"])).tolist()
+        return data
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description."""
+        """A JSON-able description; the row of what was compared with is the ``reference``, and its kind says what."""
+        reference = {"kind": self.truth.name, **self.truth.to_dict()}
         return {
             "objectives": list(self.objectives),
             "discount": self.discount,
-            "ref_point": None if self.ref_point is None else self.ref_point.tolist(),
-            "scale": [x.tolist() for x in self.scale],
+            "ref_point": None if self.ref_point is None else self._shown(self.ref_point).tolist(),
+            "scale": [self._shown(x).tolist() for x in self.scale],
             "scale_source": self.scale_source,
-            "truth": self.truth.to_dict(),
-            "fronts": [row.to_dict() for row in self.fronts],
+            "reference": None if self.alone else reference,
+            **({"truth": self.truth.to_dict()} if self.truth.name == "truth" else {}),
+            "other_policy_class": list(self.other_class),
+            "fronts": [self._row(row) for row in self.fronts],
         }
 
 
@@ -238,13 +276,53 @@ def compare(
     ref = next((f.ref_point for f in owners if f.ref_point is not None), None) if ref_point is None else ref_point
     ref = None if ref is None else check_vector(ref, truth.k, "reference point", truth.names)
     measure = _Measure(truth.nondominated(), low, high - low, ref, weights, confidence)
-    rows = tuple(measure(front, label) for label, front in zip(labels, fronts, strict=True))
+    rows = [measure(front, label) for label, front in zip(labels, fronts, strict=True)]
+    other = [label for label, front in zip(labels, fronts, strict=True) if not has_share(front, truth)]
+    if truth.role == "union" and len(fronts) == 1:  # a front is all of its own union: that says nothing
+        source = source.replace("the union", "its own points")
+        nothing: dict[str, Any] = dict.fromkeys(("hypervolume_ratio", "epsilon", "igd_plus", "utility_loss"), math.nan)
+        rows = [replace(rows[0], **nothing, found_supported=rows[0].supported, found_non_convex=rows[0].non_convex)]
+    rows = [replace(row, hypervolume_ratio=math.nan) if row.name in other else row for row in rows]
+    own = measure(truth, truth.role, exact=True)
     result = Comparison(
-        measure(truth, "truth", exact=True), rows, truth.names, truth.discount, ref, (low, high), source
+        own,
+        tuple(rows),
+        truth.names,
+        truth.discount,
+        ref,
+        (low, high),
+        source,
+        tuple(other),
+        tuple(o.sign for o in truth.objectives),
     )
     if above == "error" and any(row.above for row in rows):
-        raise FrontError("; ".join(result.notes()[2:]) + "; check discount and evaluation, or pass above='flag'")
+        raise FrontError("; ".join(result._impossible()) + "; check discount and evaluation, or pass above='flag'")
     return result
+
+
+_RANKS = {"stationary": 1, "markov": 2, "open loop": 2, "open-loop": 2, "action sequences": 2}
+"""Classes of deterministic policies; each contains those of a lower number, and all others are history-dependent."""
+
+
+def has_share(front: Front, truth: Front) -> bool:
+    """True where the front's hypervolume is a share of the truth's: all its policies are of a class that it covers.
+
+    A mixture or stochastic policy may lie above every deterministic one, and the vertices of a hull leave out what
+    deterministic policies reach below it, so neither is a share of the other. Where a provenance does not name its
+    class, the caller is taken at his word.
+
+    >>> stationary, mixture = (Front([[1, 2]], provenance={"policy_class": c}) for c in ("stationary", "mixture"))
+    >>> has_share(stationary, stationary), has_share(stationary, mixture), has_share(mixture, stationary)
+    (True, False, False)
+    """
+    mine, theirs = (str(f.provenance.get("policy_class", "")).lower() for f in (front, truth))
+    if not mine or not theirs or mine == theirs:
+        return True
+    random = [any(word in x for word in ("mixture", "stochastic")) for x in (mine, theirs)]
+    if any(random):
+        return all(random)
+    low, high = (min((n for word, n in _RANKS.items() if word in x), default=3) for x in (mine, theirs))
+    return low <= high
 
 
 class _Measure:
@@ -262,13 +340,14 @@ class _Measure:
         self.truth, self.low, self.span, self.ref = truth, low, span, ref
         self.weights, self.confidence = weights, confidence
         self.target = (truth.points - low) / span
-        self.is_supported: BoolArray = truth.supported if truth.supported is not None else supported_mask(truth.points)
+        kinds = truth.kinds
+        self.is_supported: BoolArray = np.array([kind != NON_CONVEX for kind in kinds], dtype=bool)
         self.volume = math.nan if ref is None else indicators.hypervolume(truth.points, ref)
 
     def __call__(self, front: Front, name: str, exact: bool = False) -> Row:
         best = front.nondominated()
         unit = (best.points - self.low) / self.span
-        shape = supported_mask(best.points)
+        kinds = best.kinds
         reached = np.ones(len(self.truth), dtype=bool) if exact else self._reached(best)
         volume = math.nan if self.ref is None else indicators.hypervolume(best.points, self.ref)
         if self.ref is not None:
@@ -277,8 +356,8 @@ class _Measure:
         return Row(
             name,
             len(best),
-            int(shape.sum()),
-            int((~shape).sum()),
+            kinds.count(SUPPORTED),
+            kinds.count(NON_CONVEX),
             int(reached.sum()),
             int((reached & self.is_supported).sum()),
             int((reached & ~self.is_supported).sum()),
@@ -290,6 +369,7 @@ class _Measure:
             indicators.maximum_utility_loss(unit, self.target, self.weights),
             indicators.spacing(unit),
             () if exact or self.truth.best_known else tuple(excesses(front, self.truth, self.span, self.confidence)),
+            kinds.count(WITHIN_NOISE),
         )
 
     def _reached(self, front: Front) -> BoolArray:
@@ -317,6 +397,12 @@ def _check_comparable(truth: Front, front: Front, label: str) -> None:
         if sorted(front.names) == sorted(truth.names):
             raise FrontError(f"{label} orders its objectives as {front.names}; the truth as {truth.names}; reorder one")
         warnings.warn(f"{label} names its objectives {front.names}, the truth {truth.names}", stacklevel=3)
+    mixed = [n for n, a, b in zip(truth.names, truth.objectives, front.objectives, strict=True) if a.sign != b.sign]
+    if mixed:
+        raise FrontError(
+            f"{mixed[0]!r} is minimised in one of {label} and the {truth.role}, maximised in the other; mark it in "
+            "both (minimise=True, or a CSV column 'NAME (minimise)')"
+        )
     if truth.discount is None or front.discount is None:
         if truth.discount is not front.discount:
             warnings.warn(
@@ -347,7 +433,7 @@ def _scale(truth: Front, scale: tuple[ArrayLike, ArrayLike] | str | None) -> tup
         return low, high, "the problem's return scale" if scale is None else "the scale given"
     best = truth.nondominated().points
     low, high = best.min(axis=0), best.max(axis=0)
-    return low, np.where(high > low, high, low + 1.0), "the range of the truth"
+    return low, np.where(high > low, high, low + 1.0), f"the range of the {truth.role}"
 
 
 def _numbers(values: ArrayLike | Mapping[str, float]) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto.arrays import as_points
-from morl.pareto.weights import CORNER_LIMIT, corner_weights, das_dennis, upper_hull
-from morl.spec import BoolArray, FloatArray, FrontError, IntArray
+from morl.pareto.mixtures import best_mixtures, mixture_by_highs
+from morl.pareto.weights import corner_weights, upper_hull
+from morl.spec import BoolArray, FloatArray, FrontError
 
 TOLERANCE = 1e-9
 """A mixture must win by this share of every objective's range before a point counts as not supported."""
@@ -46,7 +47,7 @@ def mixture_margins(points: ArrayLike) -> FloatArray:
     Returns:
         ``(n,)`` margins, as shares of each objective's range; 0 where some simplex weight makes the point
         optimal. Every positive margin is attained by a mixture that was evaluated, so it is a certificate.
-        By hull for K = 2, by linear programs (HiGHS) for K >= 3.
+        By hull for K = 2, by linear programs for all points at once (:mod:`morl.pareto.mixtures`) for K >= 3.
 
     >>> mixture_margins([[0, 4], [1, 1], [4, 0]]).tolist()
     [0.0, 0.25, 0.0]
@@ -60,21 +61,16 @@ def mixture_margins(points: ArrayLike) -> FloatArray:
         return np.asarray(unit.max() - unit[:, 0])
     if k == 2:
         return _margins_of_two(unit)
-    margins = np.zeros(len(values))
-    found, everything = _found(unit)
-    columns = np.flatnonzero(found) if everything else np.arange(len(values))
-    for i in np.flatnonzero(~found):
-        margins[i] = _best_mixture(unit, int(i), columns)[1]
-    return margins
+    return np.maximum(best_mixtures(_undominated(unit), unit).margins, 0.0)
 
 
 def distance_beyond_hull(points: ArrayLike, targets: ArrayLike) -> FloatArray:
     """How far each target lies beyond everything that mixtures of the points dominate.
 
     The smallest d such that some mixture is at least ``target`` − d in every objective; by duality also the
-    largest loss of linear utility, max over the simplex of w·target − max over the points of w·x. That loss is
-    concave in w and linear between the corner weights of the points, so one matrix product finds it; with many
-    points and objectives, one linear program (HiGHS) per target does.
+    largest loss of linear utility, max over the simplex of w·target − max over the points of w·x. For K = 2 that
+    loss is largest at a corner weight of the points; otherwise it is a linear program per target, all solved at
+    once (:mod:`morl.pareto.mixtures`).
 
     Args:
         points: ``(n, K)``, at least one.
@@ -83,28 +79,57 @@ def distance_beyond_hull(points: ArrayLike, targets: ArrayLike) -> FloatArray:
     Returns:
         ``(m,)``, negative for targets in the interior.
 
+    Raises:
+        FrontError: no points, or numbers of objectives that differ.
+
     >>> distance_beyond_hull([[0, 2], [2, 0]], [[1, 1], [2, 2], [0, 0]]).tolist()
     [0.0, 1.0, -1.0]
     """
-    values, goals = as_points(points), as_points(targets, what="targets")
-    values = values[moocore.is_nondominated(values, maximise=True)]
-    corners = _corners_if_cheap(values)
-    if corners is None:
-        return np.array([_shortfall(values, goal) for goal in goals])
-    beyond = corners @ goals.T - np.max(corners @ values.T, axis=1, keepdims=True)
-    return np.asarray(beyond.max(axis=0))
+    values = as_points(points)
+    if len(values) == 0:
+        raise FrontError("distance beyond the hull of no points is undefined; expected at least one point")
+    goals = as_points(targets, values.shape[1], "targets")
+    values = _undominated(values)
+    if values.shape[1] <= 2:
+        corners = corner_weights(values)
+        beyond = corners @ goals.T - np.max(corners @ values.T, axis=1, keepdims=True)
+        return np.asarray(beyond.max(axis=0))
+    low = values.min(axis=0)
+    size = float(np.ptp(np.vstack([values, goals]), axis=0).max()) or 1.0
+    return np.asarray(-size * best_mixtures((values - low) / size, (goals - low) / size).margins)
 
 
-def supported_mask(points: ArrayLike, tolerance: float = TOLERANCE) -> BoolArray:
+def supported_mask(points: ArrayLike, tolerance: float = TOLERANCE, noise: ArrayLike | None = None) -> BoolArray:
     """True for points that some simplex weight makes optimal among the set, ties included; shape ``(n,)``.
 
     A point on a face of the hull counts as supported. A point does not where a mixture beats it in every
     objective by more than ``tolerance``, as a share of the objective's range.
 
+    Args:
+        points: ``(n, K)``.
+        tolerance: share of the range that passes as rounding.
+        noise: ``(n, K)`` half-widths of confidence intervals that hold together. A point then counts as not
+            supported only where a mixture of the other points' *lower* ends beats its *upper* end. Where the
+            intervals hold, no point that a weight does find is missed, whichever mixture the search picks: the
+            chance that any is stays below the level's remainder. Other points keep the benefit of the doubt.
+
     >>> supported_mask([[0, 4], [1, 1], [2, 2], [4, 0]]).tolist()
     [True, False, True, True]
+    >>> supported_mask([[0, 4], [1, 1], [1.9, 1.9], [4, 0]], noise=[[0.1, 0.1]] * 4).tolist()
+    [True, False, True, True]
     """
-    return np.asarray(mixture_margins(points) <= tolerance)
+    if noise is None:
+        return np.asarray(mixture_margins(points) <= tolerance)
+    values = as_points(points)
+    widths = as_points(noise, values.shape[1], "noise")
+    if widths.shape != values.shape:
+        raise FrontError(f"noise has shape {widths.shape}; expected {values.shape}, one half-width per coordinate")
+    if len(values) == 0:
+        return np.zeros(0, dtype=bool)
+    spread = np.ptp(values, axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    unit, width = (values - values.min(axis=0)) / spread, widths / spread
+    return np.asarray(best_mixtures(_undominated(unit - width), unit + width).margins <= tolerance)
 
 
 def dominating_mixture(points: ArrayLike, index: int, tolerance: float = TOLERANCE) -> DominatingMixture | None:
@@ -120,7 +145,12 @@ def dominating_mixture(points: ArrayLike, index: int, tolerance: float = TOLERAN
     values = as_points(points)
     if not 0 <= index < len(values):
         raise FrontError(f"point {index} does not exist; expected 0 to {len(values) - 1}")
-    weights, margin = _best_mixture(_unit(values), index, np.arange(len(values)))
+    unit, others = _unit(values), np.delete(np.arange(len(values)), index)
+    if not len(others):
+        return None
+    weights = np.zeros(len(values))
+    weights[others], _ = mixture_by_highs(unit[others], unit[index])
+    margin = float((weights @ unit - unit[index]).min())
     if margin <= tolerance:
         return None
     value = weights @ values
@@ -147,77 +177,6 @@ def _margins_of_two(unit: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(margins, 0.0))
 
 
-def _found(unit: FloatArray) -> tuple[BoolArray, bool]:
-    """Points that are best under some weight, and whether these are all of them, so that no mixture needs others.
-
-    A supported point is best at a corner weight of the set, so the corners find all; where they would be too
-    many, a lattice finds the easy ones.
-    """
-    corners = _corners_if_cheap(unit)
-    if corners is not None:
-        scores = corners @ unit.T
-        return np.asarray((scores >= scores.max(axis=1, keepdims=True) - 1e-12).any(axis=0)), True
-    found = np.zeros(len(unit), dtype=bool)
-    k = unit.shape[1]
-    found[np.argmax(das_dennis(k, number=max(200, k)) @ unit.T, axis=1)] = True
-    return found, False
-
-
-def _corners_if_cheap(values: FloatArray) -> FloatArray | None:
-    """Corner weights of the points, or ``None`` where linear programs are cheaper or qhull gives up."""
-    if len(values) > CORNER_LIMIT.get(values.shape[1], 0):
-        return None
-    try:
-        return corner_weights(values)
-    except FrontError:  # a degenerate set
-        return None
-
-
-def _shortfall(values: FloatArray, goal: FloatArray) -> float:
-    """:func:`distance_beyond_hull` of one target as a linear program: minimise d with goal − mixture <= d."""
-    from scipy.optimize import linprog  # slow to import
-
-    n, k = values.shape
-    scale = float(np.ptp(np.vstack([values, goal]), axis=0).max()) or 1.0
-    result = linprog(
-        np.append(np.zeros(n), 1.0),
-        A_ub=np.hstack([(goal - values).T / scale, -np.ones((k, 1))]),
-        b_ub=np.zeros(k),
-        A_eq=np.append(np.ones(n), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0, None)] * n + [(None, None)],
-        method="highs",
-    )
-    if result.status != 0:
-        raise FrontError(f"distance beyond the hull: HiGHS stopped with {result.message!r}; scale the points")
-    return float(result.fun) * scale
-
-
-def _best_mixture(unit: FloatArray, index: int, columns: IntArray) -> tuple[FloatArray, float]:
-    """Maximise δ subject to: a mixture of the points in ``columns`` is at least point ``index`` + δ everywhere.
-
-    The margin returned is recomputed from the cleaned mixture, not read from the solver.
-    """
-    from scipy.optimize import linprog  # slow to import
-
-    n, k = unit.shape
-    others = columns[columns != index]
-    gains = unit[others] - unit[index]
-    weights = np.zeros(n)
-    m = len(others)
-    if m == 0:
-        return weights, 0.0
-    result = linprog(
-        np.append(np.zeros(m), -1.0),
-        A_ub=np.hstack([-gains.T, np.ones((k, 1))]),
-        b_ub=np.zeros(k),
-        A_eq=np.append(np.ones(m), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0, None)] * m + [(None, None)],
-        method="highs",
-    )
-    if result.status != 0:
-        raise FrontError(f"mixture for point {index}: HiGHS stopped with {result.message!r}; scale the points")
-    share = np.maximum(result.x[:-1], 0.0)
-    weights[others] = share / share.sum()
-    return weights, max(float((weights[others] @ gains).min()), 0.0)
+def _undominated(values: FloatArray) -> FloatArray:
+    """The points that a best mixture may need."""
+    return np.asarray(values[moocore.is_nondominated(values, maximise=True)])

@@ -6,19 +6,16 @@ measured against each other and drawn together. Points are always maximised.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from morl.pareto.arrays import as_numbers
 from morl.spec import (
     BoolArray,
     FloatArray,
@@ -26,7 +23,6 @@ from morl.spec import (
     IntArray,
     MOSpec,
     Objective,
-    SpecError,
     as_objectives,
     check_vector,
 )
@@ -35,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FORMAT = "morl-front-1"
+_FORMAT_OF_COSTS = "morl-front-2"
+"""Fronts with minimised objectives, whose costs a reader of the first format would take for rewards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,8 @@ class Front:
         discount: the γ under which the points are returns; 1 is undiscounted; ``None`` is unknown.
         policies: what is behind each point: a policy, a mixture, an action sequence, a preference. Not saved.
         weights: ``(n, K)`` simplex weight, preference or command that produced each point.
-        supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points.
+        supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points; for sampled
+            averages false only where a mixture beats the point beyond noise.
         covariance: ``(n, K, K)`` covariance of the *mean*, where points are sampled averages.
         episodes: ``(n,)`` episodes behind each average; 0 means computed exactly.
         epsilon: certified additive error: every achievable vector has a point (or, for convex sets, a mixture
@@ -142,6 +141,8 @@ class Front:
         put("epsilon", None if epsilon is None else float(epsilon))
         put("complete", bool(complete))
         put("outer", None if outer is None else _frozen(np.array(outer, dtype=np.float64).reshape(-1, k + 1)))
+        if scale is not None and len(scale) != 2:
+            raise FrontError(f"scale has {len(scale)} parts; expected two, (low, high)")
         put("scale", None if scale is None else tuple(_frozen(check_vector(x, k, "scale")) for x in scale))
         put("provenance", dict(provenance or {}))
 
@@ -174,7 +175,29 @@ class Front:
     @property
     def best_known(self) -> bool:
         """True where the provenance says that better points may exist: the front is a record, not the truth."""
-        return any("best known" in str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
+        return self.role != "truth"
+
+    @property
+    def role(self) -> str:
+        """What to call the front where others are measured against it: truth, best known, union or reference.
+
+        "union" and "best known" are what the provenance says; a front that was learned or sampled is a mere
+        "reference". Anything else is taken for the truth: points that were computed, published or given as such.
+
+        >>> Front([[1, 2]], provenance={"status": "best known, not proved optimal"}).role
+        'best known'
+        """
+        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
+        for word in ("best known", "union"):
+            if word in said:
+                return word
+        if self.provenance.get("altered"):
+            return "reference"
+        if self.complete:
+            return "truth"
+        sampled = self.episodes is not None and bool((self.episodes > 0).any())
+        learned = {"seed", "steps"} <= self.provenance.keys() and bool(self.provenance["steps"])
+        return "reference" if sampled or learned else "truth"
 
     # ---- deriving --------------------------------------------------------------------------------------
 
@@ -205,10 +228,31 @@ class Front:
         return self.subset(nondominated_mask(self.points))
 
     def classified(self) -> Front:
-        """The same points with :attr:`supported` filled: which of them some linear weight finds among all."""
-        from morl.pareto.convexity import supported_mask
+        """The same points with :attr:`supported` filled: which of them some linear weight may find among all.
 
-        return self.replace(supported=supported_mask(self.points))
+        Where points are sampled averages, only those are marked false that a mixture beats by more than their
+        confidence intervals, see :func:`morl.pareto.kinds.supported_by_intervals`; :attr:`kinds` says which of
+        the others are supported as measured and which lie within noise.
+        """
+        return self.replace(supported=self.found_by_weights)
+
+    @cached_property
+    def found_by_weights(self) -> BoolArray:
+        """What :attr:`supported` is where it is worked out from the points themselves, ``(n,)``; computed once."""
+        from morl.pareto.kinds import supported_by_intervals
+
+        return np.asarray(_frozen(supported_by_intervals(self)))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """For each point "supported", "non-convex", "dominated" or "within noise"; computed once.
+
+        >>> Front([[0, 4], [1, 1], [4, 0], [0, 0]]).kinds
+        ('supported', 'non-convex', 'supported', 'dominated')
+        """
+        from morl.pareto.kinds import kinds_of
+
+        return kinds_of(self)
 
     def with_spec(self, spec: MOSpec) -> Front:
         """The same points under a problem's objectives, reference point and scale, where the front has none."""
@@ -259,103 +303,100 @@ class Front:
     # ---- files -----------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description of everything but the policies."""
+        """A JSON-able description of everything but the policies; minimised objectives are positive costs in it."""
+        signs = np.array([o.sign for o in self.objectives])
 
-        def array(x: Any) -> Any:
-            return None if x is None else x.tolist()
+        def array(x: Any, turn: Any = None) -> Any:
+            return None if x is None else (x if turn is None else x * turn + 0.0).tolist()
 
         return {
-            "format": _FORMAT,
-            "points": self.points.tolist(),
+            "format": _FORMAT_OF_COSTS if (signs < 0).any() else _FORMAT,
+            "points": array(self.points, signs),
             "objectives": [o.to_dict() for o in self.objectives],
-            "ref_point": array(self.ref_point),
+            "ref_point": array(self.ref_point, signs),
             "discount": self.discount,
             "weights": array(self.weights),
             "supported": array(self.supported),
-            "covariance": array(self.covariance),
+            "covariance": array(self.covariance, np.outer(signs, signs)),
             "episodes": array(self.episodes),
             "epsilon": self.epsilon,
             "complete": self.complete,
-            "outer": array(self.outer),
-            "scale": None if self.scale is None else [x.tolist() for x in self.scale],
+            "outer": array(self.outer, np.append(signs, 1.0)),
+            "scale": None if self.scale is None else [array(x, signs) for x in self.scale],
             "provenance": dict(self.provenance),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Front:
         """The inverse of :meth:`to_dict`."""
-        if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+        if not isinstance(data, Mapping) or data.get("format") not in (_FORMAT, _FORMAT_OF_COSTS):
             given = data.get("format") if isinstance(data, Mapping) else type(data).__name__
             raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
         try:
+            objectives = tuple(Objective.from_dict(o) for o in data["objectives"])
             saved: dict[str, Any] = {key: data[key] for key in _SAVED}
-            return cls(data["points"], tuple(Objective.from_dict(o) for o in data["objectives"]), **saved)
-        except (KeyError, TypeError, SpecError) as error:
+            front = cls(data["points"], objectives, **saved)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise FrontError(f"front cannot be read: {error}") from None
+        return front._negated() if any(o.minimise for o in objectives) else front
+
+    def _negated(self) -> Front:
+        """The numbers of minimised objectives from costs to returns."""
+        signs = np.array([o.sign for o in self.objectives])
+
+        def turn(x: Any, by: FloatArray) -> Any:
+            return None if x is None else x * by + 0.0
+
+        return self.replace(
+            points=turn(self.points, signs),
+            ref_point=turn(self.ref_point, signs),
+            covariance=turn(self.covariance, np.outer(signs, signs)),
+            outer=turn(self.outer, np.append(signs, 1.0)),
+            scale=None if self.scale is None else tuple(turn(x, signs) for x in self.scale),
+        )
 
     def save(self, path: str | Path) -> Path:
-        """Write as ``.json`` (everything) or ``.csv`` (points only, one column per objective), atomically."""
-        path = Path(path)
-        if path.suffix == ".csv":
-            text = self.to_csv()
-        elif path.suffix == ".json":
-            text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        else:
-            raise FrontError(f"front file {str(path)!r} ends in {path.suffix!r}; expected .json or .csv")
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        return path
+        """Write as ``.json`` (everything) or ``.csv`` (points only, one column per objective), atomically.
+
+        With a SHA-256 digest, inside the JSON or in ``NAME.csv.sha256`` beside the table, by which :meth:`load`
+        tells whether the file is as it was written.
+        """
+        from morl.pareto.files import save_front
+
+        return save_front(self, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Front:
-        """Read a file written by :meth:`save`, or any CSV with a header of objective names.
+    def load(cls, path: str | Path, minimise: bool | Sequence[str] = False) -> Front:
+        """Read a file written by :meth:`save`, or a table of points of another program.
+
+        Tables (``.csv``, ``.tsv``, ``.txt``, ``.dat``, ``.pf``) may have a header or none, and any of the dialects
+        of :func:`morl.pareto.tables.read_points`. A column called ``"cost (minimise)"`` is a minimised objective.
+        A front that was altered since it was saved is read, with a warning and ``provenance["altered"]``.
+
+        Args:
+            path: a regular file.
+            minimise: objectives of the file that are costs: their names, or true for all of them, as in the
+                point sets of minimisation libraries.
 
         Raises:
             FrontError: no such file, or not a front.
         """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None
-        if path.suffix == ".csv":
-            return cls.from_csv(text)
-        try:
-            return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise FrontError(
-                f"front file {str(path)!r} is not JSON ({error}); expected a file written by Front.save"
-            ) from None
+        from morl.pareto.files import load_front
+
+        return load_front(path, minimise)
 
     def to_csv(self) -> str:
-        """The points as CSV with a header of objective names, at full precision."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.names)
-        writer.writerows([[repr(float(x)) for x in row] for row in self.points])
-        return out.getvalue()
+        """The points as CSV with a header of objective names, at full precision; costs are positive and marked."""
+        from morl.pareto.files import to_csv
+
+        return to_csv(self)
 
     @classmethod
     def from_csv(cls, text: str) -> Front:
-        """Points from CSV text whose first row names the objectives."""
-        rows = [row for row in csv.reader(io.StringIO(text)) if row]
-        if not rows:
-            raise FrontError("front CSV is empty; expected a header of objective names and one row per point")
-        header, body = rows[0], rows[1:]
-        for number, row in enumerate(body, 2):
-            if len(row) != len(header):
-                raise FrontError(f"front CSV line {number} has {len(row)} values; expected {len(header)}")
-        try:
-            values = np.array([[float(x) for x in row] for row in body]).reshape(-1, len(header))
-        except ValueError as error:
-            raise FrontError(f"front CSV holds something that is not a number: {error}") from None
-        return cls(values, header)
+        """Points from the text of a table; see :func:`morl.pareto.tables.read_points`."""
+        from morl.pareto.files import from_csv
+
+        return from_csv(text)
 
 
 _SAVED = (
@@ -379,10 +420,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _points(points: ArrayLike, k: int | None) -> FloatArray:
-    try:
-        values = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise FrontError("points are not a table of numbers; expected shape (n, K)") from None
+    values = as_numbers(points).copy()
     if values.size == 0:
         if values.ndim == 2 and values.shape[1]:
             return values

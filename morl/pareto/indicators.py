@@ -68,12 +68,24 @@ def hypervolume(points: ArrayLike, ref_point: ArrayLike) -> float:
 
 
 def hypervolume_contributions(points: ArrayLike, ref_point: ArrayLike) -> FloatArray:
-    """What the hypervolume loses when each point alone is taken away, shape ``(n,)``."""
+    """What the hypervolume loses when each point alone is taken away, shape ``(n,)``.
+
+    Nothing for dominated points and for each of several equal ones; a point with a dominated one behind it
+    loses only what the dominated one does not cover.
+
+    >>> hypervolume_contributions([[1, 3], [3, 1], [2, 0.5]], [0, 0]).tolist()
+    [2.0, 1.5, 0.0]
+    """
     values = as_points(points)
     if len(values) == 0:
         return np.zeros(0)
     ref = check_vector(ref_point, values.shape[1], "reference point")
-    return np.asarray(moocore.hv_contributions(values, ref=ref, maximise=True), dtype=np.float64)
+    if values.shape[1] == 1:  # only the largest adds anything, down to the second
+        height = np.maximum(values[:, 0] - ref[0], 0.0)
+        second = np.partition(np.append(height, 0.0), -2)[-2]
+        return np.asarray(np.maximum(height - second, 0.0))
+    lost = moocore.hv_contributions(values, ref=ref, maximise=True, ignore_dominated=False)
+    return np.asarray(lost, dtype=np.float64)
 
 
 def spacing(points: ArrayLike) -> float:

@@ -36,12 +36,23 @@ def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = Fal
         raise FrontError(f"confidence is {confidence}; expected a number between 0 and 1, such as 0.95")
     if front.covariance is None or len(front) == 0:
         return np.zeros((len(front), front.k))
-    deviation = np.sqrt(np.maximum(np.diagonal(front.covariance, axis1=1, axis2=2), 0.0))
     tests = front.points.size if simultaneous else 1
     freedom = np.full(len(front), np.inf) if front.episodes is None else np.maximum(front.episodes - 1.0, 1.0)
     width = np.asarray(stdtrit(freedom, 1.0 - (1.0 - confidence) / (2.0 * tests)))
+    return width[..., None] * standard_errors(front)
+
+
+def standard_errors(front: Front) -> FloatArray:
+    """Standard error of each mean, ``(n, K)``: zero for points computed exactly, and where none is known.
+
+    >>> standard_errors(Front([[1.0]], covariance=[[[0.04]]], episodes=[9])).tolist()
+    [[0.2]]
+    """
+    if front.covariance is None or len(front) == 0:
+        return np.zeros((len(front), front.k))
+    errors = np.sqrt(np.maximum(np.diagonal(front.covariance, axis1=1, axis2=2), 0.0))
     exact = np.zeros(len(front), dtype=bool) if front.episodes is None else front.episodes == 0
-    return np.where(exact, 0.0, width)[:, None] * deviation
+    return np.where(exact[:, None], 0.0, errors)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.pareto.convexity import supported_mask
 from morl.pareto.front import Front
-from morl.pareto.indicators import nondominated_mask
-from morl.spec import BoolArray, FloatArray, FrontError
+from morl.pareto.kinds import DOMINATED, KINDS, NON_CONVEX, SUPPORTED, WITHIN_NOISE
+from morl.spec import BoolArray, FloatArray, FrontError, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,23 +69,25 @@ class Series:
     marker: str
     size: float
     is_truth: bool
-    supported: BoolArray
-    best: BoolArray
+
+    def of_kind(self, kind: str) -> BoolArray:
+        """Points of one kind (:attr:`Front.kinds`), ``(n,)``."""
+        return np.array([own == kind for own in self.front.kinds], dtype=bool)
 
     def groups(self) -> Iterator[tuple[FloatArray, dict[str, Any]]]:
-        """Points ``(m, K)`` that look alike, with their scatter arguments: supported, non-convex, dominated."""
-        for chosen, look in (
-            (self.supported & self.best, marker_style(self, True)),
-            (~self.supported & self.best, marker_style(self, False)),
-            (~self.best, dominated_style(self)),
-        ):
+        """Points ``(m, K)`` that look alike, with their scatter arguments, by kind."""
+        for kind in KINDS:
+            chosen = self.of_kind(kind)
             if chosen.any():
-                yield self.front.points[chosen], look
+                yield self.shown(self.front.points[chosen]), marker_style(self, kind)
 
-    @property
-    def dents(self) -> bool:
-        """True where some non-dominated point is found by no linear weight."""
-        return bool((self.best & ~self.supported).any())
+    def shown(self, returns: FloatArray) -> FloatArray:
+        """Returns ``(..., K)`` as the axes count them: costs of minimised objectives positive."""
+        return shown(returns, self.front.objectives)
+
+    def has(self, kind: str) -> bool:
+        """True where some point is of that kind."""
+        return kind in self.front.kinds
 
     @property
     def zorder(self) -> float:
@@ -100,7 +101,7 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
     Raises:
         FrontError: nothing to draw, or fronts that do not share their objectives.
     """
-    given: list[tuple[str, Front]] = [] if truth is None else [("truth", truth)]
+    given: list[tuple[str, Front]] = [] if truth is None else [(truth.role, truth)]
     given += list(fronts.items())
     if not given:
         raise FrontError("nothing to draw; expected at least one front")
@@ -109,6 +110,8 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
     for name, front in given:
         if front.k != first.k:
             raise FrontError(f"{name!r} has {front.k} objectives, {given[0][0]!r} has {first.k}; draw them apart")
+        if [o.sign for o in front.objectives] != [o.sign for o in first.objectives]:
+            raise FrontError(f"{name!r} and {given[0][0]!r} do not minimise the same objectives; mark them in both")
         is_truth = truth is not None and not series
         number = len(series) - (truth is not None)
         series.append(
@@ -119,8 +122,6 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
                 "o" if is_truth else MARKERS[number % len(MARKERS)],
                 _size(number, len(fronts), is_truth) * _shrink(len(front), is_truth),
                 is_truth,
-                front.supported if front.supported is not None else supported_mask(front.points),
-                nondominated_mask(front.points),
             )
         )
     return series
@@ -138,28 +139,38 @@ def _shrink(n: int, is_truth: bool) -> float:
     return float(np.clip((25.0 if is_truth else 50.0) / max(n, 1), 0.08, 1.0))
 
 
-def dominated_style(series: Series) -> dict[str, Any]:
-    """A faint dot for a point that its own front dominates."""
-    return {"marker": ".", "color": series.colour, "alpha": 0.65, "s": 34.0, "linewidths": 0.0}
+def marker_style(series: Series, kind: str) -> dict[str, Any]:
+    """Filled where a linear weight finds the point, hollow where none does, pale where noise hides which.
 
-
-def marker_style(series: Series, supported: bool) -> dict[str, Any]:
-    """Filled where a linear weight finds the point, hollow where none does; the truth is a ring or a dotted one."""
+    The reference is a ring or a diamond; a point that its own front dominates is a faint dot.
+    """
+    if kind == DOMINATED:
+        return {"marker": ".", "color": series.colour, "alpha": 0.65, "s": 34.0, "linewidths": 0.0}
     if series.is_truth:
         return {
-            "marker": "o" if supported else "D",
+            "marker": "D" if kind == NON_CONVEX else "o",
             "facecolors": "none",
             "edgecolors": series.colour,
             "linewidths": 1.0,
-            "s": series.size if supported else series.size * 0.9,
+            "linestyles": ":" if kind == WITHIN_NOISE else "-",
+            "s": series.size * 0.9 if kind == NON_CONVEX else series.size,
         }
+    face = {SUPPORTED: series.colour, WITHIN_NOISE: pale(series.colour), NON_CONVEX: "white"}[kind]
     return {
         "marker": series.marker,
-        "facecolors": series.colour if supported else "white",
+        "facecolors": face,
         "edgecolors": series.colour,
         "linewidths": 1.1,
         "s": series.size,
     }
+
+
+def pale(colour: str) -> tuple[float, float, float]:
+    """The colour, two thirds of the way to white: neither filled nor hollow."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (1.0 - (1.0 - part) / 3.0 for part in to_rgb(colour))
+    return red, green, blue
 
 
 def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
@@ -180,13 +191,15 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
         for s in series
     ]
     grey = "#6b6b6b"
-    if any(s.is_truth and s.dents for s in series):
-        handles.append(_marker("D", grey, "none", 6.5, "truth, non-convex"))
-    if any(not s.is_truth and s.dents for s in series):
-        shape = next(s.marker for s in series if not s.is_truth and s.dents)
-        handles.append(_marker(shape, grey, "white", 5.5, "non-convex"))
-    if any(not s.best.all() for s in series):
-        handles.append(_marker(".", grey, grey, 5.5, "dominated"))
+    if series[0].is_truth and series[0].has(NON_CONVEX):
+        handles.append(_marker("D", grey, "none", 6.5, f"{series[0].name}, non-convex"))
+    learned = [s for s in series if not s.is_truth]
+    for kind, face in ((NON_CONVEX, "white"), (WITHIN_NOISE, "#d0d0d0")):
+        shape = next((s.marker for s in learned if s.has(kind)), None)
+        if shape is not None:
+            handles.append(_marker(shape, grey, face, 5.5, kind))
+    if any(s.has(DOMINATED) for s in series):
+        handles.append(_marker(".", grey, grey, 5.5, DOMINATED))
     return handles
 
 
@@ -215,7 +228,7 @@ def _marker(shape: str, edge: str, face: str, size: float, label: str) -> Any:
 
 
 def limits(series: list[Series], objective: int, margin: float = 0.06, spread: float = 0.0) -> tuple[float, float]:
-    """Axis limits that hold every point of one objective, and ``spread`` standard deviations of it, with some air."""
+    """Limits, in returns, that hold every point of one objective, and ``spread`` standard deviations, with some air."""
     ends = []
     for s in series:
         values = s.front.points[:, objective]
@@ -230,6 +243,13 @@ def limits(series: list[Series], objective: int, margin: float = 0.06, spread: f
     low, high = float(every.min()), float(every.max())
     pad = margin * (high - low) if high > low else margin * max(abs(high), 1.0)
     return low - pad, high + pad
+
+
+def axis_limits(series: list[Series], objective: int, margin: float = 0.06) -> tuple[float, float]:
+    """The same limits as the axis counts: positive costs, ascending, for a minimised objective."""
+    sign = series[0].front.objectives[objective].sign
+    low, high = sorted(sign * x + 0.0 for x in limits(series, objective, margin))
+    return low, high
 
 
 def readable_ticks(axis: Any, series: list[Series], objective: int) -> None:

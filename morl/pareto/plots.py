@@ -150,12 +150,13 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
         for points, look in s.groups():
             ax.scatter(*points.T, **look, zorder=s.zorder + 0.1)
     if corner is not None and near:
-        ax.plot(*corner, marker="+", color="#6b6b6b", markersize=7, markeredgewidth=1.1, zorder=2, clip_on=False)
-        ax.annotate(
-            "ref.", (corner[0], corner[1]), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color="#6b6b6b"
-        )
-    ax.set_xlim(low[0], x1)
-    ax.set_ylim(low[1], y1)
+        x, y = series[0].shown(corner)
+        ax.plot(x, y, marker="+", color="#6b6b6b", markersize=7, markeredgewidth=1.1, zorder=2, clip_on=False)
+        above = -10 if series[0].front.objectives[1].minimise else 4  # inside the axes
+        ax.annotate("ref.", (x, y), xytext=(5, above), textcoords="offset points", fontsize=7.5, color="#6b6b6b")
+    ends = series[0].shown(np.array([low, [x1, y1]]))
+    ax.set_xlim(*sorted(ends[:, 0]))
+    ax.set_ylim(*sorted(ends[:, 1]))
     first = series[0].front
     ax.set_xlabel(first.objectives[0].label)
     ax.set_ylabel(first.objectives[1].label)
@@ -183,9 +184,10 @@ def _draw_steps(ax: Axes, s: Series, floor: FloatArray, region: bool) -> None:
     best = best[np.argsort(best[:, 0])]
     x = np.concatenate([[floor[0]], np.repeat(best[:, 0], 2)])
     y = np.concatenate([np.repeat(best[:, 1], 2), [floor[1]]])
+    (x, y), bottom = s.shown(np.column_stack([x, y])).T, s.shown(floor)[1]
     if region:
         ax.fill_between(
-            x, y, floor[1], color=s.colour, alpha=0.07 if s.is_truth else 0.10, linewidth=0, zorder=s.zorder - 1.5
+            x, y, bottom, color=s.colour, alpha=0.07 if s.is_truth else 0.10, linewidth=0, zorder=s.zorder - 1.5
         )
     ax.plot(x, y, color=s.colour, linewidth=0.9 if s.is_truth else 1.1, alpha=0.9, zorder=s.zorder)
 
@@ -196,7 +198,8 @@ def _draw_ellipses(ax: Axes, s: Series, radius: float) -> None:
 
     covariances = s.front.covariance
     assert covariances is not None
-    for point, covariance in zip(s.front.points, covariances, strict=True):
+    signs = s.shown(np.ones(2))
+    for point, covariance in zip(s.shown(s.front.points), covariances * np.outer(signs, signs), strict=True):
         values, vectors = np.linalg.eigh(covariance)
         width, height = 2.0 * radius * np.sqrt(np.maximum(values[::-1], 0.0))
         if width <= 0.0:

@@ -6,24 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from morl.pareto.plot_style import Series, legend_handles, light_grid, limits, marker_style, readable_ticks
+from morl.pareto.kinds import DOMINATED, NON_CONVEX, SUPPORTED, WITHIN_NOISE
+from morl.pareto.plot_style import Series, axis_limits, legend_handles, light_grid, limits, marker_style, readable_ticks
 
 _MOST_STEMS = 40
 _DASHES = (3.5, 1.8)
-_DASHES_WIDE = (3.5 * 1.1 / 2.6, 1.8 * 1.1 / 2.6)
-"""Dashes are measured in line widths: these two have the same length on paper, so that they lie on each other."""
+_DOTS = (1.0, 1.4)
+_NARROW = 1.1 / 2.6
+"""Dashes are measured in line widths: on the reference's wide lines they are shortened to lie on the narrow ones."""
 
 
 def draw_space(ax: Any, series: list[Series]) -> None:
     """Three objectives as points in space, each with a thin stem to the floor so that its place can be read."""
     first = series[0].front
-    floor = limits(series, 2, 0.1)[0]
+    floor = axis_limits(series, 2, 0.1)[0]
     ax.computed_zorder = False  # by series, not by distance: the truth stays beneath what coincides with it
     for s in series:
         for points, look in s.groups():
             ax.scatter(*points.T, **look, depthshade=False, zorder=s.zorder)
     deepest = series[0]
-    for x, y, z in deepest.front.points if len(deepest.front) <= _MOST_STEMS else ():
+    for x, y, z in deepest.shown(deepest.front.points) if len(deepest.front) <= _MOST_STEMS else ():
         ax.plot([x, x], [y, y], [floor, z], color=deepest.colour, linewidth=0.5, alpha=0.3, zorder=1)
     for axis, objective in zip("xyz", first.objectives, strict=True):
         getattr(ax, f"set_{axis}label")(objective.label, labelpad=6)
@@ -32,9 +34,9 @@ def draw_space(ax: Any, series: list[Series]) -> None:
         pane._axinfo["grid"].update(color="#e0e0e0", linewidth=0.5)
         pane.set_tick_params(pad=1)
         readable_ticks(pane, series, "xyz".index(axis))
-    ax.set_xlim(*limits(series, 0))
-    ax.set_ylim(*limits(series, 1))
-    ax.set_zlim(floor, limits(series, 2)[1])
+    ax.set_xlim(*axis_limits(series, 0))
+    ax.set_ylim(*axis_limits(series, 1))
+    ax.set_zlim(floor, axis_limits(series, 2)[1])
     ax.view_init(elev=22, azim=-52)
     ax.set_box_aspect((1.0, 1.0, 0.82), zoom=0.9)
     ax.set_position((0.0, 0.05, 0.98, 0.87))
@@ -62,8 +64,8 @@ def draw_pairs(series: list[Series], title: str | None) -> Any:
             for s in series:
                 for points, look in s.groups():
                     ax.scatter(points[:, i], points[:, j], **look, zorder=s.zorder)
-            ax.set_xlim(*limits(series, i))
-            ax.set_ylim(*limits(series, j))
+            ax.set_xlim(*axis_limits(series, i))
+            ax.set_ylim(*axis_limits(series, j))
             readable_ticks(ax.xaxis, series, i)
             readable_ticks(ax.yaxis, series, j)
             light_grid(ax)
@@ -92,9 +94,12 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
     where = np.arange(k)
     for s in series:
         if k == 1:  # no second axis to draw a line to
-            ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, True))
+            ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, SUPPORTED))
         alpha = float(np.clip(12.0 / max(len(s.front), 1), 0.25, 0.9))
-        for point, found in zip(s.front.points[s.best], s.supported[s.best], strict=True):
+        dashes = {NON_CONVEX: _DASHES, WITHIN_NOISE: _DOTS}
+        for point, kind in zip(s.front.points, s.front.kinds, strict=True):
+            if kind == DOMINATED:
+                continue
             unit = (point - low) / span
             ax.plot(
                 where,
@@ -102,14 +107,17 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
                 color=s.colour,
                 linewidth=2.6 if s.is_truth else 1.1,
                 alpha=0.28 * alpha / 0.9 if s.is_truth else alpha,
-                linestyle="-" if found else (0, _DASHES_WIDE if s.is_truth else _DASHES),
+                linestyle=(0, tuple(x * _NARROW for x in dashes[kind]) if s.is_truth else dashes[kind])
+                if kind in dashes
+                else "-",
                 solid_capstyle="round",
                 zorder=s.zorder,
             )
     for j in range(k):
         ax.axvline(j, color="#6b6b6b", linewidth=0.8, zorder=1)
-        ax.annotate(_number(ranges[j, 1]), (j, 1.0), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
-        ax.annotate(_number(low[j]), (j, 0.0), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8)
+        worst, best = (_number(first.objectives[j].sign * x + 0.0) for x in (low[j], ranges[j, 1]))
+        ax.annotate(best, (j, 1.0), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
+        ax.annotate(worst, (j, 0.0), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=8)
     ax.set_xlim(-0.15 if k > 1 else -0.5, k - 1 + (0.15 if k > 1 else 0.5))
     ax.set_ylim(-0.02, 1.02)
     ax.set_xticks(where, [o.label.replace(" (", "\n(") for o in first.objectives])
@@ -129,8 +137,9 @@ def _legend_of_lines(ax: Any, series: list[Series]) -> None:
         )
         for s in series
     ]
-    if any(s.dents for s in series):
-        handles.append(Line2D([], [], color="#6b6b6b", linewidth=1.2, linestyle=(0, _DASHES), label="non-convex"))
+    for kind, pattern in ((NON_CONVEX, _DASHES), (WITHIN_NOISE, _DOTS)):
+        if any(s.has(kind) for s in series):
+            handles.append(Line2D([], [], color="#6b6b6b", linewidth=1.2, linestyle=(0, pattern), label=kind))
     if len(handles) > 1:
         ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.09), ncols=4, borderaxespad=0.0)
 

@@ -14,9 +14,6 @@ from numpy.typing import ArrayLike
 from morl.pareto.arrays import as_points
 from morl.spec import FloatArray, FrontError, SpecError
 
-CORNER_LIMIT = {1: math.inf, 2: math.inf, 3: 2000, 4: 1000, 5: 300, 6: 60}
-"""By number of objectives: up to this many points, corner weights are cheaper than a linear program per point."""
-
 
 def das_dennis(k: int, partitions: int | None = None, *, number: int | None = None) -> FloatArray:
     """The lattice of weights that are multiples of 1 / partitions (Das & Dennis, 1998), by pymoo.

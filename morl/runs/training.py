@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl import __version__
 from morl.runs.folder import RunFolder
-from morl.spec import FrontError, MorlError, RunError, SpecError, check_vector
+from morl.spec import FrontError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -29,7 +29,7 @@ class RunConfig:
         seed: root of all random numbers.
         options: options of the algorithm, by name.
         env_options: arguments of the environment.
-        ref_point: reference point that replaces the environment's.
+        ref_point: reference point that replaces the environment's; costs of minimised objectives are positive in it.
         checkpoint_every: environment steps between checkpoints; 0 saves only at the end.
         episodes: episodes per policy for the final evaluation, where sampling is needed.
         imports: packages that register the environment or the algorithm.
@@ -197,7 +197,7 @@ def _build(config: RunConfig) -> Agent:
     agent_class = registry.get(config.algo)
     agent = agent_class(env, {**tuned_options(agent_class.info.name, config.env), **config.options}, seed=config.seed)
     if config.ref_point is not None:
-        check_vector(config.ref_point, agent.k, "reference point", agent.spec.names)
+        as_returns(config.ref_point, agent.spec.objectives)
     if config.steps < 1:
         raise SpecError(f"number of steps is {config.steps}; expected at least 1")
     return agent
@@ -251,4 +251,6 @@ def _front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> 
     if config.env_options:
         facts["env_options"] = dict(config.env_options)
     front = front.replace(provenance={**front.provenance, **facts})
-    return front if config.ref_point is None else front.replace(ref_point=config.ref_point)
+    return (
+        front if config.ref_point is None else front.replace(ref_point=as_returns(config.ref_point, front.objectives))
+    )

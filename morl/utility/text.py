@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.spec import SpecError, UnknownNameError
+from morl.spec import Objective, SpecError, UnknownNameError, as_objectives
 from morl.utility.across import CVaRAcross, QuantileAcross, WorstCase
 from morl.utility.base import Utility, Vector, as_vector
 from morl.utility.levels import Lexicographic, Threshold
@@ -40,7 +40,7 @@ _OPTIONS = {
 def parse_utility(
     text: str,
     k: int,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | Objective] | None = None,
     scale: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Utility:
     """A utility from a short text.
@@ -52,7 +52,8 @@ def parse_utility(
 
     Args:
         k: the number of objectives.
-        names: their names.
+        names: their names, or the objectives themselves. A threshold or ideal that a minimised objective is given
+            by name is its shown number where nothing is scaled: ``threshold:cost=120``. Numbers in a list are returns.
         scale: ``(low, high)`` returns, ``(K,)`` each, that become 0 and 1.
 
     Raises:
@@ -68,7 +69,9 @@ def parse_utility(
     kind, colon, body = (part.strip() for part in head.partition(":"))
     if kind not in FORMS:
         raise UnknownNameError("utility", kind, FORMS)
-    read = _Reader(text, kind, k, names)
+    objectives = [] if names is None else as_objectives(names)
+    signs = None if scale is not None or names is None else [o.sign for o in objectives]
+    read = _Reader(text, kind, k, None if names is None else [o.name for o in objectives], signs)
     if colon and not body:
         raise read.fail(head)
     options = read.options(rest)
@@ -86,14 +89,14 @@ def parse_utility(
         return Lexicographic(tuple(map(read.index, body.split(","))) if body else tuple(range(k)), slack, scale=pair)
     if kind == "threshold":
         importance = read.vector(options["weights"], missing=1.0) if "weights" in options else None
-        asked = read.vector(body, missing=-math.inf)
+        asked = read.vector(body, missing=-math.inf, shown=True)
         return Threshold(asked, importance, options.get("mode", "shortfall"), scale=pair)
     weights = read.vector(body) if body else (1.0 / k,) * k
     if kind == "linear":
         return Linear(weights, scale=pair)
     if "ideal" not in options and pair is None:
         raise SpecError(f"utility {text!r} has no ideal point; expected a form like {FORMS[kind]!r}")
-    ideal = read.vector(options["ideal"]) if "ideal" in options else (1.0,) * k
+    ideal = read.vector(options["ideal"], shown=True) if "ideal" in options else (1.0,) * k
     if kind == "chebyshev":
         return Chebyshev(weights, ideal, scale=pair)
     return AugmentedChebyshev(weights, ideal, read.number(options.get("rho", "0.01")), scale=pair)
@@ -107,6 +110,7 @@ class _Reader:
     kind: str
     k: int
     names: Sequence[str] | None
+    signs: Sequence[float] | None = None
 
     def fail(self, piece: str) -> SpecError:
         return SpecError(f"utility {self.text!r}: {piece!r} cannot be read; expected a form like {FORMS[self.kind]!r}")
@@ -136,13 +140,18 @@ class _Reader:
             raise SpecError(f"utility {self.text!r} names objective {piece}; expected 0 to {self.k - 1}")
         return int(piece)
 
-    def vector(self, body: str, missing: float = 0.0) -> Vector:
-        """K numbers in order, or ``objective=number`` pairs with the others at ``missing``."""
+    def vector(self, body: str, missing: float = 0.0, shown: bool = False) -> Vector:
+        """K numbers in order, or ``objective=number`` pairs with the others at ``missing``.
+
+        Args:
+            shown: the numbers of pairs are shown ones: costs of minimised objectives are positive.
+        """
         if "=" in body:
             values = [missing] * self.k
             for pair in body.split(","):
                 name, _, value = pair.partition("=")
-                values[self.index(name)] = self.number(value)
+                sign = 1.0 if self.signs is None or not shown else self.signs[self.index(name)]
+                values[self.index(name)] = sign * self.number(value)
             return tuple(values)
         values = [self.number(piece) for piece in body.split(",")]
         if len(values) != self.k:
