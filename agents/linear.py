@@ -260,10 +260,12 @@ class LinearScalarization(Agent):
     def _task(self, number: int, turn: int) -> dict[str, Any]:
         """All that a process needs to solve a weight, with the seeds that its turn would have in this one."""
         from morl.agents.config import to_dict
+        from morl.envs.imports import Imported
 
         weight = self.weights[number]
         near = self._nearest(weight) if self.config.warm_start else None
         return {
+            "imported": Imported(),  # first, as the recipe may need modules that were made from files
             "recipe": self.problem.recipe,  # brings along the module that registers the environment
             "config": {**to_dict(self.config), "processes": 1, "weights": (tuple(weight),), "discount": self.discount},
             "seed": self.seed,

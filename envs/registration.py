@@ -13,7 +13,6 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium as gym
@@ -25,6 +24,7 @@ from gymnasium.error import Error as GymnasiumError
 
 from morl.envs.catalog import BUILTIN, EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
+from morl.envs.imports import Imported, import_package
 from morl.spec import EnvError, MissingExtraError, MorlError, MOSpec, Objective, UnknownNameError, as_objectives
 
 Cls = TypeVar("Cls", bound=type)
@@ -135,7 +135,7 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
         check: build it once, so that faults surface here.
         options: arguments for ``build``, which ``make(id, **options)`` can replace.
     """
-    from morl.envs.finite import FiniteEnv, problem_of
+    from morl.envs.finite import FiniteEnv, entry_points, problem_of
     from morl.envs.quick_check import quick_check
     from morl.momdp import MOMDP
 
@@ -149,10 +149,8 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
         problem_of(point, options)
         quick_check(FiniteEnv(point, **options), id)
     doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
-    kwargs = {"build": point, **options}
     text = summary or (doc[0] if doc else "")
-    classes = "morl.envs.finite:FiniteEnv", "morl.envs.finite:FiniteVectorEnv"
-    add(EnvEntry(id, *classes, None, kwargs, "custom", text))
+    add(EnvEntry(id, *entry_points(point), None, options, "custom", text, build=point))
 
 
 def _bounded(objectives: tuple[Objective, ...], space: Any) -> tuple[Objective, ...]:
@@ -187,33 +185,6 @@ def _check_id(id: str) -> None:
 
 
 # ---- finding --------------------------------------------------------------------------------------------------
-
-
-def import_package(name: str) -> None:
-    """Import a package or a ``.py`` file for the environments (and agents) that it registers.
-
-    Raises:
-        EnvError: it does not exist, or its import fails; the reason is given.
-    """
-    try:
-        if name.endswith(".py"):
-            path = Path(name)
-            if not path.is_file():
-                raise EnvError(f"file {name!r} does not exist; expected a Python file that registers environments")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[path.stem] = module
-            spec.loader.exec_module(module)
-        else:
-            importlib.import_module(name)
-    except MorlError:
-        raise
-    except ModuleNotFoundError as error:
-        raise EnvError(f"package {name!r} cannot be imported: {error}; install it, or check the name") from None
-    except Exception as error:
-        raise EnvError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
 
 
 def load_plugins() -> None:
@@ -363,10 +334,16 @@ def recipe(env: Any) -> EnvSpec | None:
 
 
 class _Maker:
-    """A picklable function that makes one environment, for workers in other processes."""
+    """A picklable function that makes one environment, for workers in other processes.
 
-    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any]) -> None:
+    What was imported from files goes along, before the spec that may need it.
+    """
+
+    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any], imported: Imported | None = None) -> None:
         self.spec, self.kwargs = spec, kwargs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.spec, self.kwargs, Imported())
 
     def __call__(self) -> MOEnv[Any, Any]:
         return make(self.spec, **self.kwargs)
