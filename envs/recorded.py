@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -24,7 +25,9 @@ _OF_GYMNASIUM = frozenset({"max_episode_steps", "render_mode"})
 _NAMES_CODE = re.compile(r":\s*[A-Za-z_]|\.py\s*$")
 """Found in ``module:function``, ``package:id``, ``file.py:id`` and ``file.py``, not in ``cvar:0.3``."""
 
-_CODE_OPTIONS = frozenset({"build", "builder", "entry_point", "vector_entry_point", "env", "env_id", "env_fn", "id", "wrappers"})
+_CODE_OPTIONS = frozenset(
+    {"build", "builder", "entry_point", "vector_entry_point", "env", "env_id", "env_fn", "id", "wrappers"}
+)
 """Arguments that say what is called; data sets none of them, whatever an environment declares."""
 
 
@@ -61,7 +64,7 @@ def check_id(id: Any, where: str = "a file") -> None:
     if package or name.endswith(".py"):
         raise EnvError(
             f"{where} names the environment {id!r}, which would import and run {package or name!r}; if you trust that "
-            f"code, import it yourself: --import {package or name}"
+            f"code, import it yourself: --import {shlex.quote(package or name)}"
         )
 
 

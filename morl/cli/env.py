@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, subcommand
 
 from morl.cli.console import emit_json, emit_table, note
+from morl.cli.sources import Imports
 from morl.spec import EnvError, MissingExtraError
-
-Imports = Annotated[tuple[str, ...], arg(name="import")]
 
 
 @dataclass
@@ -23,7 +22,6 @@ class EnvList:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     details: bool = False
     """Also construct each environment and show its objectives, spaces, discount and reference point."""
@@ -77,7 +75,6 @@ class EnvShow:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Print the facts."""
@@ -131,7 +128,6 @@ class EnvCheck:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Check and print one line per finding."""

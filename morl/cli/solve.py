@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional, UseAppendAction
 
 from morl.cli.console import emit_json, emit_points, emit_table, note, stage
+from morl.cli.sources import Imports
 from morl.spec import SpecError
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Solve:
     """Write the front, with its certificate, to this JSON file."""
     plot: Path | None = None
     """Draw the front into this picture (png, pdf or svg)."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments."""
+    imports: Imports = ()
 
     def run(self) -> int:
         """Solve and print."""

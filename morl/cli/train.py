@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import UseAppendAction, arg
 
 from morl.cli.console import note
+from morl.cli.sources import Imports
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Train:
     """Also log to: tensorboard."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments and algorithms."""
+    imports: Imports = ()
 
     def run(self) -> int:
         """Train, evaluate and say what to do next."""
