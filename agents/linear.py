@@ -441,10 +441,10 @@ def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
     import torch
 
     from morl.agents import sb3
-    from morl.envs import make
+    from morl.envs.registration import admit, make
 
     torch.set_num_threads(1)
-    agent = LinearScalarization(make(task["recipe"]), task["config"], seed=task["seed"])
+    agent = LinearScalarization(make(admit(task["recipe"])), task["config"], seed=task["seed"])
     agent._budget = int(task["steps"])
     model = agent._build(task["weight"], agent.config.n_envs, task["number"])
     before = 0

@@ -92,7 +92,7 @@ def check_options(id: str, options: Mapping[str, Any], where: str = "a file") ->
 
 
 def check_words(options: Mapping[str, Any], where: str = "a file") -> None:
-    """Refuse options of an algorithm that name code (``module:function``) or a place to write to.
+    """Refuse options of an algorithm that name code (``module:function``).
 
     Raises:
         SpecError: naming the option.
@@ -100,11 +100,10 @@ def check_words(options: Mapping[str, Any], where: str = "a file") -> None:
     from morl.utility.text import FORMS
 
     for name, value in _leaves(options):
-        is_utility = name == "utility" and str(value).partition(":")[0].strip() in FORMS
-        if name == "tensorboard_log" or (not is_utility and _names_code(value)):
+        is_utility = name == "utility" and str(value).partition(":")[0].strip() in (*FORMS, "custom")
+        if not is_utility and _names_code(value):
             raise SpecError(
-                f"{where} sets the option {name} to {value!r}, which names code or a place to write to; files may "
-                "give numbers and plain words (if you trust where it comes from: --trust)"
+                f"{where} sets the option {name} to {value!r}, which names code; files may give numbers and plain words"
             )
 
 

@@ -249,7 +249,7 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
 
     Args:
         id: ours (``"morl/DeepSeaTreasure-v0"``), mo-gymnasium's (``"minecart-v0"``), your own, or
-            ``"package:id"`` to import the package first.
+            ``"package:id"`` to import the package first; or a spec of what is registered.
         kwargs: arguments of the environment, and Gymnasium's (``max_episode_steps``, ``render_mode``, …).
 
     Raises:
@@ -257,7 +257,7 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
         MissingExtraError: the environment needs an extra that is not installed.
         EnvError: its reward is not a vector, or it does not take these arguments.
     """
-    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
+    spec, entry = _known(id) if isinstance(id, EnvSpec) else find(id)
     kwargs.setdefault("disable_env_checker", True)
     env = _guard(lambda: gym.make(spec, **kwargs), spec.id, entry)
     try:
@@ -267,6 +267,36 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
         raise
     made: MOEnv[Any, Any] = env
     return made
+
+
+def _known(spec: EnvSpec) -> tuple[EnvSpec, EnvEntry | None]:
+    """A spec that may be made: specs can be read from JSON, so the code that they name must be known already.
+
+    Raises:
+        EnvError: text in it names a class that is not registered, or a wrapper that is none or not imported.
+    """
+    registered = gym.registry.get(spec.id)
+    for kind in ("entry_point", "vector_entry_point"):
+        point = getattr(spec, kind)
+        if isinstance(point, str) and point != getattr(registered, kind, None):
+            raise EnvError(
+                f"spec {spec.id!r} names the code {point!r}, which is not what is registered under this id; register "
+                "it first: gymnasium.register(id, entry_point=…)"
+            )
+    for wrapper in spec.additional_wrappers:
+        module, _, name = str(wrapper.entry_point).partition(":")
+        found = getattr(sys.modules.get(module), name, None)
+        if not (isinstance(found, type) and issubclass(found, gym.Wrapper)):
+            raise EnvError(
+                f"spec {spec.id!r} names {wrapper.entry_point!r}; expected a wrapper that is imported already"
+            )
+    return spec, _ENTRIES.get(spec.id)
+
+
+def admit(spec: EnvSpec) -> EnvSpec:
+    """Register a spec that another process of this program sent, where it is not registered here."""
+    gym.registry.setdefault(spec.id, spec)
+    return spec
 
 
 def make_vec(
@@ -285,7 +315,7 @@ def make_vec(
     Raises:
         EnvError: there is no native form, or any error of :func:`make`.
     """
-    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
+    spec, entry = _known(id) if isinstance(id, EnvSpec) else find(id)
     mode = vectorization_mode or ("native" if spec.vector_entry_point is not None else "sync")
     if mode in ("native", "vector_entry_point"):
         if spec.vector_entry_point is None:
@@ -346,7 +376,7 @@ class _Maker:
         return type(self), (self.spec, self.kwargs, Imported())
 
     def __call__(self) -> MOEnv[Any, Any]:
-        return make(self.spec, **self.kwargs)
+        return make(admit(self.spec), **self.kwargs)
 
 
 def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from morl.cli.console import emit_json, note
+from morl.cli.console import emit, emit_json, note
 from morl.cli.sources import Imports, Trust, load_sources, load_truth, try_truth, union
 from morl.spec import FrontError
 
@@ -54,7 +54,7 @@ class Compare:
         if self.json:
             emit_json(result.to_dict())
         else:
-            print(result.table())
+            emit(result.table())
         if self.plot is not None:
             from morl.cli.draw import save_plot
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, subcommand
 
-from morl.cli.console import emit_json, emit_table, note
+from morl.cli.console import emit, emit_json, emit_table, note
 from morl.cli.sources import Imports
 from morl.spec import EnvError, MissingExtraError
 
@@ -141,7 +141,7 @@ class EnvCheck:
             emit_json([fault.to_dict() for fault in faults])
         else:
             for fault in faults:
-                print(fault)
+                emit(fault)
             note(
                 f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found"
             )
@@ -163,7 +163,7 @@ class EnvNew:
 
         path = create_project(self.name, self.out)
         note(f"wrote {path}; next: cd {path} && pip install -e . && pytest")
-        print(path)
+        emit(path)
         return 0
 
 

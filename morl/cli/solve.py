@@ -92,7 +92,8 @@ class Solve:
             front = front.replace(ref_point=self.ref_point)
         if front.supported is None:
             front = front.classified()
-        front = front.replace(provenance={**front.provenance, "env": self.model, "seconds": round(seconds, 3)})
+        name = self.model if Path(self.model).is_file() else self.model.rpartition(":")[2]  # of package:id the id
+        front = front.replace(provenance={**front.provenance, "env": name, "seconds": round(seconds, 3)})
         self._files(front)
         if self.json:
             emit_json(front.to_dict())

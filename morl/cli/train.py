@@ -82,8 +82,9 @@ class Train:
         from morl.envs import import_package
         from morl.runs import RunConfig
 
-        for package in self.imports:
-            import_package(package)
+        package = self.env.rpartition(":")[0]
+        for name in (*self.imports, *([package] if package else [])):
+            import_package(name)
         options: dict[str, Any] = load_options(self.config) if self.config else {}
         options.update(parse_assignments(self.assign))
         given = {
