@@ -29,6 +29,7 @@ from morl.agents.logger import Logger, NullLogger
 from morl.agents.observations import batch_of, is_countable
 from morl.agents.policies import PolicySet
 from morl.agents.problem import Problem
+from morl.envs.recorded import check_words
 from morl.pareto.front import Front
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import AgentError, FloatArray, RunError, check_weights
@@ -535,6 +536,7 @@ class Agent(ABC):
         """As :meth:`load`, with further arguments for the constructor."""
         saved = checkpoint.load(path)
         meta = saved.meta
+        check_words(meta["config"], f"checkpoint {str(path)!r}")
         if meta["algorithm"] != cls.info.name:
             raise RunError(f"checkpoint {str(path)!r} is of {meta['algorithm']}; load it with morl.agents.load")
         agent = cls(env, meta["config"], seed=meta["seed"], **more)

@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from morl.envs.recorded import check_words
 from morl.spec import AgentError, UnknownNameError
 
 C = TypeVar("C", bound="AgentConfig")
@@ -137,6 +138,7 @@ def load_options(path: str | Path) -> dict[str, Any]:
 
     Raises:
         AgentError: no such file, or not TOML.
+        SpecError: an option that names code.
     """
     try:
         with open(path, "rb") as file:
@@ -148,6 +150,7 @@ def load_options(path: str | Path) -> dict[str, Any]:
     table = data.get("options", data)
     if not isinstance(table, dict):
         raise AgentError(f"config file {str(path)!r} has options = {table!r}; expected a table")
+    check_words(table, f"config file {str(path)!r}")
     return dict(table)
 
 

@@ -260,10 +260,12 @@ class LinearScalarization(Agent):
     def _task(self, number: int, turn: int) -> dict[str, Any]:
         """All that a process needs to solve a weight, with the seeds that its turn would have in this one."""
         from morl.agents.config import to_dict
+        from morl.envs.imports import Imported
 
         weight = self.weights[number]
         near = self._nearest(weight) if self.config.warm_start else None
         return {
+            "imported": Imported(),  # first, as the recipe may need modules that were made from files
             "recipe": self.problem.recipe,  # brings along the module that registers the environment
             "config": {**to_dict(self.config), "processes": 1, "weights": (tuple(weight),), "discount": self.discount},
             "seed": self.seed,
@@ -439,10 +441,10 @@ def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
     import torch
 
     from morl.agents import sb3
-    from morl.envs import make
+    from morl.envs.registration import admit, make
 
     torch.set_num_threads(1)
-    agent = LinearScalarization(make(task["recipe"]), task["config"], seed=task["seed"])
+    agent = LinearScalarization(make(admit(task["recipe"])), task["config"], seed=task["seed"])
     agent._budget = int(task["steps"])
     model = agent._build(task["weight"], agent.config.n_envs, task["number"])
     before = 0

@@ -29,6 +29,9 @@ from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, UnknownNameError
 
 Array = np.ndarray[Any, Any]
+_NO_OPTIONS = {"self", "env", "seed", "device", "gamma", "tensorboard_log"}
+"""Arguments of SB3's classes that are no options: what is given here, and a place to write to (a run has its own)."""
+
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"A2C": A2C, "DDPG": DDPG, "DQN": DQN, "PPO": PPO, "SAC": SAC, "TD3": TD3}
 
 
@@ -152,7 +155,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     cls: Any = ALGORITHMS[algorithm]
     given = dict(options)
     noise = float(given.pop("action_noise", 0.1))
-    known = set(inspect.signature(cls.__init__).parameters) - {"self", "env", "seed", "device", "gamma"}
+    known = set(inspect.signature(cls.__init__).parameters) - _NO_OPTIONS
     for name in given:
         if name not in known:
             raise UnknownNameError(f"option of stable-baselines3 {algorithm}", name, known)
@@ -168,7 +171,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
             model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
         except (TypeError, ValueError, AssertionError) as error:
             raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
-    if not given.get("verbose") and not given.get("tensorboard_log"):
+    if not given.get("verbose"):
         model.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind in /tmp
     return model
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from morl.envs.catalog import EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec
+from morl.envs.imports import import_package
 from morl.envs.registration import (
     entries,
-    import_package,
     make,
     make_vec,
     register,

@@ -20,6 +20,7 @@ class EnvEntry:
         group: ``"classic"``, ``"control"``, ``"science"`` or ``"custom"``.
         summary: one line for lists.
         extra: the extra that must be installed, or ``None``.
+        build: ``"module:function"`` of the builder of a finite environment, or ``None``.
     """
 
     id: str
@@ -30,17 +31,20 @@ class EnvEntry:
     group: str = "custom"
     summary: str = ""
     extra: str | None = None
+    build: Any = None
 
 
 def _finite(name: str, build: str, group: str, summary: str, **options: Any) -> EnvEntry:
     """A finite environment: both forms come from one builder, ``"module:function"`` below ``morl.envs``."""
+    point = f"morl.envs.{build}"
     return EnvEntry(
         f"morl/{name}",
-        "morl.envs.finite:FiniteEnv",
-        "morl.envs.finite:FiniteVectorEnv",
-        kwargs={"build": f"morl.envs.{build}", **options},
+        f"morl.envs.finite:FiniteEnv({point.replace(':', '.')})",
+        f"morl.envs.finite:FiniteVectorEnv({point.replace(':', '.')})",
+        kwargs=options,
         group=group,
         summary=summary,
+        build=point,
     )
 
 

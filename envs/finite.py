@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -70,16 +71,19 @@ def _remembered(build: str | Build, key: tuple[tuple[str, Any], ...]) -> FiniteP
     return _call(build, dict(key))
 
 
+def _found(build: str | Build) -> Build:
+    if not isinstance(build, str):
+        return build
+    module, _, name = build.partition(":")
+    try:
+        function: Build = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise EnvError(f"builder {build!r} cannot be found ({error}); expected 'module:function'") from None
+    return function
+
+
 def _call(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
-    function = build
-    if isinstance(build, str):
-        module, _, name = build.partition(":")
-        try:
-            function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise EnvError(f"builder {build!r} cannot be found ({error}); expected 'module:function'") from None
-    assert callable(function)
-    made = function(**options)
+    made = _found(build)(**options)
     if isinstance(made, MOMDP):
         spec = MOSpec(made.objectives or (), made.discount, made.horizon)
         made = FiniteProblem(made, spec, max_steps=made.horizon)
@@ -109,14 +113,14 @@ class FiniteEnv(_Rebuilt, TabularEnv):
     """The single environment of a builder.
 
     Args:
-        build: the builder, or ``"module:function"``.
+        build: the builder, or ``"module:function"``; by position only, so that no option of that name can replace it.
         max_steps: another time limit than the problem's own.
         render_mode: ``"rgb_array"`` or ``"ansi"``.
         options: the builder's arguments.
     """
 
     def __init__(
-        self, build: str | Build, max_steps: int | None = None, render_mode: str | None = None, **options: Any
+        self, build: str | Build, /, max_steps: int | None = None, render_mode: str | None = None, **options: Any
     ) -> None:
         problem = problem_of(build, options)
         self.build, self.options, self.front_policies = build, dict(options), problem.front_policies
@@ -137,6 +141,7 @@ class FiniteVectorEnv(_Rebuilt, TabularVectorEnv):
     def __init__(
         self,
         build: str | Build,
+        /,
         num_envs: int = 1,
         max_steps: int | None = None,
         max_episode_steps: int | None = None,
@@ -158,3 +163,45 @@ class FiniteVectorEnv(_Rebuilt, TabularVectorEnv):
             render_mode=render_mode,
             renderer=problem.renderer,
         )
+
+
+class Maker:
+    """An entry point: makes the environments of one builder, which no argument replaces.
+
+    Args:
+        kind: :class:`FiniteEnv` or :class:`FiniteVectorEnv`.
+        build: the builder, or ``"module:function"``.
+    """
+
+    def __init__(self, kind: type[FiniteEnv | FiniteVectorEnv], build: str | Build) -> None:
+        self.kind, self.build, self.metadata = kind, build, kind.metadata
+
+    def __call__(self, **arguments: Any) -> FiniteEnv | FiniteVectorEnv:
+        return self.kind(self.build, **arguments)
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """What can be set: the arguments of the builder and of the environment around it."""
+        signatures = inspect.signature(_found(self.build)), inspect.signature(self.kind)
+        own = [p for p in signatures[1].parameters.values() if p.name not in ("build", "options")]
+        return [*signatures[0].parameters.values(), *own]
+
+
+def entry_points(build: str | Build) -> tuple[Any, Any]:
+    """Gymnasium's entry points of the single and of the vector environment of a builder.
+
+    A builder that is known by name gives strings, ``"morl.envs.finite:FiniteEnv(module.function)"``, so that specs can
+    be written as JSON; another gives :class:`Maker` objects.
+    """
+    if isinstance(build, str):
+        name = build.replace(":", ".")
+        return f"{__name__}:FiniteEnv({name})", f"{__name__}:FiniteVectorEnv({name})"
+    return Maker(FiniteEnv, build), Maker(FiniteVectorEnv, build)
+
+
+def __getattr__(name: str) -> Any:
+    """What the strings of :func:`entry_points` stand for."""
+    kind, parenthesis, rest = name.partition("(")
+    if not parenthesis or not rest.endswith(")") or kind not in ("FiniteEnv", "FiniteVectorEnv"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, function = rest[:-1].rpartition(".")
+    return Maker(FiniteEnv if kind == "FiniteEnv" else FiniteVectorEnv, f"{module}:{function}")

@@ -13,7 +13,6 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium as gym
@@ -26,6 +25,7 @@ from gymnasium.error import Error as GymnasiumError
 from morl.envs.catalog import BUILTIN, EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
 from morl.envs.costs import negate_costs
+from morl.envs.imports import Imported, import_package
 from morl.spec import (
     EnvError,
     MissingExtraError,
@@ -156,7 +156,7 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
         check: build it once, so that faults surface here.
         options: arguments for ``build``, which ``make(id, **options)`` can replace.
     """
-    from morl.envs.finite import FiniteEnv, problem_of
+    from morl.envs.finite import FiniteEnv, entry_points, problem_of
     from morl.envs.quick_check import quick_check
     from morl.momdp import MOMDP
 
@@ -170,10 +170,8 @@ def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True
         problem_of(point, options)
         quick_check(FiniteEnv(point, **options), id)
     doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
-    kwargs = {"build": point, **options}
     text = summary or (doc[0] if doc else "")
-    classes = "morl.envs.finite:FiniteEnv", "morl.envs.finite:FiniteVectorEnv"
-    add(EnvEntry(id, *classes, None, kwargs, "custom", text))
+    add(EnvEntry(id, *entry_points(point), None, options, "custom", text, build=point))
 
 
 def _bounded(objectives: tuple[Objective, ...], space: Any) -> tuple[Objective, ...]:
@@ -216,33 +214,6 @@ def _check_id(id: str) -> None:
 
 
 # ---- finding --------------------------------------------------------------------------------------------------
-
-
-def import_package(name: str) -> None:
-    """Import a package or a ``.py`` file for the environments (and agents) that it registers.
-
-    Raises:
-        EnvError: it does not exist, or its import fails; the reason is given.
-    """
-    try:
-        if name.endswith(".py"):
-            path = Path(name)
-            if not path.is_file():
-                raise EnvError(f"file {name!r} does not exist; expected a Python file that registers environments")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[path.stem] = module
-            spec.loader.exec_module(module)
-        else:
-            importlib.import_module(name)
-    except MorlError:
-        raise
-    except ModuleNotFoundError as error:
-        raise EnvError(f"package {name!r} cannot be imported: {error}; install it, or check the name") from None
-    except Exception as error:
-        raise EnvError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
 
 
 def load_plugins() -> None:
@@ -307,7 +278,7 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
 
     Args:
         id: ours (``"morl/DeepSeaTreasure-v0"``), mo-gymnasium's (``"minecart-v0"``), your own, or
-            ``"package:id"`` to import the package first.
+            ``"package:id"`` to import the package first; or a spec of what is registered.
         kwargs: arguments of the environment, and Gymnasium's (``max_episode_steps``, ``render_mode``, …).
 
     Raises:
@@ -315,7 +286,7 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
         MissingExtraError: the environment needs an extra that is not installed.
         EnvError: its reward is not a vector, or it does not take these arguments.
     """
-    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
+    spec, entry = _known(id) if isinstance(id, EnvSpec) else find(id)
     kwargs.setdefault("disable_env_checker", True)
     env = _guard(lambda: gym.make(spec, **kwargs), spec.id, entry)
     try:
@@ -325,6 +296,36 @@ def make(id: str | EnvSpec, **kwargs: Any) -> MOEnv[Any, Any]:
         raise
     made: MOEnv[Any, Any] = env
     return made
+
+
+def _known(spec: EnvSpec) -> tuple[EnvSpec, EnvEntry | None]:
+    """A spec that may be made: specs can be read from JSON, so the code that they name must be known already.
+
+    Raises:
+        EnvError: text in it names a class that is not registered, or a wrapper that is none or not imported.
+    """
+    registered = gym.registry.get(spec.id)
+    for kind in ("entry_point", "vector_entry_point"):
+        point = getattr(spec, kind)
+        if isinstance(point, str) and point != getattr(registered, kind, None):
+            raise EnvError(
+                f"spec {spec.id!r} names the code {point!r}, which is not what is registered under this id; register "
+                "it first: gymnasium.register(id, entry_point=…)"
+            )
+    for wrapper in spec.additional_wrappers:
+        module, _, name = str(wrapper.entry_point).partition(":")
+        found = getattr(sys.modules.get(module), name, None)
+        if not (isinstance(found, type) and issubclass(found, gym.Wrapper)):
+            raise EnvError(
+                f"spec {spec.id!r} names {wrapper.entry_point!r}; expected a wrapper that is imported already"
+            )
+    return spec, _ENTRIES.get(spec.id)
+
+
+def admit(spec: EnvSpec) -> EnvSpec:
+    """Register a spec that another process of this program sent, where it is not registered here."""
+    gym.registry.setdefault(spec.id, spec)
+    return spec
 
 
 def make_vec(
@@ -343,7 +344,7 @@ def make_vec(
     Raises:
         EnvError: there is no native form, or any error of :func:`make`.
     """
-    spec, entry = (id, _ENTRIES.get(id.id)) if isinstance(id, EnvSpec) else find(id)
+    spec, entry = _known(id) if isinstance(id, EnvSpec) else find(id)
     mode = vectorization_mode or ("native" if spec.vector_entry_point is not None else "sync")
     if mode in ("native", "vector_entry_point"):
         if spec.vector_entry_point is None:
@@ -392,13 +393,19 @@ def recipe(env: Any) -> EnvSpec | None:
 
 
 class _Maker:
-    """A picklable function that makes one environment, for workers in other processes."""
+    """A picklable function that makes one environment, for workers in other processes.
 
-    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any]) -> None:
+    What was imported from files goes along, before the spec that may need it.
+    """
+
+    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any], imported: Imported | None = None) -> None:
         self.spec, self.kwargs = spec, kwargs
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.spec, self.kwargs, Imported())
+
     def __call__(self) -> MOEnv[Any, Any]:
-        return make(self.spec, **self.kwargs)
+        return make(admit(self.spec), **self.kwargs)
 
 
 def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import keyword
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from morl.spec import EnvError
+
+_NEEDED = frozenset({"gymnasium", "morl", "numpy", "pytest", "setuptools"})
+"""Packages that the project imports."""
 
 
 def create_project(name: str, out: str | Path = ".") -> Path:
@@ -22,11 +26,15 @@ def create_project(name: str, out: str | Path = ".") -> Path:
         The project's folder.
 
     Raises:
-        EnvError: a name that makes no package, or a folder that exists already.
+        EnvError: a name that makes no package or hides a known one, or a folder that exists already.
     """
     package = re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or keyword.iskeyword(package):
         raise EnvError(f"project name is {name!r}; expected letters, digits and dashes, beginning with a letter")
+    if package in sys.stdlib_module_names or package in _NEEDED:
+        raise EnvError(
+            f"project name is {name!r}, and a package {package!r} would hide the one of that name; choose another"
+        )
     folder = Path(out) / name
     if folder.exists():
         raise EnvError(f"{str(folder)!r} exists already; choose another name or another folder (--out)")

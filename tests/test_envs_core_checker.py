@@ -17,7 +17,7 @@ from morl.momdp import MOMDP
 from morl.spec import EnvError, MOSpec, Objective, UnknownNameError
 from morl.testing import EnvConformance
 
-FINITE = [entry.id for entry in morl.envs.entries() if "build" in entry.kwargs]
+FINITE = [entry.id for entry in morl.envs.entries() if entry.build is not None]
 
 
 class Walk(gym.Env[Any, Any]):

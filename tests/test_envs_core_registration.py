@@ -55,12 +55,12 @@ def test_every_builtin_line_is_complete_and_its_modules_exist() -> None:
     for entry in BUILTIN:
         assert entry.summary
         assert entry.group in ("classic", "control", "science")
-        for point in (entry.entry_point, entry.vector_entry_point, entry.kwargs.get("build")):
+        for point in (entry.entry_point, entry.vector_entry_point, entry.build):
             if point is not None:
                 assert importlib.util.find_spec(point.split(":")[0]) is not None, point
 
 
-@pytest.mark.parametrize("id", [e.id for e in BUILTIN if "build" in e.kwargs and "FourRoom" not in e.id])
+@pytest.mark.parametrize("id", [e.id for e in BUILTIN if e.build is not None and "FourRoom" not in e.id])
 def test_finite_ids_make_both_forms_and_survive_json(id: str) -> None:
     env, vec = morl.make(id), morl.make_vec(id, 2)
     assert mo_spec(env) == mo_spec(vec)

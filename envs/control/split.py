@@ -50,6 +50,8 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         recipe: constructor arguments, from which copies and pickles are made anew.
     """
 
+    options_of = None  # a simulator's further arguments, files to read among them, are for code and people to give
+
     def __init__(
         self, inner: gym.Env[Any, Any], spec: MOSpec, max_steps: int | None, recipe: Mapping[str, Any]
     ) -> None:

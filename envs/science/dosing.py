@@ -214,6 +214,8 @@ class MultiDrugDosing(BatchedEnv):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
 
+    options_of = DosingDynamics  # where further arguments go
+
     def __init__(self, render_mode: str | None = None, max_steps: int | None = DAYS, **options: Any) -> None:
         options = {"record": render_mode is not None} | options
         super().__init__(DosingDynamics(**options), max_steps, render_mode, _render)

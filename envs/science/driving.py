@@ -194,6 +194,8 @@ def _render(state: State, mode: str) -> Any:
 class Driving(BatchedEnv):
     """``morl/Driving-v0``; see :class:`DrivingDynamics` for the options."""
 
+    options_of = DrivingDynamics  # where further arguments go
+
     def __init__(self, render_mode: str | None = None, max_steps: int | None = HORIZON, **options: Any) -> None:
         super().__init__(DrivingDynamics(**options), max_steps, render_mode, _render)
 

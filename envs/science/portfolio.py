@@ -250,6 +250,8 @@ class Portfolio(BatchedEnv):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
 
+    options_of = PortfolioDynamics  # where further arguments go
+
     def __init__(self, render_mode: str | None = None, max_steps: int | None = MONTHS, **options: Any) -> None:
         super().__init__(PortfolioDynamics(**options), max_steps, render_mode, _render)
 

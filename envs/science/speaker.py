@@ -211,6 +211,8 @@ class SpeakerCommand(BatchedEnv):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 2}  # noqa: RUF012
 
+    options_of = SpeakerDynamics  # where further arguments go
+
     def __init__(self, render_mode: str | None = None, max_steps: int | None = None, **options: Any) -> None:
         super().__init__(SpeakerDynamics(**options), max_steps, render_mode, _render)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, subcommand
 
 from morl.cli.console import emit_json, emit_table
-
-Imports = Annotated[tuple[str, ...], arg(name="import")]
+from morl.cli.sources import Imports
 
 
 @dataclass
@@ -19,7 +18,6 @@ class AlgoList:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Print the list."""
@@ -59,7 +57,6 @@ class AlgoShow:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Print everything about one algorithm."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from tyro.conf import subcommand
 from morl import __version__
 from morl.cli.algo import AlgoGroup
 from morl.cli.compare import Compare
+from morl.cli.console import emit, note, printable
 from morl.cli.demo import Demo
 from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
@@ -45,12 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 failure, 2 misuse, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words in (["--version"], ["-V"]):
-        print(f"morl {__version__}")
+        emit(f"morl {__version__}")
         return 0
     # Networks here are small: more threads only wait for each other, and would make sums depend on their number.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    shown, warnings.formatwarning = warnings.formatwarning, _one_warning
     try:
         command: Any = tyro.cli(
             Command,
@@ -64,12 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MorlError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        note(f"error: {error}")
         return MISUSE if isinstance(error, UnknownNameError | SpecError | AgentError) else FAILURE
     except KeyboardInterrupt:
         if debug:
             raise
-        print("interrupted", file=sys.stderr)
+        note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (`morl env list | head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,5 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        print(f"error: {type(error).__name__}: {error} (add --debug for the traceback)", file=sys.stderr)
+        note(f"error: {type(error).__name__}: {error} (add --debug for the traceback)")
         return FAILURE
+    finally:
+        warnings.formatwarning = shown
+
+
+def _one_warning(message: Warning | str, *where: Any, **more: Any) -> str:
+    return f"warning: {printable(message)}\n"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
-from morl.cli.console import emit_json, note
-from morl.cli.sources import load_fronts, load_truth, try_truth, union
+from morl.cli.console import emit, emit_json, note
+from morl.cli.sources import Imports, Trust, load_sources, load_truth, try_truth, union
 from morl.spec import FrontError, as_returns
 
 
@@ -37,8 +36,8 @@ class Compare:
     """Print JSON."""
     plot: Path | None = None
     """Save a plot of the fronts, and of what they are compared with, to this file."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments."""
+    imports: Imports = ()
+    trust: Trust = False
 
     def run(self) -> int:
         """Measure and print."""
@@ -46,8 +45,10 @@ class Compare:
 
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")
-        fronts = load_fronts(self.sources)
-        truth = try_truth(fronts, self.imports) if self.truth is None else load_truth(fronts, self.truth, self.imports)
+        sources = load_sources(self.sources)
+        fronts = {name: source.front for name, source in sources.items()}
+        given = (self.imports, self.trust)
+        truth = try_truth(sources, *given) if self.truth is None else load_truth(sources, self.truth, *given)
         if truth is None:
             truth = union(fronts)
         ref = as_returns(self.ref_point, truth.objectives) if self.ref_point else None
@@ -55,7 +56,7 @@ class Compare:
         if self.json:
             emit_json(result.to_dict())
         else:
-            print(result.table())
+            emit(result.table())
         if self.plot is not None:
             from morl.cli.draw import save_plot
 

@@ -1,4 +1,9 @@
-"""How commands speak: data on stdout (a table for people, JSON for scripts), progress and notes on stderr."""
+"""How commands speak: data on stdout (a table for people, JSON for scripts), progress and notes on stderr.
+
+Everything that is printed goes through here. Names come from files that anybody may have written, so what is not
+printable (terminal escapes, control characters, marks that reverse the direction of text) is shown as an escape, and
+nothing in a name is read as markup.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,25 @@ def emit_json(data: Any) -> None:
             return value.tolist()
         raise TypeError(f"{type(value).__name__} is not JSON-able")
 
-    print(json.dumps(data, indent=2, default=plain))
+    print(json.dumps(data, indent=2, default=plain))  # ASCII: JSON escapes all else
+
+
+def printable(words: object, keep: str = "") -> str:
+    r"""Text that a terminal shows and does not obey.
+
+    Args:
+        words: anything; its ``str`` is taken.
+        keep: characters that are left as they are, such as newlines of text that has lines.
+
+    >>> print(printable("cost\x1b[2J \u202e§"))
+    cost\x1b[2J \u202e§
+    """
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in str(words))
+
+
+def emit(words: object) -> None:
+    """Print lines on stdout."""
+    print(printable(words, keep="\n"))
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -32,14 +55,14 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=printable(title) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     cells = [[text(value) for value in row] for row in rows]
     for i, column in enumerate(columns):
         numeric = bool(cells) and all(_is_number(row[i]) for row in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(printable(column), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False, emoji=False).print(table)
 
 
 def emit_points(front: Front, more: Mapping[str, Sequence[Any]] | None = None, title: str = "") -> None:
@@ -72,7 +95,7 @@ def text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
         return f"{float(value):.6g}"
-    return str(value)
+    return printable(value)
 
 
 def _is_number(cell: str) -> bool:
@@ -84,16 +107,17 @@ def _is_number(cell: str) -> bool:
 
 
 def note(message: str) -> None:
-    """One line for people, on stderr."""
-    print(message, file=sys.stderr)
+    """Lines for people, on stderr."""
+    print(printable(message, keep="\n"), file=sys.stderr)
 
 
 @contextlib.contextmanager
 def stage(what: str) -> Iterator[None]:
     """Show on stderr that something is being worked on, and how long it took."""
     from rich.console import Console
+    from rich.text import Text
 
     began = time.perf_counter()
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(Text(printable(what))):
         yield
     note(f"{what}: {time.perf_counter() - began:.2f} s")

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, subcommand
 
-from morl.cli.console import emit_json, emit_points, emit_table, note
+from morl.cli.console import emit, emit_json, emit_points, emit_table, note
+from morl.cli.sources import Imports
 from morl.spec import EnvError, MissingExtraError, shown
-
-Imports = Annotated[tuple[str, ...], arg(name="import")]
 
 
 @dataclass
@@ -23,7 +22,6 @@ class EnvList:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     details: bool = False
     """Also construct each environment and show its objectives, spaces, discount and reference point."""
@@ -77,7 +75,6 @@ class EnvShow:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Print the facts."""
@@ -134,7 +131,6 @@ class EnvCheck:
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
-    """Packages to import first."""
 
     def run(self) -> int:
         """Check and print one line per finding."""
@@ -148,7 +144,7 @@ class EnvCheck:
             emit_json([fault.to_dict() for fault in faults])
         else:
             for fault in faults:
-                print(fault)
+                emit(fault)
             note(
                 f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found"
             )
@@ -170,7 +166,7 @@ class EnvNew:
 
         path = create_project(self.name, self.out)
         note(f"wrote {path}; next: cd {path} && pip install -e . && pytest")
-        print(path)
+        emit(path)
         return 0
 
 

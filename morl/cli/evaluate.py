@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from morl.cli.console import emit_json, emit_points, emit_table, note
+from morl.cli.sources import Imports, Trust
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Evaluate:
     """Seed of the episodes; a fresh one by default."""
     json: bool = False
     """Print JSON."""
+    imports: Imports = ()
+    trust: Trust = False
 
     def run(self) -> int:
         """Evaluate and print."""
@@ -38,14 +41,14 @@ class Evaluate:
 
         run = RunFolder.open(self.folder)
         if not self.preference:
-            front = evaluate(run, self.episodes, self.seed)
+            front = evaluate(run, self.episodes, self.seed, trust=self.trust, imports=self.imports)
             if self.json:
                 emit_json(front.to_dict())
                 return 0
             emit_points(front)
             note(f"{len(front)} points; wrote {run.path / 'front.json'}")
             return 0
-        agent = load_agent(run)
+        agent = load_agent(run, trust=self.trust, imports=self.imports)
         preference = check_weights(self.preference, agent.k, "preference")
         result = agent.evaluate(preference, self.episodes, seed=self.seed)
         mean = shown(result.mean[0], agent.spec.objectives)

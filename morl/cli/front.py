@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from morl.cli.console import emit_points, note
-from morl.cli.sources import load_fronts, load_truth, try_truth
+from morl.cli.sources import Imports, Trust, load_sources, load_truth, try_truth
 from morl.spec import FrontError, as_returns
 
 
@@ -36,14 +36,15 @@ class ShowFront:
     """Write the front to this JSON file (one source only)."""
     ref_point: tuple[float, ...] = ()
     """Reference point for the hypervolume."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments."""
+    imports: Imports = ()
+    trust: Trust = False
 
     def run(self) -> int:
         """Print, draw and write."""
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl front runs/NAME")
-        fronts = load_fronts(self.sources)
+        sources = load_sources(self.sources)
+        fronts = {name: source.front for name, source in sources.items()}
         if self.ref_point:
             fronts = {
                 name: front.replace(ref_point=as_returns(self.ref_point, front.objectives))
@@ -64,8 +65,8 @@ class ShowFront:
 
             truth = None
             if self.truth_file is not None:
-                truth = load_truth(fronts, str(self.truth_file))
+                truth = load_truth(sources, str(self.truth_file))
             elif self.truth:
-                truth = try_truth(fronts, self.imports)
+                truth = try_truth(sources, self.imports, self.trust)
             note(f"wrote {save_plot(self.plot, fronts, truth)}")
         return 0

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from morl.cli.sources import Imports, Trust
 from morl.cli.train import report, reporting_interrupts
 
 
@@ -20,6 +21,8 @@ class Resume:
     """More environment steps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
+    imports: Imports = ()
+    trust: Trust = False
 
     def run(self) -> int:
         """Resume and report."""
@@ -27,6 +30,6 @@ class Resume:
 
         run = RunFolder.open(self.folder)
         with reporting_interrupts(run.path.parent):
-            resume(run, self.steps, progress_bar=not self.quiet)
+            resume(run, self.steps, trust=self.trust, imports=self.imports, progress_bar=not self.quiet)
         report(run, [])
         return 0

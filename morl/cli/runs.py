@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, subcommand
 
-from morl.cli.console import emit_json, emit_table, note
+from morl.cli.console import emit, emit_json, emit_table, note
 from morl.spec import MorlError, RunError
 
 
@@ -60,7 +60,7 @@ class RunsVerify:
             except MorlError as error:
                 problems = [str(error)]
             damaged += bool(problems)
-            print(f"{folder}: {'; '.join(problems) or 'whole'}")
+            emit(f"{folder}: {'; '.join(problems) or 'whole'}")
         return int(damaged > 0)
 
 
@@ -80,7 +80,7 @@ class RunsPrune:
         _folders(self.root)
         for run in RunFolder.all(self.root):
             if run.status["state"] in ("failed", "created") and not (run.path / "front.json").is_file():
-                print(run.path)
+                emit(run.path)
                 if self.yes:
                     shutil.rmtree(run.path)
         if not self.yes:

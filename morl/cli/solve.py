@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional, UseAppendAction
 
 from morl.cli.console import emit_json, emit_points, emit_table, note, stage
+from morl.cli.sources import Imports
 from morl.spec import SpecError, as_returns, shown
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Solve:
     """Write the front, with its certificate, to this JSON file."""
     plot: Path | None = None
     """Draw the front into this picture (png, pdf or svg)."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments."""
+    imports: Imports = ()
 
     def run(self) -> int:
         """Solve and print."""
@@ -92,7 +92,8 @@ class Solve:
             front = front.replace(ref_point=as_returns(self.ref_point, front.objectives))
         if front.supported is None:
             front = front.classified()
-        front = front.replace(provenance={**front.provenance, "env": self.model, "seconds": round(seconds, 3)})
+        name = self.model if Path(self.model).is_file() else self.model.rpartition(":")[2]  # of package:id the id
+        front = front.replace(provenance={**front.provenance, "env": name, "seconds": round(seconds, 3)})
         self._files(front)
         if self.json:
             emit_json(front.to_dict())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import UseAppendAction, arg
 
 from morl.cli.console import note
+from morl.cli.sources import Imports
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Train:
     """Also log to: tensorboard."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
-    imports: Annotated[tuple[str, ...], arg(name="import")] = ()
-    """Packages to import first, so that they can register environments and algorithms."""
+    imports: Imports = ()
 
     def run(self) -> int:
         """Train, evaluate and say what to do next."""
@@ -82,8 +82,9 @@ class Train:
         from morl.envs import import_package
         from morl.runs import RunConfig
 
-        for package in self.imports:
-            import_package(package)
+        package = self.env.rpartition(":")[0]
+        for name in (*self.imports, *([package] if package else [])):
+            import_package(name)
         options: dict[str, Any] = load_options(self.config) if self.config else {}
         options.update(parse_assignments(self.assign))
         given = {

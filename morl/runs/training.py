@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl import __version__
 from morl.runs.folder import RunFolder
+from morl.runs.trust import located, open_env, signed
 from morl.spec import FrontError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class RunConfig:
         ref_point: reference point that replaces the environment's; costs of minimised objectives are positive in it.
         checkpoint_every: environment steps between checkpoints; 0 saves only at the end.
         episodes: episodes per policy for the final evaluation, where sampling is needed.
-        imports: packages that register the environment or the algorithm.
+        imports: packages and ``.py`` files that register the environment or the algorithm.
         track: ``"tensorboard"`` or ``None``.
     """
 
@@ -90,9 +91,10 @@ def train(
             learned is saved, and the message says where).
         KeyboardInterrupt: Ctrl-C; what was learned is saved, and ``status.json`` says so.
     """
+    config = located(config)
     agent = _build(config)
-    short = config.env.rpartition("/")[2].rpartition(":")[2]
-    run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", config.to_dict())
+    short = config.env.rpartition("/")[2]
+    run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", signed(config.to_dict()))
     _learn(run, agent, config, config.steps, callbacks, progress_bar)
     return run
 
@@ -101,6 +103,8 @@ def resume(
     run: RunFolder,
     more: int | None = None,
     *,
+    trust: bool = False,
+    imports: Sequence[str] = (),
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
 ) -> RunFolder:
@@ -108,12 +112,13 @@ def resume(
 
     Args:
         more: environment steps beyond those already learned; by default what is left of the run's own steps.
+        trust, imports: as for :func:`load_agent`.
 
     Raises:
         RunError: there is no checkpoint, or nothing is left to do.
     """
     config = RunConfig.from_dict(run.config)
-    agent = load_agent(run)
+    agent = load_agent(run, trust=trust, imports=imports)
     left = config.steps - agent.num_timesteps if more is None else more
     if left < 1:
         raise RunError(
@@ -123,24 +128,29 @@ def resume(
     return run
 
 
-def evaluate(run: RunFolder, episodes: int = 100, seed: int | None = None) -> Front:
+def evaluate(
+    run: RunFolder, episodes: int = 100, seed: int | None = None, *, trust: bool = False, imports: Sequence[str] = ()
+) -> Front:
     """Measure the agent of a run afresh; the run's front is replaced by what was found."""
-    agent = load_agent(run)
+    agent = load_agent(run, trust=trust, imports=imports)
     front = _front(agent, RunConfig.from_dict(run.config), episodes, seed)
     run.save_front(front)
     return front
 
 
-def load_agent(run: RunFolder) -> Agent:
+def load_agent(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()) -> Agent:
     """The agent of a run as last saved; what an interrupt or an error left behind counts.
 
+    Args:
+        trust: execute what the run imports, whoever made the run.
+        imports: packages and files to import first; they stand for recorded ones of the same name.
+
     Raises:
-        RunError: the run has no valid checkpoint.
+        RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
     """
     from morl import agents
 
-    config = RunConfig.from_dict(run.config)
-    env = _make_env(config)
+    env = open_env(run, trust=trust, imports=imports)
     places = [p for p in (run.stopped, run.checkpoint) if p.is_dir()]
     if not places:
         raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.status['state']}); train it again")
