@@ -276,3 +276,12 @@ def test_an_interrupt_keeps_what_was_learned(tmp_path: Path) -> None:
     (folder,) = tmp_path.iterdir()
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     assert main(["eval", str(folder)]) == 0
+
+
+def test_a_union_of_sampled_fronts_keeps_their_noise(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    points = [[0.0, 4.0], [1.9, 1.9], [4.0, 0.0]]
+    Front(points, ["a", "b"], covariance=[np.eye(2)] * 3, episodes=[9] * 3).save(tmp_path / "a.json")
+    Front([[3.9, 0.0]], ["a", "b"]).save(tmp_path / "b.json")
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--json"]) == 0
+    reference = json.loads(capsys.readouterr().out)["reference"]
+    assert (reference["kind"], reference["non_convex"], reference["within_noise"]) == ("union", 0, 1)
