@@ -221,11 +221,34 @@ class TestValidation:
         with pytest.raises(ModelError, match=f"state {state}, action {action}: probabilities sum to 1.1"):
             MOMDP.from_arrays(step, np.zeros((4, 3, 2)), discount=0.9)
 
-    def test_inputs_are_not_changed(self):
-        step, reward = STEP.copy(), REWARD.copy()
-        MOMDP.from_arrays(step, reward, discount=0.9, terminal=END).rewards[:] = 7.0
-        assert np.array_equal(step, STEP)
-        assert np.array_equal(reward, REWARD)
+    def test_a_model_shares_nothing_with_its_inputs_and_cannot_be_written_to(self):
+        matrix, rewards, start = sparse.csr_array(np.eye(2)), np.ones((2, 1)), np.array([1.0, 0.0])
+        row_ptr = np.arange(3)
+        model = MOMDP(matrix, rewards, row_ptr, 0.9, start, outcome_rewards=np.ones((2, 1)))
+        matrix.indices[0], matrix.indptr[1], matrix.data[:] = 99, 99, 7.0
+        rewards[:], row_ptr[:], start[:] = 7.0, 99, 7.0
+        assert model.transitions.toarray().tolist() == [[1, 0], [0, 1]]
+        assert (model.rewards == 1).all()
+        assert model.row_ptr.tolist() == [0, 1, 2]
+        assert model.start.tolist() == [1, 0]
+        held = (model.transitions.data, model.transitions.indices, model.transitions.indptr)
+        for array in (*held, model.rewards, model.row_ptr, model.start, model.outcome_rewards):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
+
+    def test_a_view_of_something_writable_is_copied(self):
+        rewards = np.ones((2, 1))
+        view = rewards[:]
+        view.flags.writeable = False
+        model = raw(rewards=view)
+        rewards[:] = 7.0
+        assert (model.rewards == 1).all()
+
+    def test_variants_share_their_arrays(self):
+        model = small()
+        other = model.with_discount(0.5).with_horizon(3)
+        assert np.shares_memory(other.rewards, model.rewards)
+        assert np.shares_memory(other.transitions.indices, model.transitions.indices)
 
 
 class TestFiles:
