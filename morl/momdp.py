@@ -183,6 +183,31 @@ class MOMDP:
         """The same model with another number of decisions."""
         return replace(self, horizon=horizon)
 
+    def minimised(self, names: Iterable[str] | str) -> MOMDP:
+        """The same model with the rewards of these objectives negated: they are costs, and less of them is better.
+
+        Raises:
+            ModelError: there is no objective of that name.
+
+        >>> m = MOMDP.from_arrays([[[1.0]]], [[[1.0, 3.0]]], discount=0.5, objectives=["gain", "cost"])
+        >>> m.minimised("cost").rewards.tolist()
+        [[1.0, -3.0]]
+        """
+        costs = {names} if isinstance(names, str) else set(names)
+        if not costs:
+            return self
+        objectives = self.objectives or ()
+        known = [o.name for o in objectives]
+        for name in sorted(costs.difference(known)):
+            raise ModelError(f"minimise names {name!r}; expected some of {', '.join(known)}")
+        sign = np.array([-1.0 if name in costs else 1.0 for name in known])
+        return replace(
+            self,
+            rewards=self.rewards * sign,
+            outcome_rewards=None if self.outcome_rewards is None else self.outcome_rewards * sign,
+            objectives=tuple(replace(o, low=-o.high, high=-o.low) if o.name in costs else o for o in objectives),
+        )
+
     # ---- builders --------------------------------------------------------------------------------------
 
     @classmethod

@@ -1,11 +1,15 @@
 """Explicit model files of PRISM and Storm, written after the documented formats: read right, or refused by name."""
 
+import gzip
+import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from morl.cli import main
 from morl.exact import evaluate, read_drn, read_prism
 from morl.exact.oracle import best_policy
 from morl.momdp import MOMDP
@@ -295,9 +299,6 @@ def test_a_file_that_was_cut_short_is_never_taken_for_a_whole_one(tmp_path, name
 
 
 def test_special_files_and_compressed_ones_are_refused(tmp_path):
-    import gzip
-    import os
-
     os.mkfifo(tmp_path / "pipe.drn")
     with pytest.raises(ModelError, match="no regular file"):
         read_drn(tmp_path / "pipe.drn")
@@ -306,3 +307,36 @@ def test_special_files_and_compressed_ones_are_refused(tmp_path):
         read_drn(tmp_path / "packed.drn")
     (tmp_path / "mark.drn").write_bytes(b"\xef\xbb\xbf" + (DATA / "drn/die.drn").read_bytes().replace(b"\n", b"\r\n"))
     assert read_drn(tmp_path / "mark.drn").n_states == 13
+
+
+class TestCommandLine:
+    """``morl solve FILE --minimise COST``."""
+
+    def test_a_cost_is_minimised(self, capsys):
+        words = ["solve", str(DATA / "prism/robot[N=3].tra"), "--minimise", "time", "--minimise", "energy"]
+        assert main([*words, "--minimise", "falls", "--json"]) == 0
+        points = np.array(json.loads(capsys.readouterr().out)["points"])
+        assert np.abs(points) == pytest.approx(np.array([[2.5, 7.5, 0.5], [4.0, 4.0, 0.0]]), abs=1e-5)
+
+    def test_a_model_saved_as_arrays(self, capsys, tmp_path):
+        path = read("drn/scheduler.drn").save(tmp_path / "scheduler.npz")
+        assert main(["solve", str(path), "--minimise", "waiting", "--utility", "linear:1,0", "--json"]) == 0
+        assert abs(json.loads(capsys.readouterr().out)["value"][0]) == pytest.approx(8.0, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("words", "text"),
+        [
+            (["drn/scheduler.drn", "--minimise", "cost"], "'cost'; expected some of waiting, switches"),
+            (["drn/refused/ctmc.drn"], "CTMC"),
+            (["prism/nothing.tra"], "does not exist"),
+        ],
+    )
+    def test_one_line_says_what_is_wrong(self, capsys, words, text):
+        assert main(["solve", str(DATA / words[0]), *words[1:]]) == 1
+        said = capsys.readouterr().err.strip()
+        assert text in said
+        assert "\n" not in said
+
+    def test_environments_say_themselves_what_is_a_cost(self, capsys):
+        assert main(["solve", "morl/DeepSeaTreasureConcave-v0", "--minimise", "time"]) == 1
+        assert "expected it for a model file" in capsys.readouterr().err

@@ -77,12 +77,11 @@ def build(
         ModelError: several initial states or none, unknown names in ``minimise``, probabilities that do not sum to 1.
     """
     try:
-        sign = _signs(names, minimise)
         begin = _start(listing.n, start, initial)
         listing, rewards = _without_deadlocks(listing, state_rewards, rewards)
         order = np.lexsort((listing.target, listing.row))
         row, target, p = listing.row[order], listing.target[order], listing.probability[order]
-        rewards = (rewards[order] + state_rewards[listing.row_state[row]]) * sign
+        rewards = rewards[order] + state_rewards[listing.row_state[row]]
         used = p != 0.0
         row, target, p, rewards = row[used], target[used], p[used], rewards[used]
         indptr = np.searchsorted(row, np.arange(len(listing.row_state) + 1))
@@ -98,7 +97,7 @@ def build(
             begin,
             objectives=tuple(Objective(name) for name in names),
             outcome_rewards=rewards if varies else None,
-        )
+        ).minimised(minimise)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from None
 
@@ -112,14 +111,6 @@ def _expected(matrix: sparse.csr_array, row: IntArray, rewards: FloatArray) -> t
         return expected, False  # a choice without outcomes, which the model refuses
     same = np.logical_and.reduceat(np.all(rewards == rewards[first][row], axis=1), first)
     return np.where(same[:, None], rewards[first], expected), not same.all()
-
-
-def _signs(names: Sequence[str], minimise: Iterable[str]) -> FloatArray:
-    costs = [minimise] if isinstance(minimise, str) else list(minimise)
-    for name in costs:
-        if name not in names:
-            raise ModelError(f"minimise names {name!r}; expected some of {', '.join(names)}")
-    return np.array([-1.0 if name in costs else 1.0 for name in names])
 
 
 def _start(n: int, start: Start, initial: Sequence[int]) -> FloatArray:
