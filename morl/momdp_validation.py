@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from morl.momdp import MOMDP
 
 SUM_TOLERANCE = 1e-9
-MOST_DECISIONS = 2**31 - 1
-"""Horizons are counted in 32 bits."""
+MOST_DECISIONS = 1_000_000
+"""A policy with a horizon is a table of decisions × states; longer ones are better told with a discount."""
+MOST_REWARD = 1e100
+"""Returns and their squares must be numbers, too."""
 
 
 def real_array(name: str, value: Any) -> FloatArray:
@@ -138,7 +140,8 @@ def horizon_of(value: Any) -> int | None:
     if value is None:
         return None
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not 1 <= value <= MOST_DECISIONS:
-        raise ModelError(f"horizon is {value!r}; expected a positive number of decisions (below 2^31) or None")
+        most = f"at most {MOST_DECISIONS}"
+        raise ModelError(f"horizon is {value!r}; expected a positive number of decisions, {most}, or None")
     return int(value)
 
 
@@ -202,10 +205,13 @@ def _validate_probabilities(m: MOMDP) -> None:
 
 
 def _validate_rewards(m: MOMDP) -> None:
-    broken = ~np.isfinite(m.rewards)
+    broken = ~(np.abs(m.rewards) <= MOST_REWARD)
     if broken.any():
         row, i = (int(x) for x in np.argwhere(broken)[0])
-        raise ModelError(f"{_where(m, row)}: reward of objective {i} is {m.rewards[row, i]}; expected a finite number")
+        raise ModelError(
+            f"{_where(m, row)}: reward of objective {i} is {m.rewards[row, i]}; expected a finite number, at most "
+            f"{MOST_REWARD:g}"
+        )
     if m.outcome_rewards is None:
         return
     nnz = m.transitions.data.size
@@ -214,7 +220,7 @@ def _validate_rewards(m: MOMDP) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         expected = expected_rewards(m.transitions, m.outcome_rewards)
         same = np.allclose(expected, m.rewards, rtol=1e-9, atol=1e-9)
-    if not same or not np.isfinite(m.outcome_rewards).all():
+    if not same or not np.all(np.abs(m.outcome_rewards) <= MOST_REWARD):
         raise ModelError("rewards are not the expectation of outcome_rewards")
 
 

@@ -149,9 +149,7 @@ def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
     return kept.replace(provenance={**kept.provenance, "policy_class": "mixture"})
 
 
-def as_momdp(
-    env: Any, discount: float | None = None, minimise: Iterable[str] = ()
-) -> tuple[MOMDP, Any, str | None]:
+def as_momdp(env: Any, discount: float | None = None, minimise: Iterable[str] = ()) -> tuple[MOMDP, Any, str | None]:
     """The model of anything that has one: ``(model, unwrapped env or None, name or None)``.
 
     Args:

@@ -174,7 +174,7 @@ class _Body:
         if not self.names and not self.n and len(values) == 1:  # Storm writes a reward model without name as blank
             self.names = ["reward"]
         if len(values) != len(self.names):
-            raise ModelError(f"{where}: {len(values)} rewards; expected {len(self.names)}, as @reward_models names them")
+            raise ModelError(f"{where}: {len(values)} rewards; expected {len(self.names)}, as in @reward_models")
         return values
 
     def _number(self, where: str, text: str) -> float:
@@ -216,11 +216,11 @@ class _Body:
         if self.kind == "dtmc" and found + stuck > self.n:
             raise ModelError(f"{self.name}: {found} actions in {self.n} states; a DTMC has one in each")
         if self.choices is None and self.n - 1 not in self.row_state[-1:]:
-            raise ModelError(f"{self.name}: the last state has no action (is the file cut short? else give @nr_choices)")
-        if self.choices not in (None, found):
             raise ModelError(
-                f"{self.name}: {found} actions; @nr_choices says {self.choices} (is the file cut short?)"
+                f"{self.name}: the last state has no action; is the file cut short? If not, add @nr_choices"
             )
+        if self.choices not in (None, found):
+            raise ModelError(f"{self.name}: {found} actions; @nr_choices says {self.choices} (is the file cut short?)")
 
 
 def write_drn(momdp: MOMDP, path: str | Path) -> Path:

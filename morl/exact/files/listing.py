@@ -103,7 +103,7 @@ def build(
 
 
 def _expected(matrix: sparse.csr_array, row: IntArray, rewards: FloatArray) -> tuple[FloatArray, bool]:
-    """Expected rewards of the rows, not rounded where all outcomes of a row are worth the same; and whether any vary."""
+    """Expected rewards of the rows, exact where all outcomes of a row are worth the same; and whether any differ."""
     with np.errstate(over="ignore", invalid="ignore"):
         expected = expected_rewards(matrix, rewards)
     first = matrix.indptr[:-1]
@@ -131,9 +131,7 @@ def _start(n: int, start: Start, initial: Sequence[int]) -> FloatArray:
     return one
 
 
-def _without_deadlocks(
-    listing: Listing, state_rewards: FloatArray, rewards: FloatArray
-) -> tuple[Listing, FloatArray]:
+def _without_deadlocks(listing: Listing, state_rewards: FloatArray, rewards: FloatArray) -> tuple[Listing, FloatArray]:
     stuck = np.ones(listing.n, dtype=bool)
     stuck[listing.row_state] = False
     stuck &= np.any(state_rewards != 0.0, axis=1)

@@ -23,6 +23,8 @@ from morl.spec import FloatArray, IntArray, ModelError
 
 _ACTION = re.compile(r"(?!(?i:nan|inf|infinity)$)[A-Za-z_]\w*")
 
+_PART = re.compile(r"#\s*(Transitions(?:\s*\((.*)\))?|States|Labels|Observations|Reward structure.*)")
+
 
 def read_prism(
     path: str | Path,
@@ -101,7 +103,7 @@ def _transitions(path: Path) -> _Table:
     for i, line in read_lines(path):
         if not line.startswith("#"):
             lines.append((i, line))
-        elif match := re.fullmatch(r"#\s*(Transitions(?:\s*\((.*)\))?|States|Labels|Observations|Reward structure.*)", line):
+        elif match := _PART.fullmatch(line):
             if not match[1].startswith("Transitions") or lines:
                 raise ModelError(f"{path.name}:{i}: {short(line)}; expected transitions only, other parts in own files")
             kind = model_kind(path.name, match[2]) if match[2] else kind
@@ -143,7 +145,8 @@ def _head(path: Path, line: Line, kind: str) -> tuple[str, list[int]]:
         )
     found = {2: "dtmc", 3: "mdp", 4: "pomdp"}[len(fields)]
     if kind and found != kind:
-        raise ModelError(f"{where}: {short(line[1])} are the numbers of a {found.upper()}; the header says {kind.upper()}")
+        said = kind.upper()
+        raise ModelError(f"{where}: {short(line[1])} are the numbers of a {found.upper()}; the header says {said}")
     return model_kind(where, found), [whole(x, where) for x in fields]
 
 

@@ -161,7 +161,9 @@ class _Reader:
         numbers = len(fields) == size and all(is_whole(x) for x in fields)
         if not (numbers and (required or moves or fields[0] == str(layout.n))):
             if required:
-                raise ModelError(f"{name}:{i}: {short(line)}; expected {size} numbers at its head, of states to rewards")
+                raise ModelError(
+                    f"{name}:{i}: {short(line)}; expected {size} numbers at the head, of states to rewards"
+                )
             return
         head = [whole(x, f"{name}:{i}") for x in fields]
         rows = len(layout.row_state)
@@ -198,7 +200,8 @@ class _Reader:
             state = self._state(where, s)
             row = self.layout.rows.get((state, choice))
             if row is None:
-                raise ModelError(f"{where}: {short(line)} is a reward for no transition (state {state}, choice {choice})")
+                what = f"state {state}, choice {choice}"
+                raise ModelError(f"{where}: {short(line)} is a reward for no transition ({what})")
             keys.append(row * self.layout.n + self._state(where, successor))
             values.append(number(value, where))
             at.append((i, line))
