@@ -293,20 +293,31 @@ class MOMDP:
 
         A terminated outcome leads to a fresh terminal state, so a state that ends an episode by one
         transition may still be passed through by another.
+
+        Raises:
+            ModelError: a state or an action that the table leaves out.
         """
+
+        def actions(s: Any) -> int:
+            if s not in table or set(table[s]) != set(range(len(table[s]))):
+                what = f"its actions are {list(table[s])[:8]}" if s in table else "it is not in the table"
+                raise ModelError(f"state {s!r}: {what}; expected table[state] with actions 0, 1, …")
+            return len(table[s])
 
         def outcomes(s: Any, a: int) -> list[Outcome]:
             out: list[Outcome] = []
-            for p, target, r, done in table[s][a]:
+            for p, target, r, done in map(_outcome, table[s][a]):
                 vector = r if reward is None else reward(s, a, target, r)
-                out.append((p, target, np.atleast_1d(np.asarray(vector, float)).tolist(), done))
+                out.append((p, target, np.atleast_1d(real_array("reward", vector)).tolist(), done))
             return out
 
+        if not table:
+            raise ModelError("the table is empty; expected table[state][action]")
         n = max(table) + 1
         first = _start(start, n)
         model, _ = cls.from_simulator(
             [(float(p), s) for s, p in enumerate(first) if p > 0],
-            lambda s: len(table[s]),
+            actions,
             outcomes,
             discount=discount,
             horizon=horizon,
@@ -339,7 +350,7 @@ class MOMDP:
             The model and the list of its states, ``states[i]`` being what state i stands for.
 
         Raises:
-            ModelError: more than ``max_states`` states.
+            ModelError: more than ``max_states`` states, or outcomes that are not of that form.
         """
         starts = start if isinstance(start, list) else [(1.0, start)]
         index: dict[tuple[State, bool], int] = {}
@@ -348,7 +359,11 @@ class MOMDP:
 
         def number(state: State, ended: bool) -> int:
             key = (state, ended)
-            if key not in index:
+            try:
+                known = key in index
+            except TypeError as error:
+                raise ModelError(f"state {state!r} cannot be looked up ({error}); use numbers or tuples") from None
+            if not known:
                 if len(states) >= max_states:
                     raise ModelError(f"more than {max_states} states; raise max_states or coarsen the state")
                 index[key] = len(states)
@@ -366,8 +381,10 @@ class MOMDP:
             state, ended = queue[head]
             head += 1
             count = 0 if ended else (n_actions(state) if callable(n_actions) else n_actions)
+            if not isinstance(count, int | np.integer) or count < 0:
+                raise ModelError(f"state {state!r} has {count!r} actions; expected a whole number")
             for a in range(count):
-                for p, target, reward, done in outcomes(state, a):
+                for p, target, reward, done in map(_outcome, outcomes(state, a)):
                     columns.append(number(target, done))
                     data.append(p)
                     outs.append(reward)
@@ -375,9 +392,10 @@ class MOMDP:
             row_ptr.append(len(indptr) - 1)
         n = len(states)
         matrix = sparse.csr_array(
-            (np.array(data, float), np.array(columns, np.int64), np.array(indptr, np.int64)), shape=(len(indptr) - 1, n)
+            (real_array("probabilities", data), np.array(columns, np.int64), np.array(indptr, np.int64)),
+            shape=(len(indptr) - 1, n),
         )
-        outcome = np.asarray(outs, dtype=np.float64)
+        outcome = real_array("rewards", outs)
         if outcome.ndim != 2:
             raise ModelError(f"rewards have shape {outcome.shape}; expected one vector per outcome")
         begin = np.zeros(n)
@@ -482,6 +500,18 @@ def _stored_matrix(arrays: Mapping[str, np.ndarray[Any, Any]]) -> sparse.csr_arr
             f"for {row_ptr[-1]} rows; they do not belong together"
         )
     return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, max(len(row_ptr) - 1, 1)))
+
+
+def _outcome(outcome: Any) -> Outcome:
+    """What a simulator says of one outcome, as it should be."""
+    try:
+        p, target, reward, done = outcome
+        if done not in (0, 1):
+            raise ValueError(f"terminated is {done!r}")
+    except (TypeError, ValueError) as error:
+        form = "(probability, next state, reward vector, terminated)"
+        raise ModelError(f"outcome {outcome!r} is not understood ({error}); expected {form}") from None
+    return p, target, reward, bool(done)
 
 
 def _start(start: ArrayLike | int, n: int) -> FloatArray:

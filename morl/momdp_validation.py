@@ -126,7 +126,8 @@ def discount_of(value: Any) -> float:
     Raises:
         ModelError: not a number in ``[0, 1]``.
     """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0.0 <= value <= 1.0:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not 0.0 <= value <= 1.0:
         raise ModelError(f"discount is {value!r}; expected a number in [0, 1]")
     return float(value)
 
@@ -139,7 +140,8 @@ def horizon_of(value: Any) -> int | None:
     """
     if value is None:
         return None
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not 1 <= value <= MOST_DECISIONS:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= MOST_DECISIONS:
         most = f"at most {MOST_DECISIONS}"
         raise ModelError(f"horizon is {value!r}; expected a positive number of decisions, {most}, or None")
     return int(value)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import zipfile
 from dataclasses import replace
 
@@ -196,6 +197,7 @@ class TestValidation:
             ({"discount": "0.9"}, "discount is '0.9'; expected a number"),
             ({"discount": True}, "discount is True; expected a number"),
             ({"discount": None}, "discount is None; expected a number"),
+            ({"discount": 10**400}, "discount is 1000000"),
             ({"horizon": 2.5}, "horizon is 2.5; expected a positive number of decisions"),
             ({"horizon": "3"}, "horizon is '3'; expected a positive number of decisions"),
             ({"horizon": True}, "horizon is True"),
@@ -265,6 +267,42 @@ class TestValidation:
     def test_simulator_without_vectors(self):
         with pytest.raises(ModelError, match="expected one vector per outcome"):
             MOMDP.from_simulator(0, 1, lambda s, a: [(1.0, 0, 1.0, True)], discount=1.0)
+
+    @pytest.mark.parametrize(
+        ("outcome", "text"),
+        [
+            ((1.0, 0, [1.0]), "expected (probability, next state, reward vector, terminated)"),
+            (1.0, "expected (probability, next state, reward vector, terminated)"),
+            ((1.0, 0, [1.0], "no"), "terminated is 'no'"),
+            ((1.0, [0], [1.0], False), "state [0] cannot be looked up"),
+            (("1", 0, [1.0], False), "probabilities: dtype is"),
+            ((1.0, 0, ["1"], False), "rewards: dtype is"),
+            ((0.5, 0, [1.0], False), "probabilities sum to 0.5"),
+        ],
+    )
+    def test_simulators_that_say_something_else(self, outcome, text):
+        with pytest.raises(ModelError, match=re.escape(text)):
+            MOMDP.from_simulator(0, 1, lambda s, a: [outcome], discount=1.0)
+
+    @pytest.mark.parametrize("count", [-1, 1.5, "2", None])
+    def test_numbers_of_actions_that_are_none(self, count):
+        with pytest.raises(ModelError, match="actions; expected a whole number"):
+            MOMDP.from_simulator(0, lambda s: count, lambda s, a: [(1.0, 0, [1.0], True)], discount=1.0)
+
+    @pytest.mark.parametrize(
+        ("table", "text"),
+        [
+            ({}, "the table is empty"),
+            ({0: {0: [(1.0, 7, 1.0, False)]}}, "state 7: it is not in the table"),
+            ({0: {0: [(1.0, -1, 1.0, False)]}}, "state -1: it is not in the table"),
+            ({0: {1: [(1.0, 0, 1.0, False)]}}, "state 0: its actions are [1]"),
+            ({0: {0: [(1.0, 0, "1.0", False)]}}, "reward: dtype is"),
+            ({0: {0: [(1.0, 0, 1.0)]}}, "expected (probability, next state"),
+        ],
+    )
+    def test_tables_with_holes(self, table, text):
+        with pytest.raises(ModelError, match=re.escape(text)):
+            MOMDP.from_dict(table, discount=0.9)
 
     @given(st.integers(0, 3), st.integers(0, 2))
     def test_the_state_and_action_named_are_the_ones_at_fault(self, state, action):
