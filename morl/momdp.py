@@ -502,7 +502,7 @@ def _stored_matrix(arrays: Mapping[str, np.ndarray[Any, Any]]) -> sparse.csr_arr
     return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, max(len(row_ptr) - 1, 1)))
 
 
-def _outcome(outcome: Any) -> Outcome:
+def _outcome(outcome: Any) -> tuple[Any, Any, Any, bool]:
     """What a simulator says of one outcome, as it should be."""
     try:
         p, target, reward, done = outcome
