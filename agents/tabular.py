@@ -103,6 +103,13 @@ class TabularProblem:
         self.capacity = len(self.index)
         self.n_actions = np.zeros(self.capacity, dtype=np.int64)
         np.maximum.at(self.n_actions, seen, model.n_actions)
+        unlike = ~model.terminal & (model.n_actions != self.n_actions[seen])
+        if unlike.any() or self.n_actions.max(initial=0) > self.width:
+            s = int(np.argmax(unlike if unlike.any() else model.n_actions))
+            raise AgentError(
+                f"{problem.id}: state {model.label(s)} has {model.n_actions[s]} actions; expected at most the "
+                f"{self.width} of the action space, and as many as in every state that looks the same"
+            )
         matrix = model.transitions
         indptr = matrix.indptr.astype(np.int64)
         within = np.cumsum(matrix.data)
@@ -112,12 +119,12 @@ class TabularProblem:
             outcomes = np.repeat(model.rewards, np.diff(indptr), axis=0)
         starts = np.flatnonzero(model.start > 0)
         self.world = World(
-            model.row_ptr,
+            np.array(model.row_ptr),  # copies, since the model's own are read-only: one type to compile for
             model.n_actions,
             indptr,
             matrix.indices.astype(np.int64),
             within - np.repeat(before, np.diff(indptr)),
-            np.ascontiguousarray(outcomes),
+            np.array(outcomes),
             seen,
             starts,
             np.cumsum(model.start[starts]),

@@ -20,18 +20,43 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from morl.spec import BoolArray, FloatArray, IntArray, ModelError, Objective, as_objectives
+from morl.momdp_validation import (
+    csr,
+    discount_of,
+    expected_rewards,
+    frozen,
+    frozen_csr,
+    horizon_of,
+    names_of,
+    real_array,
+    validate,
+    whole_array,
+)
+from morl.npz import read_npz
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError, MorlError, Objective, as_objectives
 
 State = Hashable
 Outcome = tuple[float, State, Sequence[float], bool]
 """``(probability, next state, reward vector, terminated)``."""
 
-_SUM_TOLERANCE = 1e-9
+_FORMAT = "morl-momdp-1"
+_ARRAYS = {  # dtype kinds and dimensions of what a file holds; the last may be missing
+    "data": ("f", 1),
+    "indices": ("iu", 1),
+    "indptr": ("iu", 1),
+    "rewards": ("f", 2),
+    "row_ptr": ("iu", 1),
+    "start": ("f", 1),
+    "outcome_rewards?": ("f", 2),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class MOMDP:
     """A finite MOMDP with sparse transitions and ragged actions. All objectives are maximised.
+
+    Everything is checked when a model is made, and its arrays are copies that cannot be written to: compiled code
+    relies on both.
 
     Args:
         transitions: ``(rows, S)`` csr, each row a distribution over successors. A successor may appear more
@@ -66,13 +91,17 @@ class MOMDP:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        put("transitions", sparse.csr_array(self.transitions, dtype=np.float64))
-        put("rewards", np.ascontiguousarray(self.rewards, dtype=np.float64))
-        put("row_ptr", np.ascontiguousarray(self.row_ptr, dtype=np.int64))
-        put("start", np.ascontiguousarray(self.start, dtype=np.float64))
+        put("transitions", frozen_csr(csr(self.transitions)))
+        put("rewards", frozen(real_array("rewards", self.rewards)))
+        put("row_ptr", frozen(whole_array("row_ptr", self.row_ptr)))
+        put("start", frozen(real_array("start", self.start)))
         if self.outcome_rewards is not None:
-            put("outcome_rewards", np.ascontiguousarray(self.outcome_rewards, dtype=np.float64))
-        _validate(self)
+            put("outcome_rewards", frozen(real_array("outcome_rewards", self.outcome_rewards)))
+        put("discount", discount_of(self.discount))
+        put("horizon", horizon_of(self.horizon))
+        put("state_names", names_of("state_names", self.state_names))
+        put("action_names", names_of("action_names", self.action_names))
+        validate(self)
         names = [f"r{i}" for i in range(self.k)] if self.objectives is None else self.objectives
         put("objectives", as_objectives(names))
         if len(self.objectives or ()) != self.k:
@@ -154,6 +183,31 @@ class MOMDP:
         """The same model with another number of decisions."""
         return replace(self, horizon=horizon)
 
+    def minimised(self, names: Iterable[str] | str) -> MOMDP:
+        """The same model with the rewards of these objectives negated: they are costs, and less of them is better.
+
+        Raises:
+            ModelError: there is no objective of that name.
+
+        >>> m = MOMDP.from_arrays([[[1.0]]], [[[1.0, 3.0]]], discount=0.5, objectives=["gain", "cost"])
+        >>> m.minimised("cost").rewards.tolist()
+        [[1.0, -3.0]]
+        """
+        costs = {names} if isinstance(names, str) else set(names)
+        if not costs:
+            return self
+        objectives = self.objectives or ()
+        known = [o.name for o in objectives]
+        for name in sorted(costs.difference(known)):
+            raise ModelError(f"minimise names {name!r}; expected some of {', '.join(known)}")
+        sign = np.array([-1.0 if name in costs else 1.0 for name in known])
+        return replace(
+            self,
+            rewards=self.rewards * sign,
+            outcome_rewards=None if self.outcome_rewards is None else self.outcome_rewards * sign,
+            objectives=tuple(replace(o, low=-o.high, high=-o.low) if o.name in costs else o for o in objectives),
+        )
+
     # ---- builders --------------------------------------------------------------------------------------
 
     @classmethod
@@ -182,23 +236,20 @@ class MOMDP:
         >>> m.n_states, m.n_rows, m.k
         (1, 1, 2)
         """
-        rewards = np.asarray(rewards, dtype=np.float64)
+        rewards = real_array("rewards", rewards)
         if rewards.ndim not in (3, 4):
             raise ModelError(f"rewards have shape {rewards.shape}; expected (S, A, K) or (S, A, S, K)")
         n, a, k = rewards.shape[0], rewards.shape[1], rewards.shape[-1]
         if sparse.issparse(transitions):
-            matrix = sparse.csr_array(transitions)
+            matrix = csr(transitions)
         else:
-            dense = np.asarray(transitions, dtype=np.float64)
+            dense = real_array("transitions", transitions)
             if dense.shape != (n, a, n):
                 raise ModelError(f"transitions have shape {dense.shape}; expected (S, A, S) = {(n, a, n)}")
             matrix = sparse.csr_array(dense.reshape(n * a, n))
         if matrix.shape != (n * a, n):
             raise ModelError(f"transitions have shape {matrix.shape}; expected (S·A, S) = {(n * a, n)}")
-        if horizon is None and terminal is None:
-            ends = np.zeros(n, dtype=bool)
-        else:
-            ends = np.zeros(n, dtype=bool) if terminal is None else np.asarray(terminal, dtype=bool)
+        ends = np.zeros(n, dtype=bool) if terminal is None else np.asarray(terminal, dtype=bool)
         if ends.shape != (n,):
             raise ModelError(f"terminal has shape {ends.shape}; expected ({n},)")
         keep = np.repeat(~ends, a)
@@ -207,7 +258,7 @@ class MOMDP:
         if rewards.ndim == 4:
             row_of = np.repeat(np.flatnonzero(keep), np.diff(matrix.indptr))
             outcome = rewards.reshape(n * a, n, k)[row_of, matrix.indices]
-            expected = _expected(matrix, outcome)
+            expected = expected_rewards(matrix, outcome)
         else:
             expected = rewards.reshape(n * a, k)[keep]
         return cls(
@@ -242,20 +293,31 @@ class MOMDP:
 
         A terminated outcome leads to a fresh terminal state, so a state that ends an episode by one
         transition may still be passed through by another.
+
+        Raises:
+            ModelError: a state or an action that the table leaves out.
         """
+
+        def actions(s: Any) -> int:
+            if s not in table or set(table[s]) != set(range(len(table[s]))):
+                what = f"its actions are {list(table[s])[:8]}" if s in table else "it is not in the table"
+                raise ModelError(f"state {s!r}: {what}; expected table[state] with actions 0, 1, …")
+            return len(table[s])
 
         def outcomes(s: Any, a: int) -> list[Outcome]:
             out: list[Outcome] = []
-            for p, target, r, done in table[s][a]:
+            for p, target, r, done in map(_outcome, table[s][a]):
                 vector = r if reward is None else reward(s, a, target, r)
-                out.append((p, target, np.atleast_1d(np.asarray(vector, float)).tolist(), done))
+                out.append((p, target, np.atleast_1d(real_array("reward", vector)).tolist(), done))
             return out
 
+        if not table:
+            raise ModelError("the table is empty; expected table[state][action]")
         n = max(table) + 1
         first = _start(start, n)
         model, _ = cls.from_simulator(
             [(float(p), s) for s, p in enumerate(first) if p > 0],
-            lambda s: len(table[s]),
+            actions,
             outcomes,
             discount=discount,
             horizon=horizon,
@@ -288,7 +350,7 @@ class MOMDP:
             The model and the list of its states, ``states[i]`` being what state i stands for.
 
         Raises:
-            ModelError: more than ``max_states`` states.
+            ModelError: more than ``max_states`` states, or outcomes that are not of that form.
         """
         starts = start if isinstance(start, list) else [(1.0, start)]
         index: dict[tuple[State, bool], int] = {}
@@ -297,7 +359,11 @@ class MOMDP:
 
         def number(state: State, ended: bool) -> int:
             key = (state, ended)
-            if key not in index:
+            try:
+                known = key in index
+            except TypeError as error:
+                raise ModelError(f"state {state!r} cannot be looked up ({error}); use numbers or tuples") from None
+            if not known:
                 if len(states) >= max_states:
                     raise ModelError(f"more than {max_states} states; raise max_states or coarsen the state")
                 index[key] = len(states)
@@ -315,8 +381,10 @@ class MOMDP:
             state, ended = queue[head]
             head += 1
             count = 0 if ended else (n_actions(state) if callable(n_actions) else n_actions)
+            if not isinstance(count, int | np.integer) or count < 0:
+                raise ModelError(f"state {state!r} has {count!r} actions; expected a whole number")
             for a in range(count):
-                for p, target, reward, done in outcomes(state, a):
+                for p, target, reward, done in map(_outcome, outcomes(state, a)):
                     columns.append(number(target, done))
                     data.append(p)
                     outs.append(reward)
@@ -324,15 +392,16 @@ class MOMDP:
             row_ptr.append(len(indptr) - 1)
         n = len(states)
         matrix = sparse.csr_array(
-            (np.array(data, float), np.array(columns, np.int64), np.array(indptr, np.int64)), shape=(len(indptr) - 1, n)
+            (real_array("probabilities", data), np.array(columns, np.int64), np.array(indptr, np.int64)),
+            shape=(len(indptr) - 1, n),
         )
-        outcome = np.asarray(outs, dtype=np.float64)
+        outcome = real_array("rewards", outs)
         if outcome.ndim != 2:
             raise ModelError(f"rewards have shape {outcome.shape}; expected one vector per outcome")
         begin = np.zeros(n)
         for p, i in first:
             begin[i] += p
-        expected = _expected(matrix, outcome)
+        expected = expected_rewards(matrix, outcome)
         same = np.array_equal(outcome, np.repeat(expected, np.diff(matrix.indptr), axis=0))
         model = cls(
             matrix,
@@ -356,7 +425,7 @@ class MOMDP:
         if path.suffix != ".npz":
             path = path.with_name(path.name + ".npz")
         meta = {
-            "format": "morl-momdp-1",
+            "format": _FORMAT,
             "discount": self.discount,
             "horizon": self.horizon,
             "objectives": [o.to_dict() for o in self.objectives or ()],
@@ -392,35 +461,57 @@ class MOMDP:
             ModelError: no such file, or not a model.
         """
         path = Path(path)
-        if not path.is_file():
-            raise ModelError(f"model file {str(path)!r} does not exist; expected an .npz written by MOMDP.save")
+        hint = "write it again with MOMDP.save"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                meta = json.loads(file["meta"].tobytes().decode())
-                if meta["format"] != "morl-momdp-1":
-                    raise ModelError(f"model file {str(path)!r} has format {meta['format']!r}; expected 'morl-momdp-1'")
-                row_ptr = file["row_ptr"]
-                matrix = sparse.csr_array(
-                    (file["data"], file["indices"], file["indptr"]), shape=(int(row_ptr[-1]), len(row_ptr) - 1)
-                )
-                return cls(
-                    matrix,
-                    file["rewards"],
-                    row_ptr,
-                    meta["discount"],
-                    file["start"],
-                    meta["horizon"],
-                    tuple(Objective.from_dict(o) for o in meta["objectives"]),
-                    file.get("outcome_rewards"),
-                    None if meta["state_names"] is None else tuple(meta["state_names"]),
-                    None if meta["action_names"] is None else tuple(meta["action_names"]),
-                )
-        except ModelError:
-            raise
-        except Exception as error:
+            meta = json.loads(read_npz(path, {"meta": ("u", 1)}, hint)["meta"].tobytes().decode())
+            if meta["format"] != _FORMAT:
+                raise ModelError(f"has format {meta['format']!r}; expected {_FORMAT!r}")
+            arrays = read_npz(path, _ARRAYS, hint)
+            return cls(
+                _stored_matrix(arrays),
+                arrays["rewards"],
+                arrays["row_ptr"],
+                meta["discount"],
+                arrays["start"],
+                meta["horizon"],
+                tuple(Objective.from_dict(o) for o in meta["objectives"]),
+                arrays.get("outcome_rewards"),
+                meta["state_names"],
+                meta["action_names"],
+            )
+        except MorlError as error:
+            raise ModelError(f"model file {str(path)!r}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(
-                f"model file {str(path)!r} cannot be read ({error}); write it again with MOMDP.save"
+                f"model file {str(path)!r} cannot be read ({type(error).__name__}: {error}); {hint}"
             ) from None
+
+
+def _stored_matrix(arrays: Mapping[str, np.ndarray[Any, Any]]) -> sparse.csr_array:
+    """The csr matrix of a file; its positions are checked by the constructor, but scipy looks at their ends first."""
+    row_ptr, indptr = whole_array("row_ptr", arrays["row_ptr"]), whole_array("indptr", arrays["indptr"])
+    indices = whole_array("indices", arrays["indices"])
+    data = real_array("data", arrays["data"])
+    if not (row_ptr.ndim == indptr.ndim == indices.ndim == data.ndim == 1) or not len(row_ptr):
+        raise ModelError("row_ptr, indptr, indices and data must have one dimension each")
+    if len(indptr) != row_ptr[-1] + 1 or indptr[-1] != len(data) or len(indices) != len(data):
+        raise ModelError(
+            f"{len(data)} probabilities, {len(indices)} indices and {len(indptr)} offsets that end in {indptr[-1:]}, "
+            f"for {row_ptr[-1]} rows; they do not belong together"
+        )
+    return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, max(len(row_ptr) - 1, 1)))
+
+
+def _outcome(outcome: Any) -> tuple[Any, Any, Any, bool]:
+    """What a simulator says of one outcome, as it should be."""
+    try:
+        p, target, reward, done = outcome
+        if done not in (0, 1):
+            raise ValueError(f"terminated is {done!r}")
+    except (TypeError, ValueError) as error:
+        form = "(probability, next state, reward vector, terminated)"
+        raise ModelError(f"outcome {outcome!r} is not understood ({error}); expected {form}") from None
+    return p, target, reward, bool(done)
 
 
 def _start(start: ArrayLike | int, n: int) -> FloatArray:
@@ -430,60 +521,4 @@ def _start(start: ArrayLike | int, n: int) -> FloatArray:
         one = np.zeros(n)
         one[int(start)] = 1.0
         return one
-    return np.asarray(start, dtype=np.float64)
-
-
-def _expected(matrix: sparse.csr_array, outcome: FloatArray) -> FloatArray:
-    """Expected reward of each row from the rewards of its outcomes."""
-    weights = sparse.csr_array(
-        (matrix.data, np.arange(len(matrix.data)), matrix.indptr), shape=(matrix.shape[0], len(matrix.data))
-    )
-    return np.asarray(weights @ outcome)
-
-
-def _validate(m: MOMDP) -> None:
-    """Raise :class:`ModelError` at the first thing that does not add up."""
-    if m.row_ptr.ndim != 1 or len(m.row_ptr) < 2 or m.row_ptr[0] != 0 or np.any(np.diff(m.row_ptr) < 0):
-        raise ModelError("row_ptr must start at 0 and never decrease, one entry per state and one more")
-    n, rows = m.n_states, m.n_rows
-    if m.transitions.shape != (rows, n):
-        raise ModelError(f"transitions have shape {m.transitions.shape}; row_ptr promises {(rows, n)}")
-    if m.rewards.ndim != 2 or m.rewards.shape[0] != rows or m.rewards.shape[1] < 1:
-        raise ModelError(f"rewards have shape {m.rewards.shape}; expected ({rows}, K) with K >= 1")
-    if not 0.0 <= m.discount <= 1.0:
-        raise ModelError(f"discount is {m.discount}; expected a number in [0, 1]")
-    if m.horizon is not None and m.horizon < 1:
-        raise ModelError(f"horizon is {m.horizon}; expected a positive number of decisions or None")
-    if m.state_names is not None and len(m.state_names) != n:
-        raise ModelError(f"{len(m.state_names)} state names for {n} states")
-    if m.action_names is not None and len(m.action_names) < int(m.n_actions.max()):
-        raise ModelError(f"{len(m.action_names)} action names; expected one for each of {m.n_actions.max()} actions")
-
-    def where(row: int) -> str:
-        s = int(np.searchsorted(m.row_ptr, row, side="right") - 1)
-        return f"state {m.label(s)}, action {row - int(m.row_ptr[s])}"
-
-    data, indptr = m.transitions.data, m.transitions.indptr
-    bad = ~(data >= 0)  # negative or NaN
-    if bad.any():
-        i = int(np.argmax(bad))
-        row = int(np.searchsorted(indptr, i, side="right") - 1)
-        raise ModelError(f"{where(row)}: probability {data[i]} of state {m.transitions.indices[i]}; expected >= 0")
-    sums = np.asarray(m.transitions.sum(axis=1)).ravel()
-    off = np.abs(sums - 1.0) > _SUM_TOLERANCE * max(1.0, np.sqrt(data.size / max(rows, 1)))
-    if off.any():
-        row = int(np.argmax(off))
-        raise ModelError(f"{where(row)}: probabilities sum to {sums[row]:.12g}; expected 1")
-    broken = ~np.isfinite(m.rewards)
-    if broken.any():
-        row, i = (int(x) for x in np.argwhere(broken)[0])
-        raise ModelError(f"{where(row)}: reward of objective {i} is {m.rewards[row, i]}; expected a finite number")
-    if m.outcome_rewards is not None:
-        if m.outcome_rewards.shape != (data.size, m.k):
-            raise ModelError(f"outcome_rewards have shape {m.outcome_rewards.shape}; expected {(data.size, m.k)}")
-        if not np.allclose(_expected(m.transitions, m.outcome_rewards), m.rewards, rtol=1e-9, atol=1e-9):
-            raise ModelError("rewards are not the expectation of outcome_rewards")
-    if m.start.shape != (n,):
-        raise ModelError(f"start has shape {m.start.shape}; expected ({n},), a distribution over states")
-    if not np.all(m.start >= 0) or abs(float(m.start.sum()) - 1.0) > 1e-9:
-        raise ModelError(f"start has minimum {m.start.min():.6g} and sum {m.start.sum():.12g}; expected >= 0 and 1")
+    return real_array("start", start)

@@ -1,7 +1,11 @@
 """Finite models: every way to build one, what is refused and how it is named, and files."""
 
 import io
+import json
+import os
+import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +177,7 @@ class TestValidation:
             ({"transitions": np.ones((3, 2)) / 2}, r"transitions have shape \(3, 2\); row_ptr promises \(2, 2\)"),
             ({"rewards": [[1.0, 0.0], [np.nan, 1.0]]}, "state 0, action 1: reward of objective 0 is nan"),
             ({"rewards": [[1.0, np.inf], [0.0, 1.0]]}, "state 0, action 0: reward of objective 1 is inf"),
+            ({"rewards": [[1.0, 0.0], [-1e300, 1.0]]}, r"objective 0 is -1e\+300; expected .*, at most 1e\+100"),
             ({"rewards": [[1.0, 0.0]]}, r"rewards have shape \(1, 2\); expected \(2, K\)"),
             ({"rewards": np.zeros((2, 0))}, "with K >= 1"),
             ({"row_ptr": [0, 3, 2]}, "never decrease"),
@@ -189,6 +194,31 @@ class TestValidation:
             ({"action_names": ("stay",)}, "1 action names; expected one for each of 2 actions"),
             ({"outcome_rewards": np.zeros((2, 2))}, "outcome_rewards have shape"),
             ({"outcome_rewards": np.zeros((3, 2))}, "not the expectation of outcome_rewards"),
+            ({"discount": "0.9"}, "discount is '0.9'; expected a number"),
+            ({"discount": True}, "discount is True; expected a number"),
+            ({"discount": None}, "discount is None; expected a number"),
+            ({"discount": 10**400}, "discount is 1000000"),
+            ({"horizon": 2.5}, "horizon is 2.5; expected a positive number of decisions"),
+            ({"horizon": "3"}, "horizon is '3'; expected a positive number of decisions"),
+            ({"horizon": True}, "horizon is True"),
+            ({"horizon": 10**30}, "horizon is 1000000000000000000000000000000"),
+            ({"rewards": [["1.0", "0.0"], ["0.0", "1.0"]]}, "rewards: dtype is <U3; expected real numbers"),
+            ({"rewards": np.zeros((2, 2), dtype=complex)}, "rewards: dtype is complex128"),
+            ({"rewards": [[1.0, 0.0], [0.0]]}, "rewards cannot be made an array"),
+            ({"rewards": np.ma.masked_greater(np.eye(2), 0.5)}, "rewards: some entries are masked"),
+            ({"row_ptr": [0.0, 2.0, 2.0]}, "row_ptr: dtype is float64; expected whole numbers"),
+            ({"row_ptr": np.array([0, 2**63 + 2, 2], dtype=np.uint64)}, "never decrease"),
+            ({"row_ptr": [[0, 2, 2]]}, "one entry per state and one more"),
+            ({"row_ptr": [0, 2**40, 2**40]}, r"row_ptr promises \(1099511627776, 2\)"),
+            ({"start": [[1.0, 0.0]]}, r"start has shape \(1, 2\)"),
+            ({"start": [1.0 + 0j, 0.0]}, "start: dtype is complex128"),
+            ({"transitions": np.array([["0.5", "0.5"], ["0", "1"]])}, "transitions: dtype is <U3"),
+            ({"transitions": np.ones(2)}, r"transitions have shape \(2,\); expected a matrix"),
+            ({"transitions": sparse.csr_array(np.eye(2) + 0j)}, "transitions: dtype is complex128"),
+            ({"transitions": np.array([[0.5, np.inf], [0.0, 1.0]])}, "probabilities sum to inf; expected 1"),
+            ({"state_names": "ab"}, "state_names are 'ab'; expected a sequence of strings"),
+            ({"state_names": (1, 2)}, "state_names hold 1; expected strings"),
+            ({"action_names": 3}, "action_names are 3"),
         ],
     )
     def test_first_fault_is_named(self, changes, message):
@@ -210,9 +240,69 @@ class TestValidation:
         with pytest.raises(ModelError, match=message):
             MOMDP.from_arrays(fields.pop("transitions"), fields.pop("rewards"), **fields)
 
+    @pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr"])
+    @pytest.mark.parametrize("column", [2, -1, 2**31 - 1, -(2**31)])
+    def test_positions_outside_the_matrix(self, kind, column):
+        matrix = sparse.csr_array(np.array([[0.5, 0.5], [0.0, 1.0]])).asformat(kind)
+        held = matrix.coords[1] if kind == "coo" else matrix.indices
+        held.flags.writeable = True
+        held[0] = column
+        with pytest.raises(ModelError, match="expected"):
+            raw(transitions=matrix)
+        with pytest.raises(ModelError, match="expected"):
+            MOMDP.from_arrays(matrix, np.zeros((2, 1, 1)), discount=0.9)
+
+    @pytest.mark.parametrize("offsets", [[0, 5, 3], [0, 2, 9], [1, 2, 3], [0, -1, 3], [0, 2], [0, 3, 3, 3]])
+    def test_offsets_out_of_order(self, offsets):
+        matrix = sparse.csr_array(np.array([[0.5, 0.5], [0.0, 1.0]]))
+        matrix.indptr = np.array(offsets, dtype=np.int32)
+        with pytest.raises(ModelError, match="expected indices inside it"):
+            raw(transitions=matrix)
+
+    def test_replacing_a_field_is_checked_too(self):
+        for changes in ({"horizon": 0}, {"row_ptr": [0, 1, 1]}, {"start": [2.0, -1.0]}, {"rewards": np.ones((1, 2))}):
+            with pytest.raises(ModelError):
+                replace(raw(), **changes)
+
     def test_simulator_without_vectors(self):
         with pytest.raises(ModelError, match="expected one vector per outcome"):
             MOMDP.from_simulator(0, 1, lambda s, a: [(1.0, 0, 1.0, True)], discount=1.0)
+
+    @pytest.mark.parametrize(
+        ("outcome", "text"),
+        [
+            ((1.0, 0, [1.0]), "expected (probability, next state, reward vector, terminated)"),
+            (1.0, "expected (probability, next state, reward vector, terminated)"),
+            ((1.0, 0, [1.0], "no"), "terminated is 'no'"),
+            ((1.0, [0], [1.0], False), "state [0] cannot be looked up"),
+            (("1", 0, [1.0], False), "probabilities: dtype is"),
+            ((1.0, 0, ["1"], False), "rewards: dtype is"),
+            ((0.5, 0, [1.0], False), "probabilities sum to 0.5"),
+        ],
+    )
+    def test_simulators_that_say_something_else(self, outcome, text):
+        with pytest.raises(ModelError, match=re.escape(text)):
+            MOMDP.from_simulator(0, 1, lambda s, a: [outcome], discount=1.0)
+
+    @pytest.mark.parametrize("count", [-1, 1.5, "2", None])
+    def test_numbers_of_actions_that_are_none(self, count):
+        with pytest.raises(ModelError, match="actions; expected a whole number"):
+            MOMDP.from_simulator(0, lambda s: count, lambda s, a: [(1.0, 0, [1.0], True)], discount=1.0)
+
+    @pytest.mark.parametrize(
+        ("table", "text"),
+        [
+            ({}, "the table is empty"),
+            ({0: {0: [(1.0, 7, 1.0, False)]}}, "state 7: it is not in the table"),
+            ({0: {0: [(1.0, -1, 1.0, False)]}}, "state -1: it is not in the table"),
+            ({0: {1: [(1.0, 0, 1.0, False)]}}, "state 0: its actions are [1]"),
+            ({0: {0: [(1.0, 0, "1.0", False)]}}, "reward: dtype is"),
+            ({0: {0: [(1.0, 0, 1.0)]}}, "expected (probability, next state"),
+        ],
+    )
+    def test_tables_with_holes(self, table, text):
+        with pytest.raises(ModelError, match=re.escape(text)):
+            MOMDP.from_dict(table, discount=0.9)
 
     @given(st.integers(0, 3), st.integers(0, 2))
     def test_the_state_and_action_named_are_the_ones_at_fault(self, state, action):
@@ -221,11 +311,34 @@ class TestValidation:
         with pytest.raises(ModelError, match=f"state {state}, action {action}: probabilities sum to 1.1"):
             MOMDP.from_arrays(step, np.zeros((4, 3, 2)), discount=0.9)
 
-    def test_inputs_are_not_changed(self):
-        step, reward = STEP.copy(), REWARD.copy()
-        MOMDP.from_arrays(step, reward, discount=0.9, terminal=END).rewards[:] = 7.0
-        assert np.array_equal(step, STEP)
-        assert np.array_equal(reward, REWARD)
+    def test_a_model_shares_nothing_with_its_inputs_and_cannot_be_written_to(self):
+        matrix, rewards, start = sparse.csr_array(np.eye(2)), np.ones((2, 1)), np.array([1.0, 0.0])
+        row_ptr = np.arange(3)
+        model = MOMDP(matrix, rewards, row_ptr, 0.9, start, outcome_rewards=np.ones((2, 1)))
+        matrix.indices[0], matrix.indptr[1], matrix.data[:] = 99, 99, 7.0
+        rewards[:], row_ptr[:], start[:] = 7.0, 99, 7.0
+        assert model.transitions.toarray().tolist() == [[1, 0], [0, 1]]
+        assert (model.rewards == 1).all()
+        assert model.row_ptr.tolist() == [0, 1, 2]
+        assert model.start.tolist() == [1, 0]
+        held = (model.transitions.data, model.transitions.indices, model.transitions.indptr)
+        for array in (*held, model.rewards, model.row_ptr, model.start, model.outcome_rewards):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
+
+    def test_a_view_of_something_writable_is_copied(self):
+        rewards = np.ones((2, 1))
+        view = rewards[:]
+        view.flags.writeable = False
+        model = raw(rewards=view)
+        rewards[:] = 7.0
+        assert (model.rewards == 1).all()
+
+    def test_variants_share_their_arrays(self):
+        model = small()
+        other = model.with_discount(0.5).with_horizon(3)
+        assert np.shares_memory(other.rewards, model.rewards)
+        assert np.shares_memory(other.transitions.indices, model.transitions.indices)
 
 
 class TestFiles:
@@ -281,3 +394,173 @@ class TestFiles:
                 new.writestr(name, data)
         with pytest.raises(ModelError, match="cannot be read"):
             MOMDP.load(path)
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def packed(array, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(array), **options)
+    return buffer.getvalue()
+
+
+class TestFilesOfStrangers:
+    """Whatever a file says about positions, sizes and order is checked before anything reads where it points."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        model, _ = MOMDP.from_simulator(
+            0, 2, lambda s, a: [(0.5, 0, [0.0, 1.0], a == 1), (0.5, 1, [2.0, 1.0], True)], discount=0.9
+        )
+        return model.save(tmp_path / "model.npz")
+
+    @staticmethod
+    def alter(path, remove=(), **arrays):
+        content = contents(path)
+        for name, array in arrays.items():
+            content[f"{name}.npy"] = array if isinstance(array, bytes) else packed(array)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, data in content.items():
+                if name not in remove:
+                    file.writestr(name, data)
+        return path
+
+    @staticmethod
+    def meta(path, **changes):
+        held = json.loads(bytes(np.load(path)["meta"]).decode()) | changes
+        return np.frombuffer(json.dumps(held).encode(), np.uint8)
+
+    def test_the_base_case_is_read(self, path):
+        model = MOMDP.load(self.alter(path))
+        assert model.outcome_rewards is not None
+        assert (model.n_states, model.n_rows, model.transitions.nnz) == (3, 2, 4)
+
+    @pytest.mark.parametrize(
+        ("name", "change", "text"),
+        [
+            (
+                "indices",
+                lambda a: np.where(np.arange(len(a)) == 1, 3, a),
+                r"column index 3 \(entry 1\); expected 0 to 2",
+            ),
+            ("indices", lambda a: np.where(np.arange(len(a)) == 1, -1, a), "column index -1"),
+            ("indices", lambda a: np.full(len(a), 2**40), "column index 1099511627776"),
+            ("indices", lambda a: a[:-1], "do not belong together"),
+            ("indices", lambda a: a.astype(float), "dtype float64"),
+            ("indptr", lambda a: a[::-1].copy(), "do not belong together"),
+            ("indptr", lambda a: np.array([0, 9, 4]), "sparse matrix"),
+            ("indptr", lambda a: np.array([0, -9, 4]), "sparse matrix"),
+            ("indptr", lambda a: np.array([2, 2, 4]), "should start with 0"),
+            ("indptr", lambda a: a.reshape(1, -1), "expected 1 dimensions"),
+            ("row_ptr", lambda a: a + 1, "do not belong together|must start at 0"),
+            ("row_ptr", lambda a: np.array([0, 9, 2, 2]), "never decrease"),
+            ("row_ptr", lambda a: np.array([0, 2]), "column index"),
+            ("row_ptr", lambda a: np.zeros(0, np.int64), "one dimension each"),
+            ("row_ptr", lambda a: np.array([0, 2, 2, 2**62]), "do not belong together"),
+            ("data", lambda a: -a, "probability -0.5"),
+            ("data", lambda a: a * np.nan, "probability nan"),
+            ("data", lambda a: a * 2, "sum to 2"),
+            ("data", lambda a: a.astype(complex), "dtype complex128"),
+            ("data", lambda a: a.astype(str), "dtype <U32"),
+            ("rewards", lambda a: a[:, :0], "K >= 1"),
+            ("rewards", lambda a: a[:1], "rewards have shape"),
+            ("rewards", lambda a: a * np.inf, "reward of objective"),
+            ("rewards", lambda a: a + 1, "not the expectation"),
+            ("outcome_rewards", lambda a: a[:-1], "outcome_rewards have shape"),
+            ("start", lambda a: a * 2, "sum 2"),
+            ("start", lambda a: a[:-1], "start has shape"),
+        ],
+    )
+    def test_one_array_altered(self, path, name, change, text):
+        self.alter(path, **{name: change(np.load(path)[name])})
+        with pytest.raises(ModelError, match=text) as caught:
+            MOMDP.load(path)
+        assert "model.npz" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("changes", "text"),
+        [
+            ({"discount": 2}, "discount is 2"),
+            ({"discount": "0.9"}, "discount is '0.9'"),
+            ({"discount": float("nan")}, "discount is nan"),
+            ({"horizon": -1}, "horizon is -1"),
+            ({"horizon": 10**40}, "horizon is 1"),
+            ({"horizon": [3]}, r"horizon is \[3\]"),
+            ({"objectives": [{"name": "a"}]}, "1 objectives are named"),
+            ({"objectives": [{"name": "a"}, {"name": "a"}]}, "given twice"),
+            ({"objectives": "ab"}, "cannot be read"),
+            ({"objectives": None}, "cannot be read"),
+            ({"state_names": "abc"}, "expected a sequence of strings"),
+            ({"state_names": {"a": 1}}, "1 state names"),
+            ({"action_names": [1, 2]}, "expected strings"),
+            ({"format": ["morl-momdp-1"]}, "has format"),
+        ],
+    )
+    def test_the_note_altered(self, path, changes, text):
+        with pytest.raises(ModelError, match=text):
+            MOMDP.load(self.alter(path, meta=self.meta(path, **changes)))
+
+    @pytest.mark.parametrize(
+        "note", [b"[" * 100_000, b"[1]", b"null", b"{}", b"\xff\xfe", b'{"format": ' + b"1" * 6000 + b"}"]
+    )
+    def test_a_note_that_is_none(self, path, note):
+        with pytest.raises(ModelError, match="cannot be read"):
+            MOMDP.load(self.alter(path, meta=np.frombuffer(note, np.uint8)))
+
+    @pytest.mark.parametrize("name", ["data", "indices", "indptr", "rewards", "row_ptr", "start", "meta"])
+    def test_a_missing_array(self, path, name):
+        with pytest.raises(ModelError, match=f"array '{name}' is missing"):
+            MOMDP.load(self.alter(path, remove=[f"{name}.npy"]))
+
+    def test_objects_are_never_unpickled(self, path):
+        class Trap:
+            def __reduce__(self):
+                return (open, (str(path.with_name("sprung")), "w"))
+
+        for name in ("rewards", "meta", "start"):
+            with pytest.raises(ModelError, match="dtype object"):
+                MOMDP.load(self.alter(path, **{name: packed(np.array([Trap()], object), allow_pickle=True)}))
+        assert not path.with_name("sprung").exists()
+
+    def test_sizes_are_compared_before_anything_is_allocated(self, path):
+        claim = io.BytesIO()
+        np.lib.format.write_array_header_1_0(claim, {"descr": "<f8", "fortran_order": False, "shape": (10**13,)})
+        with pytest.raises(ModelError, match="does not fit its"):
+            MOMDP.load(self.alter(path, data=claim.getvalue() + bytes(32)))
+
+    def test_a_file_that_unpacks_to_far_more_than_it_holds(self, path):
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file, file.open("more.npy", "w") as member:
+            for _ in range(300):
+                member.write(bytes(1 << 20))
+        with pytest.raises(ModelError, match="bytes unpack to"):
+            MOMDP.load(path)
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_two_arrays_of_one_name(self, path):
+        with zipfile.ZipFile(path, "a") as file:
+            file.writestr("data.npy", packed(np.ones(4)))
+        with pytest.raises(ModelError, match="same name"):
+            MOMDP.load(path)
+
+    def test_a_pipe_does_not_hang(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.npz")
+        with pytest.raises(ModelError, match="no regular file"):
+            MOMDP.load(tmp_path / "pipe.npz")
+
+    def test_other_byte_orders_and_widths_are_read(self, path):
+        held = np.load(path)
+        model = MOMDP.load(
+            self.alter(
+                path,
+                data=held["data"].astype(">f8"),
+                indices=held["indices"].astype(">i2"),
+                row_ptr=held["row_ptr"].astype(np.uint8),
+                rewards=np.asfortranarray(held["rewards"]),
+            )
+        )
+        assert model.transitions.data.dtype == np.float64
+        assert model.rewards.tolist() == held["rewards"].tolist()

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     from morl.spec import MOSpec
 
 
-def load_model(name: str, discount: float | None, imports: Sequence[str] = ()) -> tuple[MOMDP, MOSpec | None]:
+def load_model(
+    name: str, discount: float | None, imports: Sequence[str] = (), minimise: Sequence[str] = ()
+) -> tuple[MOMDP, MOSpec | None]:
     """The finite model behind an id or a file, and the environment's specification where it has one.
+
+    Args:
+        minimise: objectives of a model file that are costs.
 
     Raises:
         ModelError: the environment has no finite model, or the file is not one.
@@ -22,5 +27,5 @@ def load_model(name: str, discount: float | None, imports: Sequence[str] = ()) -
 
     for package in imports:
         import_package(package)
-    model, env, _ = as_momdp(name, discount)
+    model, env, _ = as_momdp(name, discount, minimise)
     return model, getattr(env, "mo_spec", None)

@@ -27,10 +27,11 @@ class Solve:
         morl solve morl/DeepSeaTreasureConcave-v0 --policies history --discount 0.99
         morl solve morl/ScientificDiscovery-v0 --utility worst --constraint "money>=-5"
         morl solve model.drn --epsilon 0.001 --json
+        morl solve model.tra --minimise cost
     """
 
     model: Positional[str]
-    """Environment id, or a model file: .npz, .drn, or .tra with its .lab and .rew files."""
+    """Environment id, or a model file: .npz, .drn, or .tra with its .lab and .srew, .trew or .rew files."""
     policies: Literal["mixture", "stationary", "markov", "history"] = "mixture"
     """Policy class: mixtures (= stochastic policies, the convex coverage set), or deterministic ones that are
     stationary, Markov (finite horizon) or history-dependent."""
@@ -50,6 +51,8 @@ class Solve:
     """γ; the environment's own when not given."""
     horizon: int | None = None
     """Number of decisions (for --policies markov or history)."""
+    minimise: UseAppendAction[tuple[str, ...]] = ()
+    """Objective of a model file that is a cost, so that less of it is better; give it as often as needed."""
     epsilon: float | None = None
     """Additive error allowed in every objective."""
     time_limit: float | None = None
@@ -70,7 +73,7 @@ class Solve:
         """Solve and print."""
         from morl.cli.model import load_model
 
-        model, spec = load_model(self.model, self.discount, self.imports)
+        model, spec = load_model(self.model, self.discount, self.imports, self.minimise)
         if self.utility or self.lexicographic:
             return self._best(model, spec)
         if self.constraint:

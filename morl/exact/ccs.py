@@ -106,8 +106,9 @@ class Coverage:
         for i in range(0, len(weights), self.batch):
             solved += self._solve(weights[i : i + self.batch], [()] * len(weights[i : i + self.batch]), limit)
         found = np.array([x.point for x in solved])
-        self.origin, self.span = found.min(axis=0), self._span(found)
         top = np.array([x.upper for x in solved[:k]])
+        unsure = top - found[:k].diagonal()  # an objective far smaller than the others is not seen finer than this
+        self.origin, self.span = found.min(axis=0), np.maximum(self._span(found), unsure)
         self.outer = outer_cone((top - self.origin) / self.span)
         self.cuts = [*np.column_stack([np.eye(k), top])]
         self.inner = inner_cone((found[0] - self.origin) / self.span)

@@ -149,19 +149,24 @@ def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
     return kept.replace(provenance={**kept.provenance, "policy_class": "mixture"})
 
 
-def as_momdp(env: Any, discount: float | None = None) -> tuple[MOMDP, Any, str | None]:
+def as_momdp(env: Any, discount: float | None = None, minimise: Iterable[str] = ()) -> tuple[MOMDP, Any, str | None]:
     """The model of anything that has one: ``(model, unwrapped env or None, name or None)``.
 
+    Args:
+        minimise: objectives of a model or a model file that are costs.
+
     Raises:
-        ModelError: there is no exact model.
+        ModelError: there is no exact model, or no objective of a name in ``minimise``.
     """
     if isinstance(env, MOMDP):
-        return (env if discount is None else env.with_discount(discount)), None, None
+        return (env if discount is None else env.with_discount(discount)).minimised(minimise), None, None
     if isinstance(env, str | Path):
         if Path(env).suffix in (".npz", ".drn", ".tra"):
             model = _read(Path(env), discount)
-            return (model if discount is None else model.with_discount(discount)), None, str(env)
+            return (model if discount is None else model.with_discount(discount)).minimised(minimise), None, str(env)
         env = _make(str(env))
+    for objective in minimise:
+        raise ModelError(f"minimise names {objective!r}; expected it for a model file, environments say what is a cost")
     unwrapped = getattr(env, "unwrapped", env)
     build = getattr(unwrapped, "momdp", None)
     name = getattr(getattr(unwrapped, "spec", None), "id", None)

@@ -52,6 +52,11 @@ class Prepared:
     clip: bool
     rounding: float
 
+    def __post_init__(self) -> None:
+        # Like the model's own arrays, which these may be: compiled code is compiled once for both.
+        for array in (self.indptr, self.indices, self.data, self.rewards, self.row_ptr):
+            array.flags.writeable = False
+
     @property
     def n(self) -> int:
         """Number of kept states."""
