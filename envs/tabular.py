@@ -21,7 +21,7 @@ from gymnasium.vector import AutoresetMode
 
 from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
-from morl.envs.core import Info, MOEnv, check_options, reward_space
+from morl.envs.core import Info, MOEnv, accepts_gamma, check_options, reward_space
 from morl.envs.native import NativeVectorEnv
 from morl.envs.tables import book_of, tables_of
 from morl.momdp import MOMDP
@@ -59,6 +59,7 @@ class _Finite:
         """
         return self._model.with_discount(self.mo_spec.discount if discount is None else discount)
 
+    @accepts_gamma
     def pareto_front(self, discount: float | None = None, policies: str | None = None, **options: Any) -> Front:
         """The exact Pareto front, computed from the model (see :func:`morl.exact.solve`).
 
