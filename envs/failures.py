@@ -20,11 +20,14 @@ def place(error: BaseException) -> str:
     ...     place(error).rpartition(", ")[2]
     'in <module>'
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
+    chain: list[BaseException] = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)  # Gymnasium raises some errors again, from its own line
+    each = [traceback.extract_tb(one.__traceback__) for one in chain]
+    theirs = [frame for frames in each for frame in frames if not frame.filename.startswith(_libraries())]
+    if not each[0]:
         return ""
-    theirs = [frame for frame in frames if not frame.filename.startswith(_libraries())]
-    frame = (theirs or list(frames))[-1]
+    frame = theirs[-1] if theirs else each[0][-1]
     name = frame.filename if frame.filename.startswith("<") else _short(Path(frame.filename))
     return f"{name}:{frame.lineno}, in {frame.name}"
 

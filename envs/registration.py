@@ -25,6 +25,7 @@ from gymnasium.error import Error as GymnasiumError
 
 from morl.envs.catalog import BUILTIN, EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
+from morl.envs.failures import described
 from morl.spec import EnvError, MissingExtraError, MorlError, MOSpec, Objective, UnknownNameError, as_objectives
 
 Cls = TypeVar("Cls", bound=type)
@@ -373,7 +374,7 @@ class _Maker:
 
 
 def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:
-    """Run a constructor, and turn what commonly goes wrong into one clear line."""
+    """Run a constructor, and turn what goes wrong into one clear line."""
     try:
         return build()
     except MorlError:
@@ -387,7 +388,9 @@ def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:
         text = str(error).split(" was raised from the environment creator")[0]
         if "unexpected keyword argument" in text:
             raise EnvError(f"environment {id!r}: {text.split('.')[-1].removeprefix('__init__() ')}") from error
-        raise
+        raise EnvError(f"environment {id!r} cannot be made: {described(error)}") from error
+    except Exception as error:
+        raise EnvError(f"environment {id!r} cannot be made: {described(error)}") from error
 
 
 def names(found: Iterable[EnvEntry]) -> list[str]:

@@ -196,7 +196,7 @@ def test_spaces_that_differ_in_their_bounds(kind: Any) -> None:
     with pytest.raises(EnvError, match="environment 1 has observation_space"):
         kind([Walk, lambda: Walk(shape=(3,))], observation_mode="different")
     for wrong in ("equal", 3, (both[0], "box")):
-        with pytest.raises(EnvError, match="observation_mode is .*expected 'same', 'different' or a pair"):
+        with pytest.raises(EnvError, match=r"observation_mode is .*expected 'same', 'different' or a pair"):
             kind(makers, observation_mode=wrong)
 
 
