@@ -118,6 +118,8 @@ class FoldingDynamics(Dynamics):
         EnvError: a bad sequence or dimension.
     """
 
+    masked = True
+
     reset_options = ("sequence",)
 
     def __init__(
