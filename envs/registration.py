@@ -381,7 +381,7 @@ def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:
         raise
     except (ImportError, DependencyNotInstalled) as error:
         extra = entry.extra if entry is not None else None
-        if extra is not None:
+        if extra is not None and not (getattr(error, "name", None) or "").startswith("morl"):
             raise MissingExtraError(f"environment {id!r}", extra) from error
         raise EnvError(f"environment {id!r} needs a package that is not installed: {error}") from error
     except TypeError as error:

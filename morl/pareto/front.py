@@ -11,7 +11,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,10 @@ class Front:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        """The points one after the other, ``(K,)`` each."""
+        return iter(self.points)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """The points, so that a front may stand where an array ``(n, K)`` is expected."""
