@@ -164,6 +164,7 @@ class Board:
         """
         memory = self._memory
         if self._observations is None:
+            assert memory.observation_space is not None
             write_to_shared_memory(memory.observation_space, i, observation, memory.observations)
             return
         if np.shape(observation) != self._observations.shape[1:]:
@@ -178,6 +179,7 @@ class Board:
         if self._observations is not None:
             return self._observations.copy() if fresh else self._observations
         memory = self._memory
+        assert memory.observation_space is not None
         shown = read_from_shared_memory(memory.observation_space, memory.observations, memory.n)
         return _copied(shown) if fresh else shown
 

@@ -107,6 +107,8 @@ def register(
             cls.mo_spec = spec  # type: ignore[attr-defined]
             if "reward_space" not in vars(cls):
                 cls.reward_space = reward_space(spec)  # type: ignore[attr-defined]
+            if not hasattr(cls, "reward_dim"):
+                cls.reward_dim = spec.k  # type: ignore[attr-defined]
         if check:
             from morl.envs.quick_check import quick_check
 

@@ -24,7 +24,8 @@ class Plate:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, facecolor="white")
-        self._canvas: Any = FigureCanvasAgg(figure)
+        agg: Any = FigureCanvasAgg  # whose methods have no types
+        self._canvas = agg(figure)
         self.figure = figure
         self.axes = build(figure)
         self._canvas.draw()
