@@ -50,11 +50,14 @@ class Waiter:
         """Whether any of them is ready after at most ``timeout`` seconds."""
         return bool(wait(self._things, timeout) if self._selector is None else self._selector.select(timeout))
 
-    def watch(self, seconds: float) -> None:
-        """Stay awake until one is ready, for a while; whoever else wants the core gets it."""
+    def watch(self, seconds: float) -> bool:
+        """Stay awake until one is ready, for a while; whoever else wants the core gets it. Whether one is."""
         until = time.perf_counter() + seconds
-        while not self.wait(0) and time.perf_counter() < until:
+        while not self.wait(0):
+            if time.perf_counter() > until:
+                return False
             _let_others()
+        return True
 
     def close(self) -> None:
         """Forget them."""
@@ -119,15 +122,16 @@ def _messages(pipe: Connection, parent: int) -> Iterator[tuple[Any, ...]]:
     The pipe alone does not tell: forked workers inherit each other's ends of it.
     """
     above = multiprocessing.parent_process()
-    post = Waiter(pipe) if above is None else Waiter(pipe, above.sentinel)
+    mail = Waiter(pipe)
+    post = mail if above is None else Waiter(pipe, above.sentinel)
     while True:
         try:
-            post.watch(_ALERT)
-            while not post.wait(_PULSE):
-                if os.getppid() != parent:
+            while not mail.watch(_ALERT):
+                if not post.wait(_PULSE):
+                    if os.getppid() != parent:
+                        return
+                elif not mail.wait(0):  # it was the sentinel
                     return
-            if not pipe.poll():  # it was the sentinel
-                return
             message = pipe.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
