@@ -317,8 +317,40 @@ def test_workers_end_with_the_process_that_started_them(context: str, tmp_path: 
     script = tmp_path / "parent.py"
     script.write_text(ORPHANS.format(folder=os.path.dirname(__file__), context=context))
     done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False, timeout=300)
-    pids = [int(word) for word in done.stdout.split()]
-    assert len(pids) == 3
+    assert_gone([int(word) for word in done.stdout.split()], 3)
+
+
+POOL = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+import multiprocessing
+from morl.envs.worker import end_with_parent
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context({context!r})
+    pool = ProcessPoolExecutor(2, mp_context=context, initializer=end_with_parent)
+    busy = [pool.submit(time.sleep, 3000) for _ in range(2)]
+    while not all(future.running() for future in busy):
+        time.sleep(0.05)
+    print(*pool._processes, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_workers_of_a_pool_end_with_it_too(context: str, tmp_path: Any) -> None:
+    """Even in the middle of a task."""
+    if context not in multiprocessing.get_all_start_methods():
+        pytest.skip("not on this platform")
+    script = tmp_path / "parent.py"
+    script.write_text(POOL.format(context=context))
+    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False, timeout=300)
+    assert_gone([int(word) for word in done.stdout.split()], 2)
+
+
+def assert_gone(pids: list[int], n: int) -> None:
+    """All n processes have ended, or do within two minutes."""
+    assert len(pids) == n
     until = time.monotonic() + 120
     while any(_lives(pid) for pid in pids) and time.monotonic() < until:
         time.sleep(0.1)
