@@ -77,7 +77,7 @@ class CopiesVectorEnv(MOVectorEnv):
         """The seed of every copy."""
         return self.get_attr("np_random_seed")
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of every copy (of parallel ones: as it is now)."""
         return self.get_attr("np_random")

@@ -21,7 +21,7 @@ import morl
 from morl.envs.parallel import AsyncVectorEnv
 from morl.envs.vector import SyncVectorEnv
 from morl.envs.wrappers import LinearReward
-from morl.spec import EnvError
+from morl.spec import EnvError, MorlError
 
 KINDS = [SyncVectorEnv, AsyncVectorEnv]
 
@@ -254,6 +254,14 @@ def test_only_functions_make_copies(kind: Any, given: Any) -> None:
 def test_numbers_of_copies_that_make_no_sense(mode: str, number: Any) -> None:
     with pytest.raises(EnvError, match=r"num_envs is .*; expected a positive integer"):
         morl.make_vec("morl/DeepSeaTreasure-v0", number, vectorization_mode=mode)
+
+
+@pytest.mark.parametrize("number", [0, -1, True, 2.5, float("inf"), float("nan"), "1e400"])
+def test_numbers_of_copies_that_an_agent_refuses(number: Any) -> None:
+    from morl.agents import PCN
+
+    with pytest.raises(MorlError, match=r"n_envs is .*; expected"):
+        PCN("morl/DeepSeaTreasure-v0", n_envs=number)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
 
     # Gymnasium keeps an environment's generator and its seed in these two; here they are the simulator's own.
     @property
-    def _np_random(self) -> np.random.Generator | None:  # type: ignore[override]
+    def _np_random(self) -> np.random.Generator | None:
         return self.simulator._np_random
 
     @_np_random.setter
@@ -87,7 +87,7 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         self.simulator._np_random = value
 
     @property
-    def _np_random_seed(self) -> int | None:  # type: ignore[override]
+    def _np_random_seed(self) -> int | None:
         return self.simulator._np_random_seed
 
     @_np_random_seed.setter
