@@ -22,6 +22,7 @@ from morl.agents.config import AgentConfig, option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import LinearSupport, simplex_grid, to_raw
+from morl.envs.worker import end_with_parent
 from morl.spec import AgentError, FloatArray, IntArray, check_weights
 
 if TYPE_CHECKING:
@@ -215,7 +216,8 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
-        with ProcessPoolExecutor(min(self.config.processes, self.n_weights), mp_context=_prepared_context()) as pool:
+        size = min(self.config.processes, self.n_weights)
+        with ProcessPoolExecutor(size, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
                 tasks = [self._task(number, self._turn + i) for i, number in enumerate(numbers)]

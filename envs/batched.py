@@ -55,6 +55,8 @@ class Dynamics(ABC):
     action_space: spaces.Space[Any]
     reset_options: tuple[str, ...] = ()
     """Names of the reset options that :meth:`initial` understands."""
+    masked: bool = False
+    """Whether :meth:`reset_info` holds, for any states, the valid actions: ``action_mask`` ``(n, actions)``, 0 or 1."""
 
     @abstractmethod
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
@@ -123,6 +125,16 @@ class BatchedEnv(MOEnv[Any, Any]):
         if self._state is None:
             raise EnvError("there is no state before reset; call reset() first")
         return {key: np.array(value[0]) for key, value in self._state.items()}
+
+    @property
+    def action_masks(self) -> Callable[[], BoolArray]:
+        """A function that gives the valid actions now, ``(actions,)``: the name by which MaskablePPO asks for them.
+
+        Raises:
+            AttributeError: all actions are always valid.
+        """
+        _needs_masks(self.dynamics)
+        return lambda: valid_actions(self.dynamics, self._state)[0]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
         """Start an episode; options are those of the dynamics."""
@@ -205,6 +217,16 @@ class BatchedVectorEnv(NativeVectorEnv):
         """A copy of the states of all environments."""
         return {key: value.copy() for key, value in self._state.items()}
 
+    @property
+    def action_masks(self) -> Callable[[], BoolArray]:
+        """A function that gives the valid actions of all copies now, ``(num_envs, actions)``.
+
+        Raises:
+            AttributeError: all actions are always valid.
+        """
+        _needs_masks(self.dynamics)
+        return lambda: valid_actions(self.dynamics, self._state or None)
+
     def _begin(self, which: IntArray, options: Mapping[str, Any], initial: bool) -> Info:
         fresh = self.dynamics.initial(len(which), self.np_random, options or None)
         if len(which) == self.num_envs:
@@ -235,6 +257,22 @@ class BatchedVectorEnv(NativeVectorEnv):
             raise EnvError(f"{type(self.dynamics).__name__} has no renderer; make it with render_mode=None")
         one = [{key: np.array(value[i]) for key, value in self._state.items()} for i in range(self.num_envs)]
         return tuple(self._renderer(state, self.render_mode) for state in one)
+
+
+def _needs_masks(dynamics: Dynamics) -> None:
+    if not dynamics.masked:
+        raise AttributeError(f"{type(dynamics).__name__} has no action masks: all actions are always valid")
+
+
+def valid_actions(dynamics: Dynamics, state: State | None) -> BoolArray:
+    """Which actions are valid in a batch of states, ``(n, actions)``.
+
+    Raises:
+        EnvError: before the first reset.
+    """
+    if state is None:
+        raise EnvError("there are no action masks before reset; call reset() first")
+    return np.array(dynamics.reset_info(state)["action_mask"], dtype=bool)
 
 
 def check_render_mode(mode: str | None, known: list[str]) -> str | None:

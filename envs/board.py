@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import tempfile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +24,7 @@ class Memory(NamedTuple):
 
     n: int
     k: int
-    observation_space: spaces.Space[Any]
+    observation_space: spaces.Space[Any] | None
     action_space: spaces.Space[Any]
     observations: Any
     actions: Any
@@ -28,15 +32,82 @@ class Memory(NamedTuple):
     ends: Any
 
     @classmethod
-    def allocate(cls, context: Any, n: int, k: int, observed: spaces.Space[Any], acted: spaces.Space[Any]) -> Memory:
-        """Memory for n copies with K objectives, from a multiprocessing context."""
+    def allocate(
+        cls, context: Any, n: int, k: int, observed: spaces.Space[Any] | None, acted: spaces.Space[Any]
+    ) -> Memory:
+        """Memory for n copies with K objectives, from a multiprocessing context.
+
+        Observations that find no room (a container's ``/dev/shm`` is often small) are sent instead, and so are
+        actions; for rewards and flags there must be room.
+
+        Args:
+            context: a multiprocessing context.
+            n: copies.
+            k: objectives.
+            observed: space of one copy's observations; ``None`` where they shall be sent.
+            acted: space of one copy's actions.
+
+        Raises:
+            EnvError: not even those fit.
+        """
+        observations = None if observed is None else _shared(observed, n, context)
+        actions = _shared(acted, n, context) if isinstance(acted, _PLAIN) else None
+        size = n * (8 * k + 2)
         try:
-            observations = create_shared_memory(observed, n, ctx=context)
-        except (CustomSpaceError, TypeError):  # spaces of one's own, or of no fixed size: sent instead
-            observations = None
-        actions = create_shared_memory(acted, n, ctx=context) if isinstance(acted, _PLAIN) else None
-        rewards, ends = context.RawArray("d", n * k), context.RawArray("b", n * 2)
+            _check_room(size)
+            rewards, ends = context.RawArray("d", n * k), context.RawArray("b", n * 2)
+        except OSError as error:
+            raise EnvError(
+                f"{size} bytes of shared memory for the rewards of {n} environments are not to be had ({error}); "
+                "make room in /dev/shm (docker run --shm-size=1g), or use vectorization_mode='sync'"
+            ) from error
         return cls(n, k, observed, acted, observations, actions, rewards, ends)
+
+
+def _shared(space: spaces.Space[Any], n: int, context: Any) -> Any:
+    """Shared memory for n elements of a space; ``None`` where they have no fixed size or find no room."""
+    try:
+        _check_room(sum(_bytes(part) for part in _parts(space)) * n)
+        return create_shared_memory(space, n, ctx=context)
+    except (CustomSpaceError, TypeError, OSError):  # a space of one's own, one of no fixed size, or no room
+        return None
+
+
+def _parts(space: Any) -> list[Any]:
+    """The boxes and numbers that a nested space consists of."""
+    inner = getattr(space, "spaces", None)
+    if inner is None:
+        return [space]
+    return [part for one in (inner.values() if hasattr(inner, "values") else inner) for part in _parts(one)]
+
+
+def _bytes(space: Any) -> int:
+    if isinstance(space, spaces.Text):
+        return 4 * int(space.max_length)
+    shape = space.shape or ()
+    return int(np.dtype(space.dtype or np.int64).itemsize) * int(np.prod(shape, dtype=np.int64))
+
+
+_SPARE = 1 << 16
+"""Bytes that multiprocessing and others may take meanwhile."""
+
+
+def _check_room(size: int) -> None:
+    """Raise ``OSError`` unless shared memory of that many bytes can be filled.
+
+    It is a file in ``/dev/shm``, or in the folder for temporary files; a full one does not fail where it is made but
+    kills the process that writes to it.
+    """
+    if not hasattr(os, "statvfs"):
+        return
+    room = 0
+    for folder in ("/dev/shm", tempfile.gettempdir()):
+        with contextlib.suppress(OSError):
+            found = os.statvfs(folder)
+            if os.access(folder, os.W_OK):
+                room = max(room, found.f_bavail * found.f_frsize)
+    if size + _SPARE > room:
+        raise OSError(errno.ENOSPC, f"{size} bytes of shared memory wanted, {room} free")
 
 
 class Board:
@@ -93,6 +164,7 @@ class Board:
         """
         memory = self._memory
         if self._observations is None:
+            assert memory.observation_space is not None
             write_to_shared_memory(memory.observation_space, i, observation, memory.observations)
             return
         if np.shape(observation) != self._observations.shape[1:]:
@@ -102,12 +174,14 @@ class Board:
             )
         self._observations[i] = observation
 
-    def observations(self) -> Any:
-        """A fresh copy of what all copies see, in the batched space."""
+    def observations(self, fresh: bool = True) -> Any:
+        """What all copies see, in the batched space: a fresh copy, or the memory itself."""
         if self._observations is not None:
-            return self._observations.copy()
+            return self._observations.copy() if fresh else self._observations
         memory = self._memory
-        return _copied(read_from_shared_memory(memory.observation_space, memory.observations, memory.n))
+        assert memory.observation_space is not None
+        shown = read_from_shared_memory(memory.observation_space, memory.observations, memory.n)
+        return _copied(shown) if fresh else shown
 
 
 def _copied(shared: Any) -> Any:

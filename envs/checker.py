@@ -6,6 +6,7 @@ each check. They are black-box: any Gymnasium environment with a vector reward c
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -13,8 +14,9 @@ from typing import Any
 
 import gymnasium as gym
 
-from morl.envs.checks import contract, isolation, lifecycle, models, vectors
+from morl.envs.checks import advice, contract, isolation, lifecycle, models, vectors
 from morl.envs.checks.case import Case, Check
+from morl.envs.failures import described
 from morl.envs.registration import find, make, recipe
 from morl.spec import EnvError, MorlError
 
@@ -46,26 +48,39 @@ CHECKS: dict[str, Check] = {
 }
 """All checks by name, in the order that they run."""
 
+WARNINGS: dict[str, Check] = {
+    "signs": advice.signs,
+    "far-bounds": advice.far_bounds,
+    "endless": advice.endless,
+}
+"""What is allowed and likely to be a mistake; these never fail a check."""
+
 _FUNDAMENTAL = ("objectives", "spaces", "reset")
 """Nothing else makes sense while one of these fails."""
 
 
+class EnvWarning(UserWarning):
+    """Something about an environment that is allowed, and likely to be a mistake."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """Something that is wrong with an environment.
+    """Something that is wrong with an environment, or likely to be.
 
     Args:
         check: name of the check that found it.
         message: what is wrong.
         fix: what to do about it.
+        level: ``"fault"`` breaks the contract; ``"warning"`` is likely to be a mistake.
     """
 
     check: str
     message: str
     fix: str
+    level: str = "fault"
 
     def __str__(self) -> str:
-        return f"{self.check}: {self.message}; fix: {self.fix}"
+        return f"{'warning: ' * (self.level == 'warning')}{self.check}: {self.message}; fix: {self.fix}"
 
     def to_dict(self) -> dict[str, str]:
         """A JSON-able description."""
@@ -128,6 +143,23 @@ def find_faults(
     return run_checks(as_case(target, steps, seed), choose(only, skip))
 
 
+def find_warnings(target: Any, *, steps: int = 200, seed: int = 0) -> list[Fault]:
+    """What is likely to be a mistake, though it breaks no rule: costs that are maximised, bounds of returns, and so on.
+
+    Args:
+        target: as for :func:`find_faults`.
+        steps: length of the rollouts.
+        seed: of resets and actions.
+    """
+    case = as_case(target, steps, seed)
+    found: list[Fault] = []
+    for name, check in WARNINGS.items():
+        with warnings.catch_warnings(), contextlib.suppress(Exception):  # what fails is a fault, and reported as one
+            warnings.simplefilter("ignore")
+            found.extend(Fault(name, message, fix, "warning") for message, fix in check(case))
+    return found
+
+
 def choose(only: Iterable[str] | None, skip: Iterable[str]) -> list[str]:
     """Names of checks to run, in order.
 
@@ -156,7 +188,7 @@ def run_checks(case: Case, names: Iterable[str]) -> list[Fault]:
             except MorlError as error:
                 faults.append(Fault(name, str(error), "see the message"))
             except Exception as error:
-                faults.append(Fault(name, f"it raises {type(error).__name__}: {error}", "make this work first"))
+                faults.append(Fault(name, f"it raises {described(error)}", "make this work first"))
         if name in _FUNDAMENTAL and len(faults) > before:
             break
     return faults
@@ -165,7 +197,13 @@ def run_checks(case: Case, names: Iterable[str]) -> list[Fault]:
 def check_env(target: Any, **options: Any) -> None:
     """Raise unless an environment is sound; arguments as for :func:`find_faults`.
 
+    What is merely likely to be a mistake (:func:`find_warnings`) is issued as a Python warning; not where ``only``
+    names the checks to run.
+
     >>> check_env("morl/DeepSeaTreasure-v0", only=["reward", "seeding"])
+
+    Warns:
+        EnvWarning: a line for each.
 
     Raises:
         EnvError: naming every fault and its fix, one a line.
@@ -175,3 +213,7 @@ def check_env(target: Any, **options: Any) -> None:
         name = target if isinstance(target, str) else as_case(target).name
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise EnvError(f"environment {name!r} has {len(faults)} fault{'s' * (len(faults) != 1)}:\n{lines}")
+    if options.get("only") is None:
+        given = {key: options[key] for key in ("steps", "seed") if key in options}
+        for found in find_warnings(target, **given):
+            warnings.warn(f"{found.check}: {found.message}; {found.fix}", EnvWarning, stacklevel=2)

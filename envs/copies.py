@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from morl.spec import BoolArray, EnvError, FloatArray
+from morl.envs.core import real_array
+from morl.envs.failures import described
+from morl.spec import BoolArray, EnvError, FloatArray, MorlError
 
 
 class Moved(NamedTuple):
@@ -46,15 +48,23 @@ class Copy:
 
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
-        observation, info = self.env.reset(seed=seed, options=options)
+        try:
+            result = self.env.reset(seed=seed, options=options)
+        except MorlError:
+            raise
+        except Exception as error:
+            raise EnvError(f"environment {self.number} failed in reset: {described(error)}") from error
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+            raise EnvError(f"environment {self.number} returned {result!r} from reset; expected (observation, info)")
         self.ended, self.steps = False, 0
-        return observation, info
+        return result
 
     def step(self, action: Any) -> Moved:
         """Take one action, or restart where the last step ended the episode (``NEXT_STEP``).
 
         Raises:
-            EnvError: the reward is not K finite numbers, or the episode has ended and autoreset is disabled.
+            EnvError: the environment fails (with the place), its reward is not K finite numbers, its flags are not
+                booleans, or the episode has ended and autoreset is disabled.
         """
         if self.ended:
             if self.mode is AutoresetMode.DISABLED:
@@ -64,9 +74,25 @@ class Copy:
                 )
             observation, info = self.reset(None, None)
             return Moved(observation, np.zeros(self.k), False, False, info)
-        observation, reward, terminated, truncated, info = self.env.step(action)
         self.steps += 1
+        try:
+            result = self.env.step(action)
+        except MorlError:
+            raise
+        except Exception as error:
+            raise EnvError(f"environment {self.number} failed in step {self.steps}: {described(error)}") from error
+        if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], dict)):
+            raise EnvError(
+                f"environment {self.number} returned {result!r} from step {self.steps}; "
+                "expected (observation, reward, terminated, truncated, info)"
+            )
+        observation, reward, terminated, truncated, info = result
         vector = self._reward(reward)
+        for flag in (terminated, truncated):
+            if flag is not True and flag is not False and not isinstance(flag, np.bool_ | int):
+                raise EnvError(
+                    f"environment {self.number} returned the flag {flag!r} in step {self.steps}; expected True or False"
+                )
         self.ended = bool(terminated) or bool(truncated)
         if self.ended and self.mode is AutoresetMode.SAME_STEP:
             final = {"final_obs": observation, "final_info": info}
@@ -75,11 +101,8 @@ class Copy:
         return Moved(observation, vector, bool(terminated), bool(truncated), info)
 
     def _reward(self, reward: Any) -> FloatArray:
-        try:
-            vector = np.array(reward, dtype=np.float64)
-        except (TypeError, ValueError):
-            vector = np.zeros(0)
-        if vector.shape != (self.k,):
+        vector = real_array(reward, (self.k,))
+        if vector is None:
             raise EnvError(
                 f"environment {self.number} returned the reward {reward!r} in step {self.steps}; "
                 f"expected {self.k} numbers, one per objective"

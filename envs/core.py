@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium as gym
@@ -26,6 +27,21 @@ def reward_space(spec: MOSpec) -> spaces.Box:
     return spaces.Box(spec.reward_low, spec.reward_high, (spec.k,), np.float64)
 
 
+def real_array(value: Any, shape: tuple[int, ...]) -> FloatArray | None:
+    """A fresh float64 array of that shape, or ``None`` where the value is something else: text, complex, ragged.
+
+    >>> real_array([1, 2], (2,)), real_array(["1", "2"], (2,)), real_array(1.0, (2,))
+    (array([1., 2.]), None, None)
+    """
+    try:
+        array = np.array(value)
+    except (TypeError, ValueError):
+        return None
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        return None
+    return array.astype(np.float64, copy=False)
+
+
 class MOEnv(gym.Env[Obs, Act]):
     """A Gymnasium environment whose ``step`` returns a float64 vector of K rewards, all maximised.
 
@@ -34,6 +50,11 @@ class MOEnv(gym.Env[Obs, Act]):
 
     mo_spec: MOSpec
     reward_space: spaces.Box
+
+    @property
+    def reward_dim(self) -> int:
+        """The number of objectives, K, by the name that MO-Gymnasium's users know."""
+        return self.mo_spec.k
 
     def step(self, action: Act) -> StepResult[Obs]:
         """Take one action: ``(observation, rewards (K,), terminated, truncated, info)``."""
@@ -50,6 +71,11 @@ class MOVectorEnv(VectorEnv[Any, Any, Any]):
     def __init__(self) -> None:
         """Give the instance its own ``metadata``, so that no class-level dictionary is shared."""
         self.metadata = dict(self.metadata)
+
+    @property
+    def reward_dim(self) -> int:
+        """The number of objectives, K, by the name that MO-Gymnasium's users know."""
+        return self.mo_spec.k
 
 
 def mo_spec(env: Any) -> MOSpec:
@@ -113,6 +139,24 @@ def published_front(env: Any, discount: float | None = None) -> Front:
         raise EnvError(f"{_name(env)}.pareto_front({gamma:g}) is {found!r}; expected points (n, {spec.k})") from None
     source = {"algorithm": "published by the environment: best known", "env": _name(env)}
     return Front(points, spec.objectives, discount=gamma, scale=spec.return_scale, provenance=source).nondominated()
+
+
+def accepts_gamma(front: Callable[..., Front]) -> Callable[..., Front]:
+    """A front function that takes its discount as ``gamma`` as well, which is what MO-Gymnasium's clients write.
+
+    >>> accepts_gamma(lambda discount=None: discount)(gamma=0.5)
+    0.5
+    """
+
+    @functools.wraps(front)
+    def called(*args: Any, **kwargs: Any) -> Front:
+        if "gamma" in kwargs:
+            if kwargs.get("discount") is not None:
+                raise EnvError("both discount and gamma are given; expected one of them, they are the same")
+            kwargs["discount"] = kwargs.pop("gamma")
+        return front(*args, **kwargs)
+
+    return called
 
 
 def _own(layer: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from morl.envs.core import mo_spec
+from morl.envs.failures import described
 from morl.spec import EnvError, MorlError
 
 _STEPS = 8
@@ -60,4 +61,4 @@ def quick_check(env: Any, name: str) -> None:
     except MorlError:
         raise
     except Exception as error:
-        raise EnvError(f"{what} failed in its first steps: {type(error).__name__}: {error}") from error
+        raise EnvError(f"{what} failed in its first steps: {described(error)}") from error

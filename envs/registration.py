@@ -25,6 +25,7 @@ from gymnasium.error import Error as GymnasiumError
 from morl.envs.catalog import BUILTIN, EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
 from morl.envs.costs import negate_costs
+from morl.envs.failures import described
 from morl.envs.imports import Imported, import_package
 from morl.spec import (
     EnvError,
@@ -124,6 +125,8 @@ def register(
             if paid is None or any(o.minimise for o in named):
                 cls._paid_space = paid  # type: ignore[attr-defined]
                 cls.reward_space = reward_space(spec)  # type: ignore[attr-defined]
+            if not hasattr(cls, "reward_dim"):
+                cls.reward_dim = spec.k  # type: ignore[attr-defined]
         declared = getattr(cls, "mo_spec", None)
         if isinstance(declared, MOSpec) and any(o.minimise for o in declared.objectives):
             negate_costs(cls)
@@ -409,21 +412,23 @@ class _Maker:
 
 
 def _guard(build: Callable[[], Any], id: str, entry: EnvEntry | None) -> Any:
-    """Run a constructor, and turn what commonly goes wrong into one clear line."""
+    """Run a constructor, and turn what goes wrong into one clear line."""
     try:
         return build()
     except MorlError:
         raise
     except (ImportError, DependencyNotInstalled) as error:
         extra = entry.extra if entry is not None else None
-        if extra is not None:
+        if extra is not None and not (getattr(error, "name", None) or "").startswith("morl"):
             raise MissingExtraError(f"environment {id!r}", extra) from error
         raise EnvError(f"environment {id!r} needs a package that is not installed: {error}") from error
     except TypeError as error:
         text = str(error).split(" was raised from the environment creator")[0]
         if "unexpected keyword argument" in text:
             raise EnvError(f"environment {id!r}: {text.split('.')[-1].removeprefix('__init__() ')}") from error
-        raise
+        raise EnvError(f"environment {id!r} cannot be made: {described(error)}") from error
+    except Exception as error:
+        raise EnvError(f"environment {id!r} cannot be made: {described(error)}") from error
 
 
 def names(found: Iterable[EnvEntry]) -> list[str]:

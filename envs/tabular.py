@@ -21,7 +21,7 @@ from gymnasium.vector import AutoresetMode
 
 from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
-from morl.envs.core import Info, MOEnv, check_options, reward_space
+from morl.envs.core import Info, MOEnv, accepts_gamma, check_options, reward_space
 from morl.envs.native import NativeVectorEnv
 from morl.envs.tables import book_of, tables_of
 from morl.momdp import MOMDP
@@ -59,6 +59,7 @@ class _Finite:
         """
         return self._model.with_discount(self.mo_spec.discount if discount is None else discount)
 
+    @accepts_gamma
     def pareto_front(self, discount: float | None = None, policies: str | None = None, **options: Any) -> Front:
         """The exact Pareto front, computed from the model (see :func:`morl.exact.solve`).
 
@@ -246,6 +247,17 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         info = self._mask(target) if self._ragged else {}
         return seen if self._scalar else seen.copy(), reward.copy(), terminated, truncated, info
 
+    @property
+    def action_masks(self) -> Callable[[], BoolArray]:
+        """A function that gives the valid actions now, ``(actions,)``: the name by which MaskablePPO asks for them.
+
+        Raises:
+            AttributeError: all actions are valid in every state.
+        """
+        if not self._ragged:
+            raise AttributeError("this model has no action masks: all actions are valid in every state")
+        return lambda: np.asarray(self._mask(self.state)["action_mask"], dtype=bool)
+
     def _uniform(self) -> float:
         """The next number of the generator's uniform stream."""
         return (self._uniforms or self._refill()).pop()
@@ -339,6 +351,17 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
             i = int(np.argmax(bad))
             state = int(self._state[i])
             _refuse(self._model, state, int(rows[i] - self._tables.row_ptr[state]), f" of environment {i}")
+
+    @property
+    def action_masks(self) -> Callable[[], BoolArray]:
+        """A function that gives the valid actions of all copies now, ``(num_envs, actions)``.
+
+        Raises:
+            AttributeError: all actions are valid in every state.
+        """
+        if not self._tables.ragged:
+            raise AttributeError("this model has no action masks: all actions are valid in every state")
+        return lambda: self._masks(self._state).astype(bool)
 
     def _masks(self, state: IntArray) -> np.ndarray[Any, Any]:
         return (np.arange(self._tables.n_actions) < self._tables.counts[state][:, None]).astype(np.int8)

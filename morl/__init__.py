@@ -31,7 +31,7 @@ _LAZY = {
     "register_momdp": "morl.envs",
     "solve": "morl.exact",
 }
-_MODULES = ("agents", "envs", "exact", "pareto", "runs", "testing", "utility")
+_MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "testing", "utility")
 
 __all__ = [
     "MOMDP",

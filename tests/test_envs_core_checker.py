@@ -421,7 +421,7 @@ def test_unknown_checks_and_targets() -> None:
 
 def test_faults_are_jsonable() -> None:
     fault = find_faults(_reward(lambda self, a: 1.0), only=["reward"])[0]
-    assert set(fault.to_dict()) == {"check", "message", "fix"}
+    assert set(fault.to_dict()) == {"check", "message", "fix", "level"}
 
 
 def test_every_check_has_a_test_in_the_conformance_class() -> None:

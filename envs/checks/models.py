@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from morl.envs.checks.case import Array, Case, Finding, same, short
+from morl.envs.failures import described
 from morl.momdp import MOMDP
 
 _LARGE = 20_000
@@ -89,7 +90,7 @@ def front(case: Case) -> Iterator[Finding]:
         try:
             result = base.pareto_front(discount)
         except Exception as error:
-            yield f"pareto_front({discount:g}) raises {type(error).__name__}: {error}", "see the message"
+            yield f"pareto_front({discount:g}) raises {described(error)}", "see the message"
             continue
         points = np.asarray(getattr(result, "points", result), dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != case.spec.k:

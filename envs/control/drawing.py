@@ -53,19 +53,23 @@ class Scene:
         (x0, y0), (x1, y1) = self._pixel(corner), self._pixel(opposite)
         self._canvas.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), fill, outline)
 
-    def disc(self, centre: Point, radius: float, fill: Colour | None, outline: Colour | None = None) -> None:
-        """A disc, its radius measured along x."""
+    def disc(
+        self, centre: Point, radius: float, fill: Colour | None, outline: Colour | None = None, width: float = 1
+    ) -> None:
+        """A disc, its radius measured along x; the width of its outline in pixels."""
         x, y = self._pixel(centre)
-        self._canvas.circle(x, y, abs(radius * self._scale[0]), fill, outline)
+        self._canvas.circle(x, y, abs(radius * self._scale[0]), fill, outline, width)
 
     def line(self, points: Sequence[Point], fill: Colour, width: float = 1.5) -> None:
         """A polyline; width in pixels."""
         self._canvas.line([self._pixel(p) for p in points], fill, width)
 
-    def text(self, at: Point, text: str, size: int = 13, fill: Colour = INK, anchor: str = "la") -> None:
+    def text(
+        self, at: Point, text: str, size: float = 13, fill: Colour = INK, anchor: str = "la", bold: bool = False
+    ) -> None:
         """Text at a point; ``anchor`` as in Pillow: horizontal l, m or r, then vertical a (top), m or s (base line)."""
         x, y = self._pixel(at)
-        self._canvas.text(x, y, text, fill, size=size, anchor=anchor)
+        self._canvas.text(x, y, text, fill, size=size, anchor=anchor, bold=bold)
 
     def bar(self, corner: Point, opposite: Point, share: float, fill: Colour, label: str, size: int = 12) -> None:
         """A horizontal gauge from its lower left to its upper right corner, filled to ``share``, labelled above."""
@@ -75,6 +79,34 @@ class Scene:
             self.rectangle(corner, (corner[0] + share * (opposite[0] - corner[0]), opposite[1]), fill)
         x, y = self._pixel((corner[0], opposite[1]))
         self._canvas.text(x, y - 4, label, size=size, anchor="ls")
+
+    def arrow(self, tail: Point, head: Point, fill: Colour, width: float = 2.2) -> None:
+        """A line with a filled head of four times its width."""
+        (x0, y0), (x1, y1) = self._pixel(tail), self._pixel(head)
+        length = math.hypot(x1 - x0, y1 - y0)
+        if length == 0:
+            return
+        u, v, size = (x1 - x0) / length, (y1 - y0) / length, 4.0 * width
+        neck = (x1 - size * u, y1 - size * v)
+        self._canvas.line([(x0, y0), neck], fill, width)
+        wings = [(neck[0] - s * v * size / 2, neck[1] + s * u * size / 2) for s in (1, -1)]
+        self._canvas.polygon([(x1, y1), *wings], fill)
+
+    def dashes(self, start: Point, end: Point, fill: Colour, width: float, dash: float = 4.0, gap: float = 3.0) -> None:
+        """A dashed line; its dashes and gaps in pixels."""
+        (x0, y0), (x1, y1) = self._pixel(start), self._pixel(end)
+        length = math.hypot(x1 - x0, y1 - y0)
+        at = 0.0
+        while at < length:
+            a, b = at / length, min(at + dash, length) / length
+            ends = [(x0 + t * (x1 - x0), y0 + t * (y1 - y0)) for t in (a, b)]
+            self._canvas.line(ends, fill, width)
+            at += dash + gap
+
+    def image(self, corner: Point, opposite: Point, pixels: Any) -> None:
+        """A small picture ``(h, w, 3)`` of uint8 between two opposite corners, its pixels as squares."""
+        (x0, y0), (x1, y1) = self._pixel(corner), self._pixel(opposite)
+        self._canvas.image((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), pixels)
 
     def array(self) -> Any:
         """The finished picture ``(height, width, 3)`` of uint8."""

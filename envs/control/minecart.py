@@ -15,6 +15,7 @@ from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Tra
 from morl.envs.control import minecart_kernels as kernels
 from morl.envs.control.minecart_front import best_known_front
 from morl.envs.control.minecart_render import draw_minecart
+from morl.envs.core import accepts_gamma
 from morl.pareto.front import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
@@ -184,7 +185,7 @@ class Minecart(BatchedEnv):
         """
         if self.dynamics.random or not self.dynamics.published:
             raise AttributeError("pareto_front exists for the published deterministic minecart only")
-        return self.best_known_front
+        return accepts_gamma(self.best_known_front)
 
     def best_known_front(self, discount: float | None = None) -> Front:
         """The best returns known, with the action sequence behind each in ``front.policies``.

@@ -79,14 +79,22 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
     def describe(self) -> str:
         """The current situation in a few lines, for ``render_mode="ansi"``."""
 
+    # Gymnasium keeps an environment's generator and its seed in these two; here they are the simulator's own.
     @property
-    def np_random(self) -> np.random.Generator:
-        """The simulator's random generator."""
-        return self.simulator.np_random
+    def _np_random(self) -> np.random.Generator | None:
+        return self.simulator._np_random
 
-    @np_random.setter
-    def np_random(self, value: np.random.Generator) -> None:
-        self.simulator.np_random = value
+    @_np_random.setter
+    def _np_random(self, value: np.random.Generator | None) -> None:
+        self.simulator._np_random = value
+
+    @property
+    def _np_random_seed(self) -> int | None:
+        return self.simulator._np_random_seed
+
+    @_np_random_seed.setter
+    def _np_random_seed(self, value: int | None) -> None:
+        self.simulator._np_random_seed = value
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
         """Start an episode of the simulator; there are no options."""

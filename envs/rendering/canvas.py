@@ -80,5 +80,10 @@ class Canvas:
 
     def array(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """The picture as ``(height, width, 3)`` of uint8, a fresh array."""
-        small = self._image.resize((self.width, self.height), Image.Resampling.LANCZOS)
-        return np.array(small, dtype=np.uint8)
+        return np.array(self._image.reduce(_FINE), dtype=np.uint8)  # the mean of each square, far quicker than resize
+
+    def image(self, box: Sequence[float], pixels: np.ndarray[Any, Any]) -> None:
+        """A small picture ``(h, w, 3)`` of uint8 with its pixels as squares, in ``(left, top, right, bottom)``."""
+        left, top, right, bottom = (round(v * _FINE) for v in box)
+        shown = Image.fromarray(pixels).resize((right - left, bottom - top), Image.Resampling.NEAREST)
+        self._image.paste(shown, (left, top))

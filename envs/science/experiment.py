@@ -60,6 +60,7 @@ class ExperimentDynamics(Dynamics):
     """
 
     reset_options = ("covariance",)
+    masked = True
 
     def __init__(self, degree: int = 3, *, prior_variance: ArrayLike = 1.0) -> None:
         if not isinstance(degree, int | np.integer) or isinstance(degree, bool) or not 1 <= degree <= MAX_DEGREE:

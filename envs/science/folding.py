@@ -27,6 +27,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.core import accepts_gamma
 from morl.envs.science import folding_kernels as kernels
 from morl.envs.science.render_folding import FoldRenderer
 from morl.pareto import Front
@@ -116,6 +117,8 @@ class FoldingDynamics(Dynamics):
     Raises:
         EnvError: a bad sequence or dimension.
     """
+
+    masked = True
 
     reset_options = ("sequence",)
 
@@ -240,6 +243,7 @@ class HPFolding(BatchedEnv):
                 return lambda discount=None: model if discount is None else model.with_discount(discount)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
+    @accepts_gamma
     def pareto_front(self, discount: float | None = None) -> Front:
         """The exact front by enumeration, every point with the moves that earn it.
 

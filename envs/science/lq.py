@@ -23,6 +23,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.core import accepts_gamma
 from morl.envs.science._convex import half_spaces, sandwich
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_vector
@@ -210,6 +211,7 @@ class CarFollowingLQ(BatchedEnv):
     def __init__(self, render_mode: str | None = None, max_steps: int | None = HORIZON) -> None:
         super().__init__(LQDynamics(), max_steps, render_mode, _render)
 
+    @accepts_gamma
     def pareto_front(self, discount: float | None = None) -> Front:
         """The exact front of expected returns; see :func:`pareto_front`."""
         return pareto_front(discount, self.max_steps or HORIZON)
@@ -221,6 +223,7 @@ class CarFollowingLQVector(BatchedVectorEnv):
     def __init__(self, num_envs: int = 1, max_steps: int | None = HORIZON, **options: Any) -> None:
         super().__init__(LQDynamics(), num_envs, max_steps, renderer=_render, **options)
 
+    @accepts_gamma
     def pareto_front(self, discount: float | None = None) -> Front:
         """The exact front of expected returns; see :func:`pareto_front`."""
         return pareto_front(discount, self.max_steps or HORIZON)

@@ -19,6 +19,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.core import accepts_gamma
 from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_weights
@@ -239,6 +240,7 @@ def _front(dynamics: Any, max_steps: int | None) -> Callable[..., Front]:
     months = max_steps or MONTHS
     pareto_front(dynamics, 1, points=3)  # raises where no front is known
 
+    @accepts_gamma
     def front(discount: float | None = None) -> Front:
         return pareto_front(dynamics, months, 1.0 if discount is None else float(discount))
 

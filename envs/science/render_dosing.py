@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from morl.envs.rendering.plate import Plate, bars
 from morl.envs.science import pharmacology as p
 
 _DAYS = 56
@@ -45,41 +47,64 @@ def _text(state: dict[str, np.ndarray[Any, Any]]) -> str:
     )
 
 
+@lru_cache(maxsize=16)
+def _plate(inr: float, phenytoin: float) -> Plate:
+    """The chart without its contents, for the largest values that it has to hold."""
+
+    def build(figure: Any) -> Any:
+        axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.5))
+        figure.subplots_adjust(left=0.09, right=0.975, top=0.885, bottom=0.09, hspace=0.14)
+        figure.text(0.09, 0.908, "a teaching model, not medical advice", fontsize=8.5, color="#7a8793")
+        _frame(axes[0], (2.0, 3.0), "INR", _BLUE, (0.8, inr))
+        _frame(axes[1], (10.0, 20.0), "phenytoin (mg/L)", _ORANGE, (0.0, phenytoin))
+        doses = axes[2]
+        doses.bar([0], [0], color=_BLUE, label="warfarin (mg)")
+        doses.bar([0], [0], color=_ORANGE, label="phenytoin (40 mg)")
+        doses.set_ylim(0, 10.5)
+        doses.set_ylabel("dose", color=_INK)
+        doses.set_xlabel("day", color=_INK)
+        doses.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
+        doses.set_xlim(0, _DAYS)
+        for ax in axes:
+            for side in ("top", "right"):
+                ax.spines[side].set_visible(False)
+        return axes
+
+    return Plate((800, 560), build)
+
+
+def _frame(ax: Any, window: tuple[float, float], label: str, c: str, limits: tuple[float, float]) -> None:
+    ax.axhspan(*window, color=_GREEN, alpha=0.16, lw=0)
+    ax.text(_DAYS - 0.4, window[1], "therapeutic window", ha="right", va="top", fontsize=8, color=_GREEN)
+    ax.plot([], [], "o", ms=6, mfc="white", mec=c, mew=1.6, label="blood test")
+    ax.set_ylim(*limits)
+    ax.set_ylabel(label, color=_INK)
+    ax.legend(loc="upper left", frameon=False, fontsize=8)
+
+
+def _limit(values: Any, usual: float) -> float:
+    """The usual upper end of an axis, or half as much again as often as the values need: few charts serve all."""
+    most = 1.1 * float(np.nanmax(values))
+    return usual * 1.5 ** max(0, int(np.ceil(np.log(most / usual) / np.log(1.5)))) if most > usual else usual
+
+
 def _picture(state: dict[str, np.ndarray[Any, Any]]) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     x = np.asarray(state["x"])
     day = int(x[p.DAY])
     history = np.asarray(state["history"])[: day + 1] if "history" in state else _now(x)
     days = np.arange(day + 1)[-len(history) :]
-    figure = Figure(figsize=(8.0, 5.6), dpi=100, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.5))
-    figure.subplots_adjust(left=0.09, right=0.975, top=0.885, bottom=0.09, hspace=0.14)
+    plate = _plate(_limit(history[:, 0], 4.5), _limit(history[:, 1], 30.0))
+    inr, phenytoin, doses = plate.axes
     title = f"Day {day} of {_DAYS}: {genotype(x)}, {x[p.AGE]:.0f} years, {x[p.WEIGHT]:.0f} kg"
-    figure.text(0.09, 0.945, title, fontsize=12, color=_INK, weight="bold")
-    figure.text(0.09, 0.908, "a teaching model, not medical advice", fontsize=8.5, color="#7a8793")
-    _curve(axes[0], days, history[:, 0], history[:, 4], (2.0, 3.0), "INR", _BLUE, 4.5)
-    _curve(axes[1], days, history[:, 1], history[:, 4], (10.0, 20.0), "phenytoin (mg/L)", _ORANGE, 30.0)
-    doses = axes[2]
-    doses.bar(days[1:] - 0.7, history[1:, 2], 0.4, color=_BLUE, label="warfarin (mg)")
-    doses.bar(days[1:] - 0.3, history[1:, 3] / 40.0, 0.4, color=_ORANGE, label="phenytoin (40 mg)")
-    doses.set_ylim(0, 10.5)
-    doses.set_ylabel("dose", color=_INK)
-    doses.set_xlabel("day", color=_INK)
-    doses.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
-    doses.set_xlim(0, _DAYS)
-    for ax in axes:
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-    return pixels(canvas)
-
-
-def pixels(canvas: Any) -> Any:
-    """The picture of a matplotlib canvas, ``(h, w, 3)`` of uint8."""
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    moving = [(None, Text(0.09, 0.945, title, fontsize=12, color=_INK, weight="bold"))]
+    moving += _curve(inr, days, history[:, 0], history[:, 4], _BLUE)
+    moving += _curve(phenytoin, days, history[:, 1], history[:, 4], _ORANGE)
+    if len(history) > 1:
+        moving.append((doses, bars(days[1:] - 0.7, 0.0, history[1:, 2], 0.4, _BLUE)))
+        moving.append((doses, bars(days[1:] - 0.3, 0.0, history[1:, 3] / 40.0, 0.4, _ORANGE)))
+    return plate.picture(moving)
 
 
 def _now(x: Any) -> Any:
@@ -87,14 +112,9 @@ def _now(x: Any) -> Any:
     return np.array([[float(p.inr_of(x)), x[p.C_P], x[p.LAST_W], x[p.LAST_P], x[p.SINCE] == 0]])
 
 
-def _curve(
-    ax: Any, days: Any, values: Any, tested: Any, window: tuple[float, float], label: str, c: str, top: float
-) -> None:
-    ax.axhspan(*window, color=_GREEN, alpha=0.16, lw=0)
-    ax.text(_DAYS - 0.4, window[1], "therapeutic window", ha="right", va="top", fontsize=8, color=_GREEN)
-    ax.plot(days, values, color=c, lw=2)
+def _curve(ax: Any, days: Any, values: Any, tested: Any, c: str) -> list[tuple[Any, Any]]:
+    from matplotlib.lines import Line2D
+
     seen = np.asarray(tested) > 0
-    ax.plot(days[seen], values[seen], "o", ms=6, mfc="white", mec=c, mew=1.6, label="blood test", clip_on=False)
-    ax.set_ylim(0.8 if window[0] < 5 else 0.0, max(top, 1.1 * float(np.nanmax(values))))
-    ax.set_ylabel(label, color=_INK)
-    ax.legend(loc="upper left", frameon=False, fontsize=8)
+    dots: dict[str, Any] = {"marker": "o", "ls": "", "ms": 6, "mfc": "white", "mec": c, "mew": 1.6, "clip_on": False}
+    return [(ax, Line2D(days, values, color=c, lw=2)), (ax, Line2D(days[seen], values[seen], **dots))]

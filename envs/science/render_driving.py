@@ -97,7 +97,7 @@ def _picture(x: Any) -> Any:
         reach = np.linspace(2.3, 2.3 + max(gap, 0.0), 12)
         draw.line([camera(d, 1.3) for d in reach], fill=_INK, width=_SS)
     _dashboard(draw, x)
-    return np.asarray(image.resize((_W, _H), Image.Resampling.LANCZOS)).copy()
+    return np.array(image.reduce(_SS))
 
 
 def _car(draw: Any, camera: _Camera, ahead: float, left: float, psi: float, colour: Any, braking: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from morl.envs.science.render_molecule import pixels
+from morl.envs.rendering.plate import Plate, bars
 
 _INSTRUMENTS = (("#f2c14e", "σ 1, cost 1"), ("#f78154", "σ 0.5, cost 3"), ("#b4436c", "σ 0.25, cost 10"))
 
@@ -36,29 +37,55 @@ def _text(state: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _picture(state: dict[str, Any]) -> Any:
-    from matplotlib.figure import Figure
+_GRID = np.linspace(-1, 1, 201)
 
-    figure = Figure(figsize=(6.4, 4.2), dpi=100, facecolor="white")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
-    x = np.linspace(-1, 1, 201)
-    spread = _deviation(state, x)
+
+@lru_cache(maxsize=8)
+def _plate(most: int) -> Plate:
+    """The chart without its contents, for columns of up to ``most`` measurements."""
+
+    def build(figure: Any) -> Any:
+        from matplotlib.patches import Patch
+
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+        figure.subplots_adjust(left=0.115, right=0.975, top=0.93, bottom=0.115, hspace=0.1)
+        top.axhline(0, color="0.3", lw=0.8)
+        top.set_xlim(-1.1, 1.1)
+        top.set_ylim(-5, 5)
+        top.set_ylabel("f(x) − mean\n(1 and 2 sd)")
+        bottom.set_ylim(0, 1.5 * most)  # the legend fits above the bars
+        bottom.locator_params(axis="y", integer=True, nbins=4)
+        bottom.set_ylabel("measurements")
+        bottom.set_xlabel("x")
+        bottom.set_xticks(np.linspace(-1, 1, 5))
+        names = [Patch(color=colour, label=name) for colour, name in _INSTRUMENTS]
+        bottom.legend(handles=names, fontsize=7, ncol=3, loc="upper center", frameon=False)
+        for axes in (top, bottom):
+            axes.spines[["top", "right"]].set_visible(False)
+        return top, bottom
+
+    return Plate((640, 420), build)
+
+
+def _picture(state: dict[str, Any]) -> Any:
+    from matplotlib.collections import PolyCollection
+    from matplotlib.text import Text
+
+    counts = np.asarray(state["counts"]).reshape(21, 3)
+    most = max(3, int(counts.sum(axis=1).max()))
+    plate = _plate(3 if most <= 3 else 1 << (most - 1).bit_length())  # few charts: 3, 4, 8, 16, …
+    top, bottom = plate.axes
+    spread = _deviation(state, _GRID)
+    around = np.concatenate([_GRID, _GRID[::-1]])
+    moving: list[tuple[Any, Any]] = []
     for width, shade in ((2.0, 0.25), (1.0, 0.35)):
-        top.fill_between(x, -width * spread, width * spread, color="#2a6f97", alpha=shade, lw=0)
-    top.axhline(0, color="0.3", lw=0.8)
-    top.set_ylim(-5, 5)
-    top.set_ylabel("f(x) − mean\n(1 and 2 sd)")
-    top.set_title(f"step {int(state['step'])}   spent {float(state['spent']):g}   model: {_model(state)}", fontsize=10)
+        edge = np.concatenate([width * spread, -width * spread[::-1]])
+        band = PolyCollection([np.stack([around, edge], axis=-1)], facecolors="#2a6f97", alpha=shade, linewidths=0)
+        moving.append((top, band))
+    title = f"step {int(state['step'])}   spent {float(state['spent']):g}   model: {_model(state)}"
+    moving.append((None, Text(0.545, 0.945, title, fontsize=10, ha="center")))
     base = np.zeros(21)
-    for (colour, name), count in zip(_INSTRUMENTS, state["counts"].reshape(21, 3).T, strict=True):
-        bottom.bar(np.linspace(-1, 1, 21), count, 0.07, bottom=base, color=colour, label=name)
+    for (colour, _), count in zip(_INSTRUMENTS, counts.T, strict=True):
+        moving.append((bottom, bars(np.linspace(-1, 1, 21), base, base + count, 0.07, colour)))
         base = base + count
-    bottom.set_ylim(0, 1.5 * max(3.0, float(base.max())))  # the legend fits above the bars
-    bottom.locator_params(axis="y", integer=True, nbins=4)
-    bottom.set_ylabel("measurements")
-    bottom.set_xlabel("x")
-    bottom.legend(fontsize=7, ncol=3, loc="upper center", frameon=False)
-    for axes in (top, bottom):
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    return pixels(figure)
+    return plate.picture(moving)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.science.render_molecule import pixels
+from morl.envs.control.drawing import Scene
 
-_SIZE = 480  # pixels
+_SIZE, _BOARD = 480, 413  # pixels: the picture, and the part for the chain
 _H, _P = "#e07b39", "#7fb6dc"  # hydrophobic, polar
 _CONTACT = "#c0392b"
 
@@ -40,48 +40,38 @@ class FoldRenderer:
 
     def picture(self, state: dict[str, Any]) -> Any:
         """Beads in order along the chain, contacts as dashed red lines, the first bead ringed."""
-        from matplotlib.figure import Figure
-
         placed = int(state["placed"])
         at = state["position"][:placed].astype(float)
         kinds = state["kinds"][:placed]
         view, depth = _project(at)
-        figure = Figure(figsize=(4.8, 4.8), dpi=_SIZE / 4.8, facecolor="white")
-        axes = figure.add_axes((0.02, 0.1, 0.96, 0.86))
         middle = (view.max(axis=0) + view.min(axis=0)) / 2
         reach = max(2.6, float(np.ptp(view, axis=0).max()) / 2 + 0.9)
-        axes.set(xlim=middle[0] + np.array([-reach, reach]), ylim=middle[1] + np.array([-reach, reach]), aspect="equal")
-        axes.axis("off")
-        scale = 430.0 / (2 * reach)  # points per lattice unit, roughly
+        unit = 2 * reach / _BOARD  # of a pixel
+        left, top = middle[0] - unit * _SIZE / 2, middle[1] + unit * (_BOARD / 2 + 19)
+        scene = Scene(_SIZE, _SIZE, (left, top - unit * _SIZE, left + unit * _SIZE, top), "white")
         if at.shape[1] == 2:
-            _lattice(axes, middle, reach)
+            _lattice(scene, middle, reach)
         for i, j in contacts(at, kinds):
-            axes.plot(*zip(view[i], view[j], strict=True), color=_CONTACT, ls=(0, (2, 1.2)), lw=0.07 * scale, zorder=1)
+            scene.dashes(tuple(view[i]), tuple(view[j]), _CONTACT, 0.084 / unit, 0.16 / unit, 0.1 / unit)
         near = np.zeros(placed) if np.ptp(depth) < 1e-9 else (depth - depth.min()) / np.ptp(depth)
-        order = np.argsort(depth, kind="stable")
-        for i in range(1, placed):
-            z = 2.0 + min(near[i], near[i - 1])
-            axes.plot(*zip(view[i - 1], view[i], strict=True), color="0.35", lw=0.12 * scale, zorder=z)
-        for i in order:
-            colour = _H if kinds[i] else _P
-            edge = "black" if i == 0 else "0.3"
-            size = ((0.48 if at.shape[1] == 2 else 0.36) * scale * (0.85 + 0.15 * near[i])) ** 2
-            width = 2.6 if i == 0 else 1.0
-            x, y = float(view[i, 0]), float(view[i, 1])
-            axes.scatter(x, y, s=size, color=colour, edgecolor=edge, linewidth=width, zorder=2.05 + near[i])
-            axes.text(
-                x,
-                y,
-                "H" if kinds[i] else "P",
-                ha="center",
-                va="center",
-                fontsize=float(np.clip(0.22 * scale, 5, 12)),
-                color="white" if kinds[i] else "0.15",
-                weight="bold",
-                zorder=2.06 + near[i],
-            )
-        figure.text(0.5, 0.04, _caption(state), ha="center", fontsize=10)
-        return pixels(figure)
+        parts = [(min(near[i], near[i - 1]), i, "bond") for i in range(1, placed)]
+        parts += [(float(near[i]) + 0.05, int(i), "bead") for i in np.argsort(depth, kind="stable")]
+        for _, i, part in sorted(parts, key=lambda part: part[0]):
+            if part == "bond":
+                scene.line([tuple(view[i - 1]), tuple(view[i])], "#595959", 0.14 / unit)
+            else:
+                radius = (0.335 if at.shape[1] == 2 else 0.25) * (0.85 + 0.15 * float(near[i]))
+                _bead(scene, view[i], radius, bool(kinds[i]), i == 0, 1.0 / unit)
+        scene.text((middle[0], top - unit * (_SIZE - 22)), _caption(state), 14, "black", "mm")
+        return scene.array()
+
+
+def _bead(scene: Scene, at: Any, radius: float, hydrophobic: bool, first: bool, scale: float) -> None:
+    x, y = float(at[0]), float(at[1])
+    edge, width = ("black", 3.6) if first else ("#4d4d4d", 1.4)
+    scene.disc((x, y), radius, _H if hydrophobic else _P, edge, width)
+    size = float(np.clip(0.26 * scale, 7, 17))
+    scene.text((x, y), "H" if hydrophobic else "P", size, "white" if hydrophobic else "#262626", "mm", bold=True)
 
 
 def contacts(at: Any, kinds: Any) -> list[tuple[int, int]]:
@@ -91,11 +81,10 @@ def contacts(at: Any, kinds: Any) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in pairs if j > i + 1]
 
 
-def _lattice(axes: Any, middle: Any, reach: float) -> None:
-    x = np.arange(np.floor(middle[0] - reach), middle[0] + reach + 1)
-    y = np.arange(np.floor(middle[1] - reach), middle[1] + reach + 1)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    axes.scatter(grid[:, 0], grid[:, 1], s=5, color="0.82", zorder=0)
+def _lattice(scene: Scene, middle: Any, reach: float) -> None:
+    for x in np.arange(np.ceil(middle[0] - reach), middle[0] + reach):
+        for y in np.arange(np.ceil(middle[1] - reach), middle[1] + reach):
+            scene.disc((float(x), float(y)), 0.028 * reach / 2.6, "#d1d1d1")
 
 
 def _project(at: Any) -> tuple[Any, Any]:

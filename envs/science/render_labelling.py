@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.science.render_molecule import pixels
+from morl.envs.rendering.canvas import Canvas
 
-_RIGHT, _WRONG, _TO_COME = "#2e8b57", "#c0392b", "0.6"
-_COLUMNS = 5
+_RIGHT, _WRONG = "#2e8b57", "#c0392b"
+_COLUMNS, _WIDTH = 5, 700
 
 
 class LabelRenderer:
@@ -46,37 +46,28 @@ class LabelRenderer:
 
     def picture(self, state: dict[str, Any]) -> Any:
         """The sentence in rows of five boxes."""
-        from matplotlib.figure import Figure
-        from matplotlib.patches import FancyBboxPatch
-
         length, at = len(state["words"]), int(state["at"])
         rows = -(-length // _COLUMNS)
-        figure = Figure(figsize=(7.0, 0.5 + 0.85 * rows), dpi=100, facecolor="white")
-        axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
-        axes.set(xlim=(0, _COLUMNS), ylim=(rows + 0.4, -0.1))
-        axes.axis("off")
+        height = 50 + 85 * rows
+        canvas = Canvas(_WIDTH, height, "white")
+        dx, dy = (_WIDTH - 14) / _COLUMNS, (height - 10) / (rows + 0.5)
         for t, word in enumerate(state["words"]):
-            x, y = t % _COLUMNS, t // _COLUMNS
+            x, y = 7 + dx * (t % _COLUMNS), 5 + dy * (t // _COLUMNS + 0.1)
             near = bool(state["looking"]) and abs(t - at) <= 2
             face = "#fff3cd" if t == at else "#e8f1f8" if near else "white"
-            style: dict[str, Any] = {
-                "boxstyle": "round,pad=0,rounding_size=0.06",
-                "facecolor": face,
-                "edgecolor": "0.5",
-            }
-            axes.add_patch(FancyBboxPatch((x + 0.05, y + 0.05), 0.9, 0.85, **style))
+            box = (x + 0.05 * dx, y + 0.05 * dy, x + 0.95 * dx, y + 0.9 * dy)
+            canvas.rectangle(box, face, "#808080", 1.4, 8)
             shown = t <= at or near
             name = self.vocabulary[int(word)] if shown else "·"
-            axes.text(x + 0.5, y + 0.3, name, ha="center", va="center", fontsize=11, family="monospace")
+            canvas.text(x + dx / 2, y + 0.3 * dy, name, "black", size=15, anchor="mm")
             if state["said_tags"][t] >= 0:
                 tag, right, entity, claimed = self._said(state, t)
-                colour = _RIGHT if right else _WRONG
-                axes.text(x + 0.28, y + 0.68, tag, ha="center", va="center", fontsize=9, color=colour)
+                canvas.text(x + 0.28 * dx, y + 0.68 * dy, tag, _RIGHT if right else _WRONG, size=12.5, anchor="mm")
                 if claimed is not None:
                     colour = _RIGHT if claimed else _WRONG
-                    axes.text(x + 0.7, y + 0.68, entity, ha="center", va="center", fontsize=9, color=colour)
+                    canvas.text(x + 0.7 * dx, y + 0.68 * dy, entity, colour, size=12.5, anchor="mm")
         answered = np.asarray(state["said_tags"]) >= 0
         correct = int(np.sum(answered & (state["said_tags"] == state["tags"])))
         text = f"token {min(at + 1, length)} of {length}   tags right {correct} of {int(answered.sum())}"
-        axes.text(0.05, rows + 0.2, text, fontsize=10, va="center", color="0.25")
-        return pixels(figure)
+        canvas.text(7 + 0.05 * dx, 5 + dy * (rows + 0.3), text, "#404040", size=14)
+        return canvas.array()

@@ -37,7 +37,7 @@ def render(state: dict[str, np.ndarray[Any, Any]], mode: str) -> Any:
     draw.line((wanted * _SS, 84 * _SS, tail * _SS, 84 * _SS), fill=(200, 60, 50), width=5 * _SS)
     words = f"gap error {gap:+.2f} m      relative speed {speed:+.2f} m/s"
     draw.text((20 * _SS, 12 * _SS), words, fill=(30, 34, 40), font=_font(16 * _SS))
-    return np.asarray(image.resize((_W, _H), Image.Resampling.LANCZOS)).copy()
+    return np.array(image.reduce(_SS))
 
 
 def _side_car(draw: Any, x: float, colour: tuple[int, int, int]) -> None:

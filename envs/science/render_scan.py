@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.science.render_molecule import pixels
+from morl.envs.rendering.canvas import Canvas
 
 _RAMP = " .:-=+*#%@"
 
@@ -32,36 +32,58 @@ def _text(state: dict[str, Any]) -> str:
 
 
 def _picture(state: dict[str, Any]) -> Any:
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
-    figure = Figure(figsize=(7.6, 4.2), dpi=100, facecolor="white")
-    grid = figure.add_gridspec(2, 2, width_ratios=[2.1, 1], left=0.02, right=0.98, bottom=0.02, top=0.9, wspace=0.06)
-    main, fovea, coarse = (figure.add_subplot(grid[at]) for at in ((slice(None), 0), (0, 1), (1, 1)))
     y, x = (int(v) * 4 for v in state["place"])
     blocks = np.zeros((8, 8), dtype=bool)
     for i, j in np.argwhere(state["seen"]):
         blocks[i : i + 2, j : j + 2] = True
     seen = np.repeat(np.repeat(blocks, 4, axis=0), 4, axis=1)
     shown = np.clip(state["canvas"], 0, 1)
-    main.imshow(np.where(seen, shown, shown * 0.45), cmap="gray", vmin=0, vmax=1)
+    canvas = Canvas(760, 420, "white")
+    main, fovea, around = (62, 34, 440, 412), (546, 34, 718, 206), (546, 240, 718, 412)
+    canvas.text((main[0] + main[2]) / 2, 18, _caption(state), "black", size=14, anchor="mm")
+    canvas.image(main, _grey(np.where(seen, shown, shown * 0.45)))
+    unit = (main[2] - main[0]) / shown.shape[0]
+
+    def on_main(row: float, column: float) -> tuple[float, float, float, float]:
+        left, top = main[0] + unit * column, main[1] + unit * row
+        return left, top, left + 8 * unit, top + 8 * unit
+
     for k in np.flatnonzero(state["present"]):
-        colour = "#2ecc71" if state["found"][k] else "#e67e22"
-        corner = state["corner"][k][::-1] - 0.5
-        main.add_patch(Rectangle(corner, 8, 8, fill=False, edgecolor=colour, lw=1.8, ls="--"))
-    main.add_patch(Rectangle((x - 0.5, y - 0.5), 8, 8, fill=False, edgecolor="#3498db", lw=2.6))
-    main.set_title(_caption(state), fontsize=10)
-    fovea.imshow(shown[y : y + 8, x : x + 8], cmap="gray", vmin=0, vmax=1)
-    fovea.set_title("fovea", fontsize=9)
-    around, offset = np.full((14, 14), np.nan), 6  # as observed: the fovea in the middle, nothing beyond the canvas
-    around[offset - y // 4 : offset - y // 4 + 8, offset - x // 4 : offset - x // 4 + 8] = shown.reshape(
-        8, 4, 8, 4
-    ).mean(axis=(1, 3))
-    coarse.set_facecolor("#dfe3e8")
-    coarse.imshow(around, cmap="gray", vmin=0, vmax=0.8)
-    coarse.add_patch(Rectangle((offset - 0.5, offset - 0.5), 2, 2, fill=False, edgecolor="#3498db", lw=2))
-    coarse.set_title("surroundings", fontsize=9)
-    for axes in (main, fovea, coarse):
-        axes.set_xticks([])
-        axes.set_yticks([])
-    return pixels(figure)
+        row, column = (float(v) for v in state["corner"][k])
+        _dashed(canvas, on_main(row, column), "#2ecc71" if state["found"][k] else "#e67e22", 2.5)
+    canvas.rectangle(on_main(y, x), outline="#3498db", width=3.6)
+    canvas.text((fovea[0] + fovea[2]) / 2, 20, "fovea", "black", size=12.5, anchor="mm")
+    canvas.image(fovea, _grey(shown[y : y + 8, x : x + 8]))
+    canvas.text((around[0] + around[2]) / 2, 226, "surroundings", "black", size=12.5, anchor="mm")
+    canvas.image(around, _surroundings(shown, y // 4, x // 4))
+    cell = (around[2] - around[0]) / 14  # as observed: the fovea in the middle, nothing beyond the canvas
+    middle = around[0] + 6 * cell, around[1] + 6 * cell
+    canvas.rectangle((*middle, middle[0] + 2 * cell, middle[1] + 2 * cell), outline="#3498db", width=2.8)
+    for box in (main, fovea, around):
+        canvas.rectangle(box, outline="#404040", width=1)
+    return canvas.array()
+
+
+def _grey(level: Any) -> Any:
+    """Levels ``(h, w)`` in [0, 1] as a picture."""
+    return np.repeat((255 * np.clip(level, 0, 1)).round().astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _surroundings(shown: Any, row: int, column: int) -> Any:
+    """The coarse view, the fovea in its middle; light where there is no canvas."""
+    picture = np.empty((14, 14, 3), dtype=np.uint8)
+    picture[...] = (0xDF, 0xE3, 0xE8)
+    coarse = shown.reshape(8, 4, 8, 4).mean(axis=(1, 3))
+    picture[6 - row : 14 - row, 6 - column : 14 - column] = _grey(coarse / 0.8)
+    return picture
+
+
+def _dashed(canvas: Canvas, box: tuple[float, float, float, float], colour: str, width: float) -> None:
+    """A dashed rectangle."""
+    left, top, right, bottom = box
+    for at in np.arange(0.0, right - left, 12.0):
+        a, b = float(at), float(min(at + 8.0, right - left))
+        for y in (top, bottom):
+            canvas.line([(left + a, y), (left + b, y)], colour, width)
+        for x in (left, right):
+            canvas.line([(x, top + a), (x, top + b)], colour, width)

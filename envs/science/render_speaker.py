@@ -48,4 +48,4 @@ def render(state: dict[str, np.ndarray[Any, Any]], mode: str) -> Any:
         place = middle + float(np.clip(value / 5.0, -1, 1)) * (x1 - x0) / 2
         draw.line((middle, (y + 9) * _SS, place, (y + 9) * _SS), fill=colour, width=6 * _SS)
         draw.ellipse((place - 8 * _SS, (y + 1) * _SS, place + 8 * _SS, (y + 17) * _SS), fill=colour)
-    return np.asarray(image.resize((_W, _H), Image.Resampling.LANCZOS)).copy()
+    return np.array(image.reduce(_SS))

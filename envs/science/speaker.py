@@ -19,6 +19,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.core import accepts_gamma
 from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
 from morl.envs.wrappers.nuisance import DIMENSION, check_rho, draw_code, draw_speaker
 from morl.pareto import Front
@@ -200,6 +201,7 @@ def _front(dynamics: Any) -> Callable[..., Front]:
             "make it with nuisance=False"
         )
 
+    @accepts_gamma
     def front(discount: float | None = None) -> Front:
         return pareto_front(discount=1.0 if discount is None else float(discount))
 

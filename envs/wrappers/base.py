@@ -12,7 +12,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
-from morl.envs.core import Info, mo_spec, reward_space
+from morl.envs.core import Info, mo_spec, real_array, reward_space
 from morl.spec import EnvError, FloatArray, MOSpec
 
 
@@ -22,11 +22,8 @@ def vector_reward(reward: Any, shape: tuple[int, ...], who: str) -> FloatArray:
     Raises:
         EnvError: it is a scalar or of another shape.
     """
-    try:
-        array = np.array(reward, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.zeros(0)
-    if array.shape != shape:
+    array = real_array(reward, shape)
+    if array is None:
         raise EnvError(f"{who} got the reward {reward!r}; expected shape {shape}, one entry per objective")
     return array
 
@@ -59,6 +56,11 @@ class MOWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self.mo_spec = self.inner_spec
         self.reward_space = reward_space(self.inner_spec)
 
+    @property
+    def reward_dim(self) -> int:
+        """How many numbers a reward has here: K, or 1 where it has become scalar."""
+        return int(np.prod(self.reward_space.shape))
+
     def _read(self, reward: Any) -> FloatArray:
         return vector_reward(reward, (self.inner_spec.k,), type(self).__name__)
 
@@ -78,6 +80,11 @@ class MOVectorWrapper(VectorWrapper):  # not subscripted: before Gymnasium 1.4 i
         self.mo_spec = self.inner_spec
         self.reward_space = reward_space(self.inner_spec)
         self.autoreset_mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+
+    @property
+    def reward_dim(self) -> int:
+        """How many numbers a reward has here: K, or 1 where it has become scalar."""
+        return int(np.prod(self.reward_space.shape))
 
     def _read(self, rewards: Any) -> FloatArray:
         return vector_reward(rewards, (self.num_envs, self.inner_spec.k), type(self).__name__)

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from morl.envs.core import Info
+from morl.envs.wrappers.arguments import discount_or
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper, scalar_space
 from morl.envs.wrappers.flatten import flat_space, flatten_batch, flatten_one, map_final
 from morl.envs.wrappers.rewards import VECTOR_REWARD, UtilityFunction, UtilityTransform
@@ -37,8 +38,8 @@ class Accrual:
     n: int
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.discount <= 1.0:
-            raise EnvError(f"discount is {self.discount}; expected a number in [0, 1]")
+        if not np.isfinite(np.asarray(self.utility(np.zeros((1, self.spec.k))), dtype=np.float64)).all():
+            raise EnvError("the utility of a return of 0 is not finite; expected one that rewards can add up to")
         self.returns = np.zeros((self.n, self.spec.k))
         self.steps: IntArray = np.zeros(self.n, dtype=np.int64)
         bounds = self.spec.return_scale
@@ -91,7 +92,7 @@ class ESRReward(MOWrapper):
         super().__init__(env, utility=utility, discount=discount)
         spec = self.inner_spec
         UtilityTransform(utility).spec(spec)
-        self._accrual = Accrual(spec, utility, spec.discount if discount is None else discount, 1)
+        self._accrual = Accrual(spec, utility, discount_or(discount, spec.discount), 1)
         self._inner = flat_space(env.observation_space)
         self.observation_space = self._accrual.space(self._inner)
         self.mo_spec, self.reward_space = None, scalar_space()
@@ -121,7 +122,7 @@ class VectorESRReward(MOVectorWrapper):
         super().__init__(env)
         spec = self.inner_spec
         UtilityTransform(utility).spec(spec)
-        gamma = spec.discount if discount is None else discount
+        gamma = discount_or(discount, spec.discount)
         self._accrual = Accrual(spec, utility, gamma, self.num_envs)
         self.single_observation_space = self._accrual.space(flat_space(env.single_observation_space))
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from morl.envs.core import Info
+from morl.envs.wrappers.arguments import not_negative, position
 from morl.envs.wrappers.base import (
     MOVectorWrapper,
     MOWrapper,
@@ -36,11 +37,9 @@ class FaultTransform(Transform):
     kept_as = TRUE_REWARD
 
     def __init__(self, objective: str | int, mode: str, sigma: float) -> None:
-        if mode not in MODES:
+        if not isinstance(mode, str) or mode not in MODES:
             raise EnvError(f"fault mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}")
-        if not sigma >= 0.0:
-            raise EnvError(f"sigma is {sigma}; expected a non-negative number")
-        self.objective, self.mode, self.sigma = objective, mode, float(sigma)
+        self.objective, self.mode, self.sigma = objective, mode, not_negative(sigma, "sigma")
         self.index = 0
         self.rng = np.random.default_rng()
 
@@ -48,7 +47,7 @@ class FaultTransform(Transform):
         """The corrupted objective keeps its name; its bounds become what the fault can make of them."""
         from dataclasses import replace
 
-        self.index = spec.index(self.objective)
+        self.index = position(spec, self.objective)
         sound = spec.objectives[self.index]
         low, high = sound.low, sound.high
         if self.mode == "noise" and self.sigma > 0:

@@ -10,8 +10,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import Info, reward_space
+from morl.envs.wrappers.arguments import discount_or, not_negative
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper
-from morl.spec import EnvError, FloatArray, MOSpec, Objective
+from morl.spec import FloatArray, MOSpec, Objective
 
 RAW_REWARD = "raw_reward"
 """Info key of the reward before normalisation."""
@@ -27,8 +28,6 @@ class RunningSpread:
     """
 
     def __init__(self, n: int, k: int, discount: float) -> None:
-        if not 0.0 <= discount <= 1.0:
-            raise EnvError(f"discount is {discount}; expected a number in [0, 1]")
         self.discount = discount
         self.running = np.zeros((n, k))
         self.count, self.mean, self.square = 0, np.zeros(k), np.zeros(k)
@@ -76,8 +75,8 @@ class NormaliseReward(MOWrapper):
     def __init__(self, env: gym.Env[Any, Any], discount: float | None = None, epsilon: float = 1e-8) -> None:
         super().__init__(env, discount=discount, epsilon=epsilon)
         spec = self.inner_spec
-        self.spread = RunningSpread(1, spec.k, spec.discount if discount is None else discount)
-        self.epsilon, self.updating = epsilon, True
+        self.spread = RunningSpread(1, spec.k, discount_or(discount, spec.discount))
+        self.epsilon, self.updating = not_negative(epsilon, "epsilon"), True
         self.mo_spec = _spec(spec)
         self.reward_space = reward_space(self.mo_spec)
 
@@ -102,8 +101,8 @@ class VectorNormaliseReward(MOVectorWrapper):
     def __init__(self, env: VectorEnv[Any, Any, Any], discount: float | None = None, epsilon: float = 1e-8) -> None:
         super().__init__(env)
         spec = self.inner_spec
-        self.spread = RunningSpread(self.num_envs, spec.k, spec.discount if discount is None else discount)
-        self.epsilon, self.updating = epsilon, True
+        self.spread = RunningSpread(self.num_envs, spec.k, discount_or(discount, spec.discount))
+        self.epsilon, self.updating = not_negative(epsilon, "epsilon"), True
         self.mo_spec = _spec(spec)
         self.reward_space = reward_space(self.mo_spec)
         self._done = np.zeros(self.num_envs, dtype=bool)

@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from morl.envs.core import Info
+from morl.envs.wrappers.arguments import not_negative, number
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper, private_generator
 from morl.spec import EnvError, IntArray
 
@@ -40,13 +41,7 @@ def check_rho(rho: Any) -> float:
     Raises:
         EnvError: it is not.
     """
-    try:
-        value = float(rho)
-    except (TypeError, ValueError):
-        value = float("nan")
-    if not 0.0 <= value <= 1.0:
-        raise EnvError(f"rho is {rho!r}; expected a probability in [0, 1] that the nuisance agrees with the goal")
-    return value
+    return number(rho, "rho", 0.0, 1.0, "a probability in [0, 1] that the nuisance agrees with the goal")
 
 
 class _Code:
@@ -57,9 +52,10 @@ class _Code:
             raise EnvError(f"observation space is {space}; NuisanceObservation expects a Box of one dimension")
         if isinstance(dimension, bool) or not isinstance(dimension, int | np.integer) or dimension < 1:
             raise EnvError(f"dimension is {dimension!r}; expected a positive integer")
-        if not 0.0 <= strength < np.inf:
-            raise EnvError(f"strength is {strength}; expected a number of at least 0")
-        self.rho, self.dimension, self.strength, self.goal = check_rho(rho), int(dimension), float(strength), goal
+        if not isinstance(goal, str):
+            raise EnvError(f"goal is {goal!r}; expected the key in info that holds the hidden goal")
+        self.rho, self.dimension, self.goal = check_rho(rho), int(dimension), goal
+        self.strength = not_negative(strength, "strength")
         wide = np.full(dimension, np.inf)
         self.dtype = np.result_type(space.dtype or np.float32, np.float32)
         low, high = np.concatenate([space.low, -wide]), np.concatenate([space.high, wide])

@@ -12,9 +12,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike
 
 from morl.envs.core import Info
+from morl.envs.wrappers.arguments import number, plain_numbers
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper, private_generator
 from morl.envs.wrappers.flatten import flat_space, flatten_batch, flatten_one, map_final
-from morl.spec import EnvError, FloatArray, check_weights
+from morl.spec import FloatArray, check_weights
 
 PREFERENCE = "preference"
 """Info key of the preference in force, and reset option that sets one."""
@@ -28,10 +29,9 @@ def _space(inner: spaces.Box, k: int) -> spaces.Box:
     return spaces.Box(low, high, low.shape, np.float32)
 
 
-def _concentration(value: float) -> float:
-    if not value > 0:
-        raise EnvError(f"concentration is {value}; expected a positive number (1 is uniform on the simplex)")
-    return float(value)
+def _concentration(value: Any) -> float:
+    least = float(np.finfo(np.float64).tiny)
+    return number(value, "concentration", least, np.inf, "a positive number (1 is uniform on the simplex)")
 
 
 class PreferenceObservation(MOWrapper):
@@ -47,8 +47,8 @@ class PreferenceObservation(MOWrapper):
     """
 
     def __init__(self, env: gym.Env[Any, Any], weights: ArrayLike | None = None, concentration: float = 1.0) -> None:
-        plain = None if weights is None else np.asarray(weights).tolist()
-        super().__init__(env, weights=plain, concentration=concentration)
+        weights = plain_numbers(weights)
+        super().__init__(env, weights=weights, concentration=concentration)
         k = self.inner_spec.k
         self._fixed = None if weights is None else check_weights(weights, k, "preference")
         self._concentration = _concentration(concentration)
@@ -103,7 +103,7 @@ class VectorPreferenceObservation(MOVectorWrapper):
         self._done = np.zeros(n, dtype=bool)
 
     def _check(self, weights: Any, which: Any) -> FloatArray:
-        array = np.asarray(weights, dtype=np.float64)
+        array = np.asarray(plain_numbers(weights))
         if array.ndim == 2 and array.shape[0] == len(which):
             return np.array([check_weights(w, self.inner_spec.k, "preference") for w in array])
         return np.tile(check_weights(array, self.inner_spec.k, "preference"), (len(which), 1))

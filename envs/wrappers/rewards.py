@@ -12,8 +12,10 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike
 
+from morl.envs.failures import described
+from morl.envs.wrappers.arguments import numbers, plain_list, plain_numbers, positions
 from morl.envs.wrappers.base import Transform, TransformReward, VectorTransformReward, scalar_space
-from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_weights
+from morl.spec import EnvError, FloatArray, MorlError, MOSpec, Objective, check_weights
 
 UtilityFunction = Callable[[FloatArray], Any]
 """A utility of :mod:`morl.utility`, or any function of returns ``(..., K)`` that gives ``(...)``."""
@@ -28,11 +30,11 @@ class LinearTransform(Transform):
     kept_as = VECTOR_REWARD
 
     def __init__(self, weights: ArrayLike) -> None:
-        self.weights = np.array(weights, dtype=np.float64)
+        self.weights: Any = weights
 
     def spec(self, spec: MOSpec) -> None:
         """Rewards become scalar; the weights must be a point of the simplex."""
-        self.weights = check_weights(self.weights, spec.k)
+        self.weights = check_weights(plain_numbers(self.weights), spec.k)
 
     def space(self, spec: MOSpec) -> spaces.Box:
         """From the smallest to the largest weighted sum."""
@@ -58,7 +60,14 @@ class UtilityTransform(Transform):
 
     def spec(self, spec: MOSpec) -> None:
         """Rewards become scalar; the utility must accept K numbers."""
-        tried = np.asarray(self.utility(np.zeros((2, spec.k))))
+        try:
+            tried = np.asarray(self.utility(np.zeros((2, spec.k))))
+        except MorlError:
+            raise
+        except Exception as error:
+            raise EnvError(
+                f"utility fails on returns of shape (2, {spec.k}): {described(error)}; expected a function of (..., K)"
+            ) from error
         if tried.shape != (2,):
             raise EnvError(f"utility turned returns of shape (2, {spec.k}) into shape {tried.shape}; expected (2,)")
 
@@ -73,13 +82,12 @@ class ClipTransform(Transform):
     kept_as = "unclipped_reward"
 
     def __init__(self, low: ArrayLike, high: ArrayLike) -> None:
-        self.low, self.high = np.array(low, dtype=np.float64), np.array(high, dtype=np.float64)
+        self.low: Any = low
+        self.high: Any = high
 
     def spec(self, spec: MOSpec) -> MOSpec:
         """Bounds shrink; a reference point and scale made for unclipped returns no longer apply."""
-        for bound in (self.low, self.high):
-            if bound.shape not in ((), (spec.k,)) or np.isnan(bound).any():
-                raise EnvError(f"clip bound is {bound.tolist()}; expected one number, or {spec.k}: one per objective")
+        self.low, self.high = (numbers(bound, spec.k, "clip bound") for bound in (self.low, self.high))
         low, high = np.broadcast_to(self.low, (spec.k,)), np.broadcast_to(self.high, (spec.k,))
         if (low > high).any():
             raise EnvError(f"clip bounds are {low.tolist()} and {high.tolist()}; expected low <= high")
@@ -98,16 +106,12 @@ class SelectTransform(Transform):
     """Some objectives, in a given order: a selection or a permutation."""
 
     def __init__(self, objectives: Sequence[str | int]) -> None:
-        if isinstance(objectives, str) or len(list(objectives)) == 0:
-            raise EnvError(f"objectives are {objectives!r}; expected a list of names or numbers")
-        self.wanted = list(objectives)
+        self.wanted = objectives
         self.index = np.zeros(0, dtype=np.int64)
 
     def spec(self, spec: MOSpec) -> MOSpec:
         """Everything with one entry per objective follows."""
-        self.index = np.array([spec.index(o) for o in self.wanted])
-        if len(set(self.index.tolist())) < len(self.index):
-            raise EnvError(f"objectives {self.wanted} name one twice; expected distinct ones")
+        self.index = positions(spec, self.wanted)
 
         def pick(values: tuple[float, ...]) -> tuple[float, ...]:
             return tuple(values[i] for i in self.index)
@@ -129,15 +133,13 @@ class NegateTransform(Transform):
     """The sign of some objectives turned round, for environments that report costs as positive numbers."""
 
     def __init__(self, objectives: Sequence[str | int]) -> None:
-        if isinstance(objectives, str) or len(list(objectives)) == 0:
-            raise EnvError(f"objectives are {objectives!r}; expected a list of names or numbers")
-        self.wanted = list(objectives)
+        self.wanted = objectives
         self.sign = np.ones(0)
 
     def spec(self, spec: MOSpec) -> MOSpec:
         """Bounds and scales turn round; the reference point of a negated objective is unknown, so it is dropped."""
         self.sign = np.ones(spec.k)
-        self.sign[[spec.index(o) for o in self.wanted]] = -1.0
+        self.sign[positions(spec, self.wanted)] = -1.0
 
         def flip(o: Objective, sign: float) -> Objective:
             return o if sign > 0 else replace(o, low=-o.high, high=-o.low)
@@ -170,8 +172,7 @@ class LinearReward(TransformReward):
     """
 
     def __init__(self, env: gym.Env[Any, Any], weights: ArrayLike) -> None:
-        plain = np.asarray(weights).tolist()
-        super().__init__(env, LinearTransform(weights), weights=plain)
+        super().__init__(env, LinearTransform(weights), weights=plain_numbers(weights))
 
 
 class VectorLinearReward(VectorTransformReward):
@@ -203,8 +204,7 @@ class ClipReward(TransformReward):
     """Rewards limited per objective; the original is in ``info["unclipped_reward"]``."""
 
     def __init__(self, env: gym.Env[Any, Any], low: ArrayLike, high: ArrayLike) -> None:
-        low, high = np.asarray(low).tolist(), np.asarray(high).tolist()
-        super().__init__(env, ClipTransform(low, high), low=low, high=high)
+        super().__init__(env, ClipTransform(low, high), low=plain_numbers(low), high=plain_numbers(high))
 
 
 class VectorClipReward(VectorTransformReward):
@@ -218,7 +218,7 @@ class SelectObjectives(TransformReward):
     """Only some objectives, in the order given: a selection or a permutation, by name or number."""
 
     def __init__(self, env: gym.Env[Any, Any], objectives: Sequence[str | int]) -> None:
-        super().__init__(env, SelectTransform(objectives), objectives=list(objectives))
+        super().__init__(env, SelectTransform(objectives), objectives=plain_list(objectives))
 
 
 class VectorSelectObjectives(VectorTransformReward):
@@ -232,7 +232,7 @@ class NegateObjectives(TransformReward):
     """Some objectives with their sign turned round, by name or number."""
 
     def __init__(self, env: gym.Env[Any, Any], objectives: Sequence[str | int]) -> None:
-        super().__init__(env, NegateTransform(objectives), objectives=list(objectives))
+        super().__init__(env, NegateTransform(objectives), objectives=plain_list(objectives))
 
 
 class VectorNegateObjectives(VectorTransformReward):

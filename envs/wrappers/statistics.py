@@ -10,18 +10,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import Info
+from morl.envs.wrappers.arguments import discount_or
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper
-from morl.spec import EnvError
 
 KEY = "episode"
 """Info key of the statistics: ``r`` return, ``dr`` discounted return, ``l`` length, ``t`` seconds since the start."""
-
-
-def _gamma(discount: float | None, default: float) -> float:
-    gamma = default if discount is None else float(discount)
-    if not 0.0 <= gamma <= 1.0:
-        raise EnvError(f"discount is {discount}; expected a number in [0, 1]")
-    return gamma
 
 
 class RecordStatistics(MOWrapper):
@@ -34,7 +27,7 @@ class RecordStatistics(MOWrapper):
 
     def __init__(self, env: gym.Env[Any, Any], discount: float | None = None) -> None:
         super().__init__(env, discount=discount)
-        self.discount = _gamma(discount, self.inner_spec.discount)
+        self.discount = discount_or(discount, self.inner_spec.discount)
         self._clear()
 
     def _clear(self) -> None:
@@ -73,7 +66,7 @@ class VectorRecordStatistics(MOVectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> None:
         super().__init__(env)
-        self.discount = _gamma(discount, self.inner_spec.discount)
+        self.discount = discount_or(discount, self.inner_spec.discount)
         n, k = self.num_envs, self.inner_spec.k
         self._return, self._discounted = np.zeros((n, k)), np.zeros((n, k))
         self._length = np.zeros(n, dtype=np.int64)

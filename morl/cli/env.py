@@ -124,7 +124,7 @@ class EnvShow:
 
 @dataclass
 class EnvCheck:
-    """Check that an environment keeps the vector-reward contract; exit 1 where it does not."""
+    """Check that an environment keeps the vector-reward contract; exit 1 where it does not, 0 with mere warnings."""
 
     id: Positional[str]
     """Environment id."""
@@ -135,19 +135,19 @@ class EnvCheck:
     def run(self) -> int:
         """Check and print one line per finding."""
         from morl.envs import import_package
-        from morl.envs.checker import find_faults
+        from morl.envs.checker import find_faults, find_warnings
 
         for package in self.imports:
             import_package(package)
-        faults = find_faults(self.id)
+        faults, advice = find_faults(self.id), find_warnings(self.id)
         if self.json:
-            emit_json([fault.to_dict() for fault in faults])
+            emit_json([found.to_dict() for found in (*faults, *advice)])
         else:
-            for fault in faults:
-                emit(fault)
-            note(
-                f"{self.id}: {len(faults)} fault{'s' * (len(faults) != 1)}" if faults else f"{self.id}: no faults found"
-            )
+            for found in (*faults, *advice):
+                emit(found)
+            told = f"{len(faults)} fault{'s' * (len(faults) != 1)}" if faults else "no faults found"
+            more = f", {len(advice)} warning{'s' * (len(advice) != 1)}" if advice else ""
+            note(f"{self.id}: {told}{more}")
         return int(bool(faults))
 
 

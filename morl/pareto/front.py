@@ -6,7 +6,7 @@ measured against each other and drawn together. Points are always maximised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -150,6 +150,10 @@ class Front:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        """The points one after the other, ``(K,)`` each."""
+        return iter(self.points)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """The points, so that a front may stand where an array ``(n, K)`` is expected."""
