@@ -297,12 +297,12 @@ def test_own_runs_are_opened_from_anywhere(user: User, monkeypatch: pytest.Monke
 
 
 def test_package_and_id_become_an_import_and_an_id(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = user.lab("lab_package")
+    file = user.lab("security_lab")
     monkeypatch.syspath_prepend(file.parent)
-    run = train(RunConfig("ParetoQLearning", "lab_package:lab_package/Model-v0", 200), user.folder / "runs")
-    assert run.config["env"] == "lab_package/Model-v0"
-    assert list(run.config["imports"]) == ["lab_package"]
-    assert run.front().provenance["env"] == "lab_package/Model-v0"
+    run = train(RunConfig("ParetoQLearning", "security_lab:security_lab/Model-v0", 200), user.folder / "runs")
+    assert run.config["env"] == "security_lab/Model-v0"
+    assert list(run.config["imports"]) == ["security_lab"]
+    assert run.front().provenance["env"] == "security_lab/Model-v0"
     assert load_agent(RunFolder.open(run.path)).num_timesteps == 200
 
 
