@@ -11,6 +11,7 @@ Episodes are learned from backwards, last step first, so that the utility reache
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -211,6 +212,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         multi_policy=False,
     )
     Config = ESRQConfig
+    _unset: ClassVar[Mapping[str, float]] = {"table.value": -np.inf, "table.ending": np.nan}
 
     def _setup(self) -> None:
         super()._setup()

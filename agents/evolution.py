@@ -252,7 +252,9 @@ class ParetoEvolution(Agent):
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         items = self.archive.items
         arrays: dict[str, Array] = {
-            "archive.x": np.array([item.payload for item in items]).reshape(len(items), self.genotype.size),
+            "archive.x": np.array([item.payload for item in items], self._candidates().dtype).reshape(
+                len(items), self.genotype.size
+            ),
             "archive.value": self.archive.values,
             "archive.born": np.array([item.born for item in items], dtype=np.int64),
         }
@@ -276,8 +278,8 @@ class ParetoEvolution(Agent):
         self.population = arrays.get("population")
         self.fitness = arrays.get("fitness", self.fitness)
         rows = zip(arrays["archive.x"], arrays["archive.value"], arrays["archive.born"], strict=True)
-        for vector, value, born in rows:
-            self.archive.add(value, vector, int(born))
+        # As they were: running means may have come to dominate each other since they were let in.
+        self.archive.items = [Candidate(value, vector, int(born)) for vector, value, born in rows]
         if "totals.x" in arrays:
             known = zip(arrays["totals.x"], arrays["totals.sum"], arrays["totals.count"], strict=True)
             self._totals = {vector.tobytes(): (total, int(count)) for vector, total, count in known}

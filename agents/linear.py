@@ -8,6 +8,7 @@ of the nearest weight solved before.
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class LinearScalarization(Agent):
         several_actions=True,
     )
     Config = LinearConfig
+    _unset: ClassVar[Mapping[str, float]] = {"values": np.nan}
 
     def _setup(self) -> None:
         c = self.config
