@@ -46,6 +46,23 @@ class _Stop(Exception):
     """A callback asked to stop."""
 
 
+def _terminated(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt("terminated")
+
+
+@contextlib.contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM raise :class:`KeyboardInterrupt` as Ctrl-C does, unless somebody handles it already."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class PolicyHandle:
     """One policy of an agent, as found behind a point of its front: acts without being told a preference."""
 
@@ -290,7 +307,7 @@ class Agent(ABC):
 
     @contextlib.contextmanager
     def _orderly_interrupt(self) -> Iterator[None]:
-        """Let Ctrl-C wait for the end of a round of steps and updates; a second one stops at once."""
+        """Let Ctrl-C (or SIGTERM) wait for the end of a round of steps and updates; a second one stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -300,11 +317,15 @@ class Agent(ABC):
                 raise KeyboardInterrupt
             self._interrupted = True
 
-        before = signal.signal(signal.SIGINT, note)
+        # Whoever handles SIGTERM in a way of their own keeps it.
+        default = signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, _terminated)
+        numbers = (signal.SIGINT, signal.SIGTERM) if default else (signal.SIGINT,)
+        before = {number: signal.signal(number, note) for number in numbers}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         if self._interrupted:
             raise KeyboardInterrupt
 

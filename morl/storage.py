@@ -78,6 +78,17 @@ def write_json(path: str | Path, data: Any) -> Path:
     return write_atomic(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
+def append(path: str | Path, text: str) -> None:
+    """Add text to the end of a regular file, which is made where it is missing.
+
+    Raises:
+        OSError: it cannot be written, or ``path`` is a symbolic link.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _UNFOLLOWED | _UNBLOCKED
+    with open(os.open(path, flags, 0o666), "ab") as file:
+        file.write(text.encode())
+
+
 def sha256(payload: bytes) -> str:
     """The SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(payload).hexdigest()

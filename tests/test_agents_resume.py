@@ -43,6 +43,7 @@ class Pictures(gym.Env):
         return self._see(), reward, self._time == 8, False, {}
 
 
+PCN = {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "hidden": (8,)}
 SB3 = {"learning_starts": 10, "batch_size": 8, "policy_kwargs": {"net_arch": [8]}}
 DQN = {"algorithm": "DQN", "n_weights": 2, "n_envs": 2}
 BOX = {"n_weights": 2, "n_envs": 2, "sb3": {**SB3, "train_freq": 2}}
@@ -60,17 +61,17 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "ParetoEvolution": ("ParetoEvolution", problems.deterministic, {"population": 12}, 1200),
     "ParetoEvolution-noise": ("ParetoEvolution", problems.stochastic, {"population": 12, "episodes": 2}, 3000),
     "ParetoEvolution-box": ("ParetoEvolution", problems.Target, {"population": 8}, 600),
-    "PCN": ("PCN", problems.deterministic, {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "hidden": (8,)}, 600),
+    "PCN": ("PCN", problems.deterministic, PCN, 600),
     "PCN-trimmed": (
         "PCN", problems.stochastic,
-        {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "hidden": (8,), "archive": 6, "per_cell": 1}, 900,
+        {**PCN, "archive": 6, "per_cell": 1}, 900,
     ),
     "PCN-aged": (
         "PCN", problems.stochastic,
-        {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "hidden": (8,), "archive": 9, "max_age": 3}, 900,
+        {**PCN, "archive": 9, "max_age": 3}, 900,
     ),
-    "PCN-box": ("PCN", problems.Target, {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "archive": 7}, 600),
-    "PCN-scout": ("PCN", problems.deterministic, {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "scout": 100,
+    "PCN-box": ("PCN", problems.Target, {**PCN, "archive": 7}, 600),
+    "PCN-scout": ("PCN", problems.deterministic, {**PCN, "scout": 100,
                                                   "lessons": 2, "archive": 5}, 600),
     "VectorQLambda": ("VectorQLambda", problems.stochastic, {"n_envs": 4}, 900),
     "Envelope": ("Envelope", problems.stochastic, {"n_envs": 4}, 900),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -133,13 +134,18 @@ def test_what_is_written_is_read(value: object) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(RunError):
         storage.parse_json(data)
-    except RunError:
-        pass
 
 
-HOLD = "import sys\nfrom morl import storage\nwith storage.locked(sys.argv[1]) as ours:\n print(ours, flush=True)\n input()"
+HOLD = """
+import sys
+from morl import storage
+
+with storage.locked(sys.argv[1]) as ours:
+    print(ours, flush=True)
+    input()
+"""
 
 
 def test_a_lock_is_held_by_one_process_and_dropped_with_it(tmp_path: Path) -> None:
