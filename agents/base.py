@@ -644,5 +644,9 @@ def load(path: str | Path, env: Any) -> Agent:
     """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`."""
     from morl.agents import registry
 
-    meta = checkpoint.load_meta(path)
-    return registry.get(meta["algorithm"]).load(path, env)
+    name = checkpoint.load_meta(path).get("algorithm")
+    try:
+        kind = registry.get(str(name))
+    except MorlError as error:
+        raise RunError(f"checkpoint {str(path)!r} is of an algorithm that is not here: {error}") from None
+    return kind.load(path, env)

@@ -8,6 +8,8 @@ of the nearest weight solved before.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -217,7 +219,8 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
-        with ProcessPoolExecutor(min(self.config.processes, self.n_weights), mp_context=_prepared_context()) as pool:
+        workers = min(self.config.processes, self.n_weights)
+        with ProcessPoolExecutor(workers, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
                 tasks = [self._task(number, self._turn + i) for i, number in enumerate(numbers)]
@@ -434,6 +437,23 @@ def _prepared_context() -> BaseContext:
     # The first optimizer of a process imports torch._dynamo, which takes half of the two seconds.
     context.set_forkserver_preload(["morl.agents.sb3", "morl.agents.linear", "morl.envs", "torch._dynamo"])
     return context
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that asked for it does, however that was killed.
+
+    It waits for a pipe whose other end only that process holds. The server that forked this process holds on to its
+    children and ends after them.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
