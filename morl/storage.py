@@ -181,6 +181,10 @@ def parse_json(text: bytes | str, *, what: str = "text", error: type[MorlError] 
 
 
 def _depth(data: bytes) -> int:
+    """How deep brackets are nested, at most."""
+    few = data.count(b"[") + data.count(b"{")
+    if few <= _DEPTH:
+        return few
     brackets = np.frombuffer(_STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS), dtype=np.uint8)
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     return int(np.cumsum(steps).max(initial=0))

@@ -44,8 +44,7 @@ class RunsList:
 
 def _row(run: RunFolder) -> tuple[Any, ...]:
     """What the list says of a run: two small files are read, and no front."""
-    state = run.state
-    status = {} if state == "damaged" else run.status
+    state, status = run.glance()
     config = run.config
     return (str(run.path), config.get("algo"), config.get("env"), state, status.get("steps"), status.get("points"))
 
