@@ -171,6 +171,30 @@ def require_finite(arrays: Mapping[str, Array], unset: Mapping[str, float] | Non
             )
 
 
+def require_within(name: str, array: Array, low: int, high: int) -> None:
+    """Refuse an array of positions or counts that leads out of what it points into; compiled code does not look.
+
+    Raises:
+        RunError: an entry outside ``[low, high)``.
+    """
+    outside = (array < low) | (array >= high)
+    if outside.any():
+        raise RunError(f"{name} holds {array[outside].ravel()[0]}; expected {low} to {high - 1}")
+
+
+def require_alike(what: str, given: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    """Refuse arrays that lack one of those expected, or have it in another dtype or shape.
+
+    Raises:
+        RunError: the first such array, by name.
+    """
+    for name, array in expected.items():
+        held = given.get(name)
+        if held is None or held.dtype != array.dtype or held.shape != array.shape:
+            found = "missing" if held is None else f"{held.dtype} {held.shape}"
+            raise RunError(f"{what}: {name} is {found}; expected {array.dtype} {array.shape}")
+
+
 def _seal(body: dict[str, Any]) -> bytes:
     text = json.dumps(body, sort_keys=True, allow_nan=False)
     return json.dumps({**body, "seal": storage.sha256(text.encode())}, indent=1, sort_keys=True).encode()

@@ -11,7 +11,7 @@ import numpy as np
 from morl.agents.collector import Transitions
 from morl.agents.observations import Encoder
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import BoolArray, FloatArray, IntArray
+from morl.spec import BoolArray, FloatArray, IntArray, RunError
 
 Array = np.ndarray[Any, Any]
 
@@ -289,7 +289,12 @@ class ReturnArchive:
         """The inverse of :meth:`arrays`."""
         if f"{prefix}.length" not in arrays:
             return
-        ends = np.cumsum(arrays[f"{prefix}.length"])[:-1]
+        lengths = arrays[f"{prefix}.length"]
+        if lengths.min() < 1 or lengths.sum() != len(arrays[f"{prefix}.remaining"]):
+            raise RunError(
+                f"{prefix} has episodes of {lengths.sum()} steps; expected {len(arrays[f'{prefix}.remaining'])}"
+            )
+        ends = np.cumsum(lengths)[:-1]
         parts = [np.split(arrays[f"{prefix}.{name}"], ends) for name in ("observations", "actions", "remaining")]
         born = arrays[f"{prefix}.born"].tolist()
         self.episodes = [Episode(o, a, r, int(b)) for o, a, r, b in zip(*parts, born, strict=True)]

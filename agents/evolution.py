@@ -23,7 +23,7 @@ from morl.agents.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.info import AlgoInfo
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
-from morl.spec import AgentError, FloatArray
+from morl.spec import AgentError, FloatArray, RunError
 
 PLAYS = 16
 """Brood with random returns: episodes that a sequence of the population plays per generation."""
@@ -271,6 +271,14 @@ class ParetoEvolution(Agent):
         return arrays, {"generation": self.generation, "noisy": self.noisy}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        from morl.agents.checkpoint import require_within
+
+        for name in ("archive.x", "population", "flock.vectors", "totals.x"):
+            vectors = arrays.get(name, np.zeros((0, self.genotype.size)))
+            if vectors.shape[1:] != (self.genotype.size,):
+                raise RunError(f"{name} has {vectors.shape[1:]} columns; expected {self.genotype.size}")
+            if self.genotype.n_actions and len(vectors):
+                require_within(name, vectors, -1, self.genotype.n_actions)  # −1 is after the end of an episode
         self.generation = int(facts["generation"])
         self.noisy = bool(facts["noisy"])
         if "flock.vectors" in arrays:

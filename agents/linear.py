@@ -356,12 +356,18 @@ class LinearScalarization(Agent):
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         from morl.agents import sb3
+        from morl.agents.checkpoint import require_alike
 
         self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
         self.solved = []
         for i in range(len(self.weights)):
             head = f"solved.{i}."
             self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+        known = [i for i, part in enumerate(self.solved) if part]
+        if known:
+            model = self._build(self.weights[known[0]], 1, acting=True)
+            for i in known:
+                require_alike(f"weight {i}", self.solved[i], sb3.model_arrays(model, "model"))
         self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
         self._number, self._goal = int(facts["number"]), int(facts["goal"])
         if facts["learning"]:

@@ -513,6 +513,9 @@ def _nan(arrays: dict[str, np.ndarray]) -> None:
         lambda a: a.update({"sets.value": a["sets.value"].astype(np.float32)}),
         lambda a: a.update({"counts.seen": a["counts.seen"].astype(np.float64)}),
         lambda a: a.update({"counts.visits": a["counts.visits"][..., None].copy()}),
+        lambda a: a["counts.successor"].fill(10**9), lambda a: a["counts.successor"].fill(-9),
+        lambda a: a["counts.n_actions"].fill(99), lambda a: a["sets.size"].fill(10**6),
+        lambda a: a["sets.size"].fill(-1),
     ],
 )  # fmt: skip
 def test_arrays_that_the_config_does_not_expect_are_refused(copied: Path, arrays: Any) -> None:
