@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -32,7 +32,7 @@ from morl.agents.problem import Problem
 from morl.envs.recorded import check_words
 from morl.pareto.front import Front
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import AgentError, FloatArray, RunError, check_weights
+from morl.spec import AgentError, FloatArray, MorlError, RunError, check_weights
 
 Array = np.ndarray[Any, Any]
 
@@ -45,6 +45,23 @@ class LearningInterrupted(KeyboardInterrupt):
 
 class _Stop(Exception):
     """A callback asked to stop."""
+
+
+def _terminated(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt("terminated")
+
+
+@contextlib.contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM raise :class:`KeyboardInterrupt` as Ctrl-C does, unless somebody handles it already."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class PolicyHandle:
@@ -91,8 +108,11 @@ class Agent(ABC):
 
     info: ClassVar[AlgoInfo]
     Config: ClassVar[type[AgentConfig]] = AgentConfig
+    _unset: ClassVar[Mapping[str, float]] = {}  # arrays in which this NaN or inf (of any sign) says "not known yet"
+    _widening: ClassVar[frozenset[str]] = frozenset()  # arrays that grow along other axes than the first
 
     config: Any
+    run: str | None = None  # identity of the run that the agent belongs to
 
     def __init__(
         self,
@@ -288,7 +308,7 @@ class Agent(ABC):
 
     @contextlib.contextmanager
     def _orderly_interrupt(self) -> Iterator[None]:
-        """Let Ctrl-C wait for the end of a round of steps and updates; a second one stops at once."""
+        """Let Ctrl-C (or SIGTERM) wait for the end of a round of steps and updates; a second one stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -298,11 +318,15 @@ class Agent(ABC):
                 raise KeyboardInterrupt
             self._interrupted = True
 
-        before = signal.signal(signal.SIGINT, note)
+        # Whoever handles SIGTERM in a way of their own keeps it.
+        default = signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, _terminated)
+        numbers = (signal.SIGINT, signal.SIGTERM) if default else (signal.SIGINT,)
+        before = {number: signal.signal(number, note) for number in numbers}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         if self._interrupted:
             raise KeyboardInterrupt
 
@@ -499,7 +523,11 @@ class Agent(ABC):
     # ---- files -----------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write everything needed to go on learning into the folder ``path`` (see :mod:`morl.agents.checkpoint`)."""
+        """Write everything needed to go on learning into the folder ``path`` (see :mod:`morl.agents.checkpoint`).
+
+        Raises:
+            RunError: a parameter is NaN or infinite, or the folder cannot be written; a checkpoint there stays.
+        """
         arrays, facts = self._state()
         meta = {
             "algorithm": self.info.name,
@@ -515,8 +543,9 @@ class Agent(ABC):
             "eval_steps": self._evaluator.steps,
             "eval_calls": self._evaluator._calls,
             "facts": facts,
+            "run": self.run,
         }
-        return checkpoint.save(path, meta, arrays)
+        return checkpoint.save(path, meta, arrays, self._unset)
 
     @classmethod
     def load(cls, path: str | Path, env: Any) -> Self:
@@ -535,27 +564,91 @@ class Agent(ABC):
     def _load(cls, path: str | Path, env: Any, **more: Any) -> Self:
         """As :meth:`load`, with further arguments for the constructor."""
         saved = checkpoint.load(path)
-        meta = saved.meta
-        check_words(meta["config"], f"checkpoint {str(path)!r}")
-        if meta["algorithm"] != cls.info.name:
-            raise RunError(f"checkpoint {str(path)!r} is of {meta['algorithm']}; load it with morl.agents.load")
-        agent = cls(env, meta["config"], seed=meta["seed"], **more)
-        names = tuple(o["name"] for o in meta["objectives"])
-        if names != agent.spec.names or meta["env"] != agent.problem.id:
-            raise RunError(
-                f"checkpoint {str(path)!r} is of {meta['env']} ({', '.join(names)}); "
-                f"given was {agent.problem.id} ({', '.join(agent.spec.names)})"
+        meta, where = saved.meta, f"checkpoint {str(path)!r}"
+        try:
+            check_words(meta["config"], where)
+            if meta["algorithm"] != cls.info.name:
+                raise RunError(f"{where} is of {meta['algorithm']}; load it with morl.agents.load")
+            agent = cls(env, meta["config"], seed=meta["seed"], **more)
+            names = tuple(o["name"] for o in meta["objectives"])
+            if names != agent.spec.names or meta["env"] != agent.problem.id:
+                raise RunError(
+                    f"{where} is of {meta['env']} ({', '.join(names)}); "
+                    f"given was {agent.problem.id} ({', '.join(agent.spec.names)})"
+                )
+            agent.num_timesteps, agent.target_timesteps = (
+                _count(meta, "num_timesteps"),
+                _count(meta, "target_timesteps"),
             )
-        agent.num_timesteps, agent.target_timesteps = int(meta["num_timesteps"]), int(meta["target_timesteps"])
-        agent._segment, agent.seconds = int(meta["segment"]), float(meta["seconds"])
-        agent._evaluator.steps, agent._evaluator._calls = int(meta["eval_steps"]), int(meta["eval_calls"])
-        agent._restore(saved.arrays, meta["facts"])
+            agent._segment, agent.seconds = _count(meta, "segment"), float(meta["seconds"])
+            agent._evaluator.steps, agent._evaluator._calls = _count(meta, "eval_steps"), _count(meta, "eval_calls")
+            agent.run = meta.get("run")
+            agent._admit(saved)
+        except RunError:
+            raise
+        except (MorlError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
+            what = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(f"{where} does not fit {cls.info.name} in this environment ({what})") from None
         return agent
+
+    def _admit(self, saved: checkpoint.Checkpoint) -> None:
+        """Restore what was saved, once it has the names, dtypes and shapes that an agent of this config has.
+
+        What a fresh agent has says what is expected: the same dtypes and row shapes, and as many rows or more. After
+        restoring, the agent's state must be what was given, array for array: whatever was left out, left over,
+        converted or stretched on the way in shows here.
+
+        Raises:
+            RunError: an array that does not fit, by name.
+        """
+        checkpoint.require_finite(saved.arrays, self._unset, "it is of no use")
+        for name, expected in self._state()[0].items():
+            if name in saved.arrays:
+                _require_like(name, saved.arrays[name], expected, self._widening)
+        self._restore(saved.arrays, saved.meta["facts"])
+        again = self._state()[0]
+        missing, surplus = sorted(again.keys() - saved.arrays.keys()), sorted(saved.arrays.keys() - again.keys())
+        if surplus or (missing and saved.complete):
+            raise RunError(
+                f"checkpoint does not fit {self.info.name}: "
+                + (f"it lacks {missing[0]}" if missing else f"{surplus[0]} is none of its arrays")
+            )
+        for name, given in saved.arrays.items():
+            kept = np.asarray(again[name])
+            if kept.dtype != given.dtype or kept.shape != given.shape:
+                raise RunError(
+                    f"checkpoint does not fit {self.info.name}: {name} is {given.dtype} {given.shape}; "
+                    f"expected {kept.dtype} {kept.shape}"
+                )
+
+
+def _count(meta: Mapping[str, Any], name: str) -> int:
+    value = meta[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise RunError(f"checkpoint has {name} = {value!r}; expected a non-negative integer")
+    return value
+
+
+def _require_like(name: str, given: Array, expected: Array, widening: Collection[str]) -> None:
+    """Refuse an array that a fresh agent's array of that name cannot have become."""
+    expected = np.asarray(expected)
+    same = given.dtype == expected.dtype and given.ndim == expected.ndim
+    if same and given.ndim and name not in widening:
+        same = given.shape[1:] == expected.shape[1:] and given.shape[0] >= expected.shape[0]
+    if not same:
+        raise RunError(
+            f"checkpoint does not fit: {name} is {given.dtype} {given.shape}; expected {expected.dtype} "
+            f"{expected.shape} or more rows"
+        )
 
 
 def load(path: str | Path, env: Any) -> Agent:
     """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`."""
     from morl.agents import registry
 
-    meta = checkpoint.load(path).meta
-    return registry.get(meta["algorithm"]).load(path, env)
+    name = checkpoint.load_meta(path).get("algorithm")
+    try:
+        kind = registry.get(str(name))
+    except MorlError as error:
+        raise RunError(f"checkpoint {str(path)!r} is of an algorithm that is not here: {error}") from None
+    return kind.load(path, env)

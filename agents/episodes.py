@@ -11,7 +11,7 @@ import numpy as np
 from morl.agents.collector import Transitions
 from morl.agents.observations import Encoder
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import BoolArray, FloatArray, IntArray
+from morl.spec import BoolArray, FloatArray, IntArray, RunError
 
 Array = np.ndarray[Any, Any]
 
@@ -275,6 +275,9 @@ class ReturnArchive:
             f"{prefix}.cells": np.array([np.frombuffer(key, np.int64) for key in self._counts]).reshape(-1, self.k),
             f"{prefix}.counts": np.array(list(self._counts.values()), dtype=np.int64),
             f"{prefix}.grid": np.stack([self._low, self._span]),
+            # Measured before the archive was trimmed: on what is left they could be others.
+            f"{prefix}.scale": self.scale,
+            f"{prefix}.longest": np.array(self.longest, dtype=np.int64),
             f"{prefix}.observations": data.observations,
             f"{prefix}.actions": data.actions,
             f"{prefix}.remaining": data.remaining,
@@ -286,12 +289,20 @@ class ReturnArchive:
         """The inverse of :meth:`arrays`."""
         if f"{prefix}.length" not in arrays:
             return
-        ends = np.cumsum(arrays[f"{prefix}.length"])[:-1]
+        lengths = arrays[f"{prefix}.length"]
+        if lengths.min() < 1 or lengths.sum() != len(arrays[f"{prefix}.remaining"]):
+            raise RunError(
+                f"{prefix} has episodes of {lengths.sum()} steps; expected {len(arrays[f'{prefix}.remaining'])}"
+            )
+        ends = np.cumsum(lengths)[:-1]
         parts = [np.split(arrays[f"{prefix}.{name}"], ends) for name in ("observations", "actions", "remaining")]
         born = arrays[f"{prefix}.born"].tolist()
         self.episodes = [Episode(o, a, r, int(b)) for o, a, r, b in zip(*parts, born, strict=True)]
         self._best = self._data = None
-        self._measure(self.returns)
+        if f"{prefix}.scale" in arrays:
+            self.scale, self.longest = arrays[f"{prefix}.scale"].copy(), int(arrays[f"{prefix}.longest"])
+        else:  # checkpoints of the first format
+            self._measure(self.returns)
         self._low, self._span = arrays[f"{prefix}.grid"].copy()
         counts = zip(arrays[f"{prefix}.cells"], arrays[f"{prefix}.counts"].tolist(), strict=True)
         self._counts = {np.ascontiguousarray(cell).tobytes(): count for cell, count in counts}

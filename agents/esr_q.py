@@ -11,6 +11,7 @@ Episodes are learned from backwards, last step first, so that the utility reache
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -211,6 +212,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         multi_policy=False,
     )
     Config = ESRQConfig
+    _unset: ClassVar[Mapping[str, float]] = {"table.value": -np.inf, "table.ending": np.nan}
 
     def _setup(self) -> None:
         super()._setup()
@@ -300,7 +302,13 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         return {**arrays, **self.tables.arrays()}, {"size": len(self.table.key)}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        self.table = new_table(int(facts["size"]), self.tables.width, self.k)
+        from morl.agents.checkpoint import require_alike, require_within
+
+        size, rows = int(facts["size"]), len(arrays["table.key"])
+        require_within("the table's size", np.array(size), rows + 1, max(self.config.capacity, 8 * rows) + 1)
+        self.table = new_table(size, self.tables.width, self.k)
+        given = {key: arrays[f"table.{key}"] for key in Table._fields}
+        require_alike("table", given, {key: value[:rows] for key, value in self.table._asdict().items()})
         rehash(Table(**{key: arrays[f"table.{key}"] for key in Table._fields}), self.table)
         self.used[0] = len(arrays["table.key"])
         self.tables.restore(arrays)

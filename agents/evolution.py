@@ -23,7 +23,7 @@ from morl.agents.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.info import AlgoInfo
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
-from morl.spec import AgentError, FloatArray
+from morl.spec import AgentError, FloatArray, RunError
 
 PLAYS = 16
 """Brood with random returns: episodes that a sequence of the population plays per generation."""
@@ -252,7 +252,9 @@ class ParetoEvolution(Agent):
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         items = self.archive.items
         arrays: dict[str, Array] = {
-            "archive.x": np.array([item.payload for item in items]).reshape(len(items), self.genotype.size),
+            "archive.x": np.array([item.payload for item in items], self._candidates().dtype).reshape(
+                len(items), self.genotype.size
+            ),
             "archive.value": self.archive.values,
             "archive.born": np.array([item.born for item in items], dtype=np.int64),
         }
@@ -269,6 +271,14 @@ class ParetoEvolution(Agent):
         return arrays, {"generation": self.generation, "noisy": self.noisy}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        from morl.agents.checkpoint import require_within
+
+        for name in ("archive.x", "population", "flock.vectors", "totals.x"):
+            vectors = arrays.get(name, np.zeros((0, self.genotype.size)))
+            if vectors.shape[1:] != (self.genotype.size,):
+                raise RunError(f"{name} has {vectors.shape[1:]} columns; expected {self.genotype.size}")
+            if self.genotype.n_actions and len(vectors):
+                require_within(name, vectors, -1, self.genotype.n_actions)  # −1 is after the end of an episode
         self.generation = int(facts["generation"])
         self.noisy = bool(facts["noisy"])
         if "flock.vectors" in arrays:
@@ -276,8 +286,8 @@ class ParetoEvolution(Agent):
         self.population = arrays.get("population")
         self.fitness = arrays.get("fitness", self.fitness)
         rows = zip(arrays["archive.x"], arrays["archive.value"], arrays["archive.born"], strict=True)
-        for vector, value, born in rows:
-            self.archive.add(value, vector, int(born))
+        # As they were: running means may have come to dominate each other since they were let in.
+        self.archive.items = [Candidate(value, vector, int(born)) for vector, value, born in rows]
         if "totals.x" in arrays:
             known = zip(arrays["totals.x"], arrays["totals.sum"], arrays["totals.count"], strict=True)
             self._totals = {vector.tobytes(): (total, int(count)) for vector, total, count in known}

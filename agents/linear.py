@@ -8,6 +8,7 @@ of the nearest weight solved before.
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class LinearScalarization(Agent):
         several_actions=True,
     )
     Config = LinearConfig
+    _unset: ClassVar[Mapping[str, float]] = {"values": np.nan}
 
     def _setup(self) -> None:
         c = self.config
@@ -216,8 +218,8 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
-        size = min(self.config.processes, self.n_weights)
-        with ProcessPoolExecutor(size, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
+        workers = min(self.config.processes, self.n_weights)
+        with ProcessPoolExecutor(workers, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
                 tasks = [self._task(number, self._turn + i) for i, number in enumerate(numbers)]
@@ -355,12 +357,18 @@ class LinearScalarization(Agent):
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         from morl.agents import sb3
+        from morl.agents.checkpoint import require_alike
 
         self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
         self.solved = []
         for i in range(len(self.weights)):
             head = f"solved.{i}."
             self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+        known = [i for i, part in enumerate(self.solved) if part]
+        if known:
+            model = self._build(self.weights[known[0]], 1, acting=True)
+            for i in known:
+                require_alike(f"weight {i}", self.solved[i], sb3.model_arrays(model, "model"))
         self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
         self._number, self._goal = int(facts["number"]), int(facts["goal"])
         if facts["learning"]:

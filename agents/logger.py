@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from morl import storage
+
 
 class Logger(Protocol):
     """Anything with this method can receive an agent's numbers (a file, TensorBoard, a database…)."""
@@ -44,8 +46,7 @@ class JsonlLogger:
     def log(self, values: Mapping[str, Any], step: int) -> None:
         """Append one line; NaN and inf become null."""
         row = {"step": step, **{k: _plain(v) for k, v in values.items()}}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        storage.append(self.path, json.dumps(row, allow_nan=False) + "\n")
 
 
 class TensorboardLogger:

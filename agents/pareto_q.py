@@ -325,6 +325,14 @@ class ParetoQLearning(TabularLearning):
         return arrays, {"random": self._random, "next_solve": self._next_solve}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        from morl.agents.checkpoint import require_within
+
+        states, most = arrays["sets.node"].shape
+        require_within("counts.successor", arrays["counts.successor"], -2, min(states, len(arrays["counts.n_actions"])))
+        require_within("counts.n_actions", arrays["counts.n_actions"], 0, self.tables.width + 1)
+        require_within("sets.size", arrays["sets.size"], 0, most + 1)
+        for name in ("counts.seen", "counts.visits"):
+            require_within(name, arrays[name], 0, 1 << 62)
         self.counts = Counts(**{key: arrays[f"counts.{key}"].copy() for key in Counts._fields})
         self.sets = Sets(**{key: arrays[f"sets.{key}"].copy() for key in Sets._fields})
         self._changed, self._backed = arrays["changed"].copy(), arrays["backed"].copy()

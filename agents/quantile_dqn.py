@@ -13,6 +13,7 @@ Choosing the lowest CVaR step by step would *not* maximise the CVaR of the episo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -69,6 +70,7 @@ class QuantileDQN(UtilityAgent):
         multi_policy=False,
     )
     Config = QuantileDQNConfig
+    _unset: ClassVar[Mapping[str, float]] = {"range": np.inf}
 
     def _setup(self) -> None:
         super()._setup()

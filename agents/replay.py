@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.spec import AgentError
+from morl.spec import AgentError, RunError
 
 Array = np.ndarray[Any, Any]
 
@@ -69,6 +69,11 @@ class ReplayBuffer:
 
     def restore(self, arrays: Mapping[str, Array], prefix: str = "replay") -> None:
         """The inverse of :meth:`state`."""
-        self.position, self.size = (int(x) for x in arrays[f"{prefix}.cursor"])
+        position, size = (int(x) for x in arrays[f"{prefix}.cursor"])
+        if not 0 <= size <= self.capacity or position not in (
+            range(self.capacity) if size == self.capacity else [size]
+        ):
+            raise RunError(f"replay buffer of {self.capacity} rows has {size} and stands at {position}")
+        self.position, self.size = position, size
         for name, array in self.arrays.items():
             array[: self.size] = arrays[f"{prefix}.{name}"]

@@ -26,7 +26,7 @@ from morl.agents.collector import Collector, take
 from morl.agents.observations import Encoder
 from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
 from morl.agents.problem import Problem
-from morl.spec import AgentError, FloatArray, UnknownNameError
+from morl.spec import AgentError, FloatArray, RunError, UnknownNameError
 
 Array = np.ndarray[Any, Any]
 _NO_OPTIONS = {"self", "env", "seed", "device", "gamma", "tensorboard_log"}
@@ -153,7 +153,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     import inspect
 
     cls: Any = ALGORITHMS[algorithm]
-    given = dict(options)
+    given = copy.deepcopy(dict(options))  # SB3 adds to policy_kwargs in place
     noise = float(given.pop("action_noise", 0.1))
     known = set(inspect.signature(cls.__init__).parameters) - _NO_OPTIONS
     for name in given:
@@ -227,10 +227,14 @@ def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) 
 # ---- models as arrays -----------------------------------------------------------------------------------
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
+_SCHEDULED = ("_current_progress_remaining", "exploration_rate")  # read before the next step computes them
 
 
 def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> dict[str, Array]:
-    """Parameters, optimizer state and counters of a model as named arrays; its replay buffer too, if asked for."""
+    """Parameters, optimizer state and counters of a model as named arrays.
+
+    With ``replay`` all that learning goes on from: the replay buffer and where schedules stand too.
+    """
     out: dict[str, Array] = {}
     names, tensors = model._get_torch_save_params()
     for name in names:
@@ -243,11 +247,14 @@ def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> 
         out[f"{prefix}.tensor.{name}"] = _attribute(model, name).detach().cpu().numpy().copy()
     counters = [int(getattr(model, name, 0)) for name in _COUNTERS]
     out[f"{prefix}.counters"] = np.array(counters, dtype=np.int64)
+    if replay:
+        out[f"{prefix}.schedules"] = np.array([float(getattr(model, name, 0.0)) for name in _SCHEDULED])
     buffer = getattr(model, "replay_buffer", None)
     if replay and buffer is not None:
-        rows = buffer.buffer_size if buffer.full else buffer.pos
-        for name in _buffer_fields(buffer):
-            out[f"{prefix}.replay.{name}"] = getattr(buffer, name)[:rows].copy()
+        # Where memory is saved, the row after the last holds the observation that followed.
+        rows = buffer.buffer_size if buffer.full else min(buffer.pos + 1, buffer.buffer_size)
+        for name, array in _buffer_fields(buffer).items():
+            out[f"{prefix}.replay.{name}"] = array[:rows].copy()
         out[f"{prefix}.replay.cursor"] = np.array([buffer.pos, int(buffer.full)], dtype=np.int64)
     return out
 
@@ -266,18 +273,28 @@ def load_model(model: BaseAlgorithm, arrays: Mapping[str, Array], prefix: str) -
     for name, value in zip(_COUNTERS, arrays[f"{prefix}.counters"], strict=True):
         if hasattr(model, name):
             setattr(model, name, int(value))
+    for name, scheduled in zip(_SCHEDULED, arrays.get(f"{prefix}.schedules", ()), strict=False):
+        if hasattr(model, name):
+            setattr(model, name, float(scheduled))
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None and f"{prefix}.replay.cursor" in arrays:
         buffer.pos, full = (int(x) for x in arrays[f"{prefix}.replay.cursor"])
+        if not 0 <= buffer.pos < buffer.buffer_size:
+            raise RunError(f"replay buffer stands at row {buffer.pos}; expected one of {buffer.buffer_size}")
         buffer.full = bool(full)
-        for name in _buffer_fields(buffer):
+        for name, array in _buffer_fields(buffer).items():
             saved = arrays[f"{prefix}.replay.{name}"]
-            getattr(buffer, name)[: len(saved)] = saved
+            array[: len(saved)] = saved
 
 
-def _buffer_fields(buffer: Any) -> list[str]:
-    fields = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
-    return [name for name in fields if isinstance(getattr(buffer, name, None), np.ndarray)]
+def _buffer_fields(buffer: Any) -> dict[str, Array]:
+    """The arrays of a replay buffer; those of dictionaries by ``name.key``."""
+    fields: dict[str, Array] = {}
+    for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
+        value = getattr(buffer, name, None)
+        parts = {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+        fields.update({key: part for key, part in parts.items() if isinstance(part, np.ndarray)})
+    return fields
 
 
 def _flat(name: str) -> str:

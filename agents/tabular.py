@@ -21,7 +21,7 @@ from morl.agents.config import Annealed, option
 from morl.agents.observations import StateIndex
 from morl.agents.problem import Problem
 from morl.compiled import inlined, jit
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray, RunError
 
 Array = np.ndarray[Any, Any]
 
@@ -152,6 +152,8 @@ class TabularProblem:
         """The inverse of :meth:`arrays`."""
         if self.world is None:
             self.index = StateIndex(self.problem.observation_space, arrays["index.seen"])
+            if len(self.index) > self.capacity:
+                raise RunError(f"{len(self.index)} observations are numbered; expected at most {self.capacity}")
 
     def visible(self) -> bool:
         """True where observations tell apart all states of the model in which something is decided."""

@@ -176,6 +176,8 @@ class WorstCase(Agent):
         return arrays, {"rounds": self.rounds}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        from morl.agents.checkpoint import require_alike
+
         self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
         self.rounds = int(facts["rounds"])
         self.learner.restore({k[len("learner.") :]: v for k, v in arrays.items() if k.startswith("learner.")})
@@ -183,6 +185,7 @@ class WorstCase(Agent):
         for i in range(len(self.values)):
             head = f"member.{i}."
             self.members.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+            require_alike(f"policy {i}", self.members[-1], self.learner.policy())
 
 
 def cap_simplex(weight: FloatArray, cap: FloatArray) -> FloatArray:

@@ -224,6 +224,9 @@ def test_a_damaged_run_is_refused(run_folder: Path, tmp_path: Path, capsys: pyte
     assert "damaged" in message
     assert main(["runs", "verify", str(copy)]) == 1
     (copy / "config.json").write_text("{", encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"using the copy of it in seal\.json"):
+        assert main(["compare", str(copy)]) == 0
+    (copy / "seal.json").unlink()
     code, message = error_of(capsys, ["compare", str(copy)])
     assert code == 1
     assert "config.json" in message

@@ -55,6 +55,10 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     from rich.console import Console
     from rich.table import Table
 
+    rows = list(rows)
+    if len(rows) > 1000:  # laying out every cell would take a minute
+        _print_plain(columns, [[text(value) for value in row] for row in rows])
+        return
     table = Table(title=printable(title) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     cells = [[text(value) for value in row] for row in rows]
     for i, column in enumerate(columns):
@@ -63,6 +67,12 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
     for row in cells:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False, emoji=False).print(table)
+
+
+def _print_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for row in (columns, *cells):
+        emit("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def emit_points(front: Front, more: Mapping[str, Sequence[Any]] | None = None, title: str = "") -> None:

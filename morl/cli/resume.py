@@ -13,7 +13,7 @@ from morl.cli.train import report, reporting_interrupts
 
 @dataclass
 class Resume:
-    """Continue a run; without -n it learns from what is left of its own steps."""
+    """Continue a run; without -n it learns from what is left of its own steps, and measures its front."""
 
     folder: Positional[str]
     """Run folder."""
@@ -29,7 +29,7 @@ class Resume:
         from morl.runs import RunFolder, resume
 
         run = RunFolder.open(self.folder)
-        with reporting_interrupts(run.path.parent):
+        with reporting_interrupts():
             resume(run, self.steps, trust=self.trust, imports=self.imports, progress_bar=not self.quiet)
         report(run, [])
         return 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, subcommand
 
 from morl.cli.console import emit, emit_json, emit_table, note
 from morl.spec import MorlError, RunError
+
+if TYPE_CHECKING:
+    from morl.runs import RunFolder
 
 
 @dataclass
@@ -24,15 +28,12 @@ class RunsList:
 
     def run(self) -> int:
         """Print one line per run."""
-        from morl.runs import RunFolder
+        from morl.runs.folder import RunFolder, run_folders
 
-        rows = []
-        for run in RunFolder.all(self.root):
-            status = run.status
-            points = len(run.front()) if (run.path / "front.json").is_file() else None
-            rows.append(
-                (str(run.path), run.config["algo"], run.config["env"], status["state"], status.get("steps"), points)
-            )
+        _folders(self.root)
+        runs = {run.path: run for run in RunFolder.all(self.root)}
+        rows = [_row(runs[path]) if path in runs else (str(path), *[None] * 2, "damaged", *[None] * 2)
+                for path in run_folders(self.root)]  # fmt: skip
         columns = ("run", "algo", "env", "state", "steps", "points")
         if self.json:
             emit_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -41,9 +42,19 @@ class RunsList:
         return 0
 
 
+def _row(run: RunFolder) -> tuple[Any, ...]:
+    """What the list says of a run: two small files are read, and no front."""
+    state, status = run.glance()
+    config = run.config
+    return (str(run.path), config.get("algo"), config.get("env"), state, status.get("steps"), status.get("points"))
+
+
 @dataclass
 class RunsVerify:
-    """Check every file of the runs in a folder against its checksum; exit 1 where one is damaged."""
+    """Check every file of the runs in a folder against its checksum; exit 1 where one is damaged.
+
+    Runs of earlier versions are "unsealed": only their checkpoints have checksums.
+    """
 
     root: Positional[Path] = Path("runs")
     """A folder of runs, or one run."""
@@ -52,21 +63,28 @@ class RunsVerify:
         """Print one line per run."""
         from morl.runs import RunFolder, verify
 
-        folders = [self.root] if (self.root / "config.json").is_file() else sorted(_folders(self.root))
+        one = (self.root / "config.json").is_file() or (self.root / "seal.json").is_file()
         damaged = 0
-        for folder in folders:
-            try:
-                problems = verify(RunFolder.open(folder))
-            except MorlError as error:
-                problems = [str(error)]
+        for folder in [self.root] if one else sorted(_folders(self.root)):
+            sealed = True
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                try:
+                    run = RunFolder.open(folder)
+                    sealed = run.identity is not None
+                    problems = verify(run)
+                except MorlError as error:
+                    problems = [str(error)]
+            problems = list(dict.fromkeys([*problems, *(str(one.message) for one in said)]))
             damaged += bool(problems)
-            emit(f"{folder}: {'; '.join(problems) or 'whole'}")
+            whole = "whole" if sealed else "unsealed: made by an earlier version, only its checkpoints have checksums"
+            emit(f"{folder}: {'; '.join(problems) or whole}")
         return int(damaged > 0)
 
 
 @dataclass
 class RunsPrune:
-    """Delete runs that failed or never began and left no front; says what it would do unless --yes."""
+    """Delete runs that failed and left no front, and those killed before they saved anything; says so unless --yes."""
 
     root: Positional[Path] = Path("runs")
     """Folder of runs."""
@@ -75,11 +93,14 @@ class RunsPrune:
 
     def run(self) -> int:
         """Print and delete."""
+        from morl.agents import checkpoint
         from morl.runs import RunFolder
 
         _folders(self.root)
         for run in RunFolder.all(self.root):
-            if run.status["state"] in ("failed", "created") and not (run.path / "front.json").is_file():
+            state, saved = run.state, any(map(checkpoint.exists, run.places))
+            useless = state == "failed" or (state == "killed" and not saved)
+            if useless and not (run.path / "front.json").is_file():
                 emit(run.path)
                 if self.yes:
                     shutil.rmtree(run.path)
@@ -91,7 +112,7 @@ class RunsPrune:
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise RunError(f"folder {str(root)!r} does not exist; give the folder of your runs")
-    return [path for path in root.iterdir() if path.is_dir()]
+    return [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
 
 
 @dataclass

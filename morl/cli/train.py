@@ -71,7 +71,7 @@ class Train:
         from morl.runs import train
 
         config = self._run_config()
-        with reporting_interrupts(self.out):
+        with reporting_interrupts():
             finished = train(config, self.out, name=self.name, progress_bar=not self.quiet)
         report(finished, ["train", *self._words()])
         return 0
@@ -132,20 +132,14 @@ def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
 class reporting_interrupts:
     """On Ctrl-C, say what was kept and how to go on before the exit code 130."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyboardInterrupt) and str(error):
-            from morl.runs import RunFolder
-
-            newest = list(RunFolder.all(self.out))[-1:]
-            note(str(error))
-            if newest:
-                note(f"resume with: morl resume {shlex.quote(str(newest[0].path))}")
+        if isinstance(error, KeyboardInterrupt):
+            for line in (str(error), *getattr(error, "__notes__", ())):
+                if line:
+                    note(line)
 
 
 def report(run: RunFolder, words: list[str]) -> None:

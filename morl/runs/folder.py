@@ -1,32 +1,46 @@
 """A run is a folder: what was asked (``config.json``), what happened (``status.json``, ``metrics.jsonl``), what came
-out (``front.json``, ``front.csv``), and checkpoints to go on from.
+out (``front.json``, ``front.csv``), checkpoints to go on from, and a seal over all of it (``seal.json``).
 
 Every file is written to a temporary name, flushed to disk and renamed, so a run that is killed at any moment leaves
-whole files behind.
+whole files behind. A run folder may come from a stranger: only regular files in it are read, and nothing outside it is
+read, written or deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
-import os
 import re
+import secrets
+import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from morl.spec import RunError
+from morl import storage
+from morl.runs.seal import ALTERED, MISSING, WHOLE, Seal
+from morl.spec import FrontError, MorlError, RunError
 
 if TYPE_CHECKING:
     from morl.pareto import Front
 
 _FORMAT = "morl-run-1"
+_SMALL = 1 << 22  # bytes of a configuration or a status
+METRICS = "metrics.jsonl"
 
 
 class RunFolder:
     """One run on disk.
 
     Use :meth:`create` for a new run and :meth:`open` for one that exists.
+
+    Attributes:
+        path: the folder.
+        config: what was asked.
+        identity: tells this run from every other; ``None`` for runs of earlier versions, which have no seal.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
@@ -34,7 +48,13 @@ class RunFolder:
         self.config = dict(config)
 
     def __repr__(self) -> str:
-        return f"RunFolder({str(self.path)!r}, {self.status['state']})"
+        return f"RunFolder({str(self.path)!r}, {self.state})"
+
+    @property
+    def identity(self) -> str | None:
+        """Tells this run from every other; ``None`` for runs of earlier versions."""
+        known = self.config.get("run")
+        return None if known is None else str(known)
 
     # ---- making and finding ----------------------------------------------------------------------------
 
@@ -45,48 +65,41 @@ class RunFolder:
         Raises:
             RunError: the folder cannot be written.
         """
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
         root = Path(root)
-        for number in range(1, 10_000):
-            path = root / (stem if number == 1 else f"{stem}-{number}")
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                if not root.is_dir() or not path.is_dir():
-                    raise RunError(f"{str(root)!r} is not a folder; give another --out") from None
-                continue
-            except OSError as error:
-                raise RunError(f"cannot write runs to {str(root)!r} ({error.strerror}); give another --out") from None
-            break
-        run = cls(path, {"format": _FORMAT, **config})
-        write_json(path / "config.json", run.config)
-        run.set_status("created")
+        path = _new_folder(root, stem)
+        run = cls(path, {"format": _FORMAT, "run": secrets.token_hex(16), **config})
+        try:
+            run.write("config.json", _as_json(run.config))
+            run.set_status("created")
+        except (OSError, MorlError, TypeError, ValueError) as error:
+            shutil.rmtree(path, ignore_errors=True)
+            reason = getattr(error, "strerror", None) or error
+            raise RunError(f"cannot write runs to {str(root)!r} ({reason}); give another --out") from None
         return run
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """An existing run.
+        """An existing run. Where ``config.json`` is damaged, the seal's copy of it is used.
 
         Raises:
-            RunError: no such folder, or its ``config.json`` is missing or damaged.
+            RunError: no such folder, its configuration is missing or damaged, or something in it is a symbolic link,
+                a FIFO or a device.
         """
         path = Path(path)
         if not path.is_dir():
             near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())[:5]
             hint = f"; there: {', '.join(near)}" if near else "; `morl runs list` shows what there is"
             raise RunError(f"run folder {str(path)!r} does not exist{hint}")
-        config = read_json(path / "config.json", "run")
-        if config.get("format") != _FORMAT:
-            raise RunError(f"{str(path / 'config.json')!r} has format {config.get('format')!r}; expected {_FORMAT!r}")
-        return cls(path, config)
+        storage.refuse_links(path)
+        return cls(path, _config(path))
 
     @classmethod
     def all(cls, root: str | Path) -> Iterator[RunFolder]:
-        """Every readable run below ``root``, oldest first."""
-        files = sorted(Path(root).glob("*/config.json"), key=lambda file: file.stat().st_mtime)
-        for file in files:
+        """Every readable run below ``root``, oldest first, in the order in which they were begun."""
+        for path in run_folders(root):
             try:
-                yield cls.open(file.parent)
+                yield cls(path, read_json(path / "config.json", "run"))
             except RunError:
                 continue  # `morl runs verify` names damaged ones
 
@@ -94,45 +107,180 @@ class RunFolder:
 
     @property
     def status(self) -> dict[str, Any]:
-        """``state`` (created, running, finished, interrupted, failed), ``steps``, ``seconds`` and ``error``."""
+        """``state`` (created, running, finished, interrupted, failed), ``steps``, ``seconds`` and ``error``.
+
+        Raises:
+            RunError: ``status.json`` is damaged.
+        """
+        status, seal = self._status(), None
+        with contextlib.suppress(RunError):
+            seal = Seal.read(self.path) if self.identity is not None else None
+        if seal is not None and seal.state(self.path, "status.json") == ALTERED:
+            raise RunError(f"{str(self.path / 'status.json')!r} was altered after the run wrote it")
+        return status
+
+    def _status(self) -> dict[str, Any]:
         file = self.path / "status.json"
-        return read_json(file, "run") if file.is_file() else {"state": "unknown", "steps": 0}
+        if not file.is_symlink() and not file.exists():
+            return {"state": "unknown", "steps": 0}
+        status = read_json(file, "run")
+        if not isinstance(status.get("state"), str):
+            raise RunError(f"{str(file)!r} is damaged: it names no state")
+        return status
+
+    @property
+    def state(self) -> str:
+        """The state of :attr:`status`; "killed" where no process holds the lock of a run that should be running,
+        "damaged" where it cannot be read."""
+        try:
+            return self._really(self.status)
+        except RunError:
+            return "damaged"
+
+    def glance(self) -> tuple[str, dict[str, Any]]:
+        """:attr:`state` and :attr:`status` for lists of many runs: one file is read, and no seal."""
+        try:
+            status = self._status()
+        except RunError:
+            return "damaged", {}
+        return self._really(status), status
+
+    def _really(self, status: Mapping[str, Any]) -> str:
+        state = str(status["state"])
+        return "killed" if state in ("created", "running") and not storage.is_locked(self.lock) else state
 
     def set_status(self, state: str, **facts: Any) -> None:
         """Record where the run stands."""
-        write_json(self.path / "status.json", {"state": state, "updated": _now(), **facts})
+        self.write("status.json", _as_json({"state": state, "updated": _now(), **facts}))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short by a kill is left out."""
-        file = self.path / "metrics.jsonl"
-        rows = []
-        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        file = self.path / METRICS
+        rows: list[dict[str, Any]] = []
+        if not file.is_file():
+            return rows
+        for line in storage.read_text(file, follow=False).splitlines():
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = storage.parse_json(line)
+            except RunError:
                 break
+            if isinstance(row, dict):
+                rows.append(row)
         return rows
+
+    def trim_metrics(self, steps: int) -> None:
+        """Forget the lines about steps after ``steps``, which a resumed run takes again, and a line cut short."""
+        if (self.path / METRICS).is_file():
+            rows = [row for row in self.metrics() if isinstance(row.get("step"), int) and row["step"] <= steps]
+            self.write(METRICS, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+    # ---- writing ---------------------------------------------------------------------------------------
+
+    def write(self, name: str, payload: bytes | str) -> Path:
+        """Write one of the run's files, whole, and enter it in the seal first.
+
+        Raises:
+            OSError: the folder cannot be written.
+            RunError: ``name`` leads out of the folder.
+        """
+        data = payload.encode() if isinstance(payload, str) else payload
+        path = self.path / name
+        if path.parent != self.path or name in ("", ".", ".."):
+            raise RunError(f"{name!r} is not the name of a file of the run")
+        if self.identity is not None:
+            with self._sealing() as seal:
+                seal.expect(self.path, name, data)
+        return storage.write_atomic(path, data)
+
+    def seal_metrics(self) -> None:
+        """Enter ``metrics.jsonl``, which grows line by line, as it is now."""
+        file = self.path / METRICS
+        if self.identity is not None and file.is_file():
+            with self._sealing() as seal:
+                seal.expect(self.path, METRICS, storage.read_regular(file, follow=False))
+
+    @contextlib.contextmanager
+    def _sealing(self) -> Iterator[Seal]:
+        """Change the seal; one process at a time."""
+        with storage.locked(self.path / ".seal-lock", wait=10.0):
+            try:
+                seal = Seal.read(self.path)
+            except RunError:
+                seal = None  # damaged: what is written from now on is sealed again
+            if seal is None or seal.run != self.identity:
+                seal = Seal(str(self.identity), self.config, {})
+            yield seal
+            seal.write(self.path)
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that trains this run."""
+        return self.path / ".lock"
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Hold the run's lock.
+
+        Raises:
+            RunError: another process trains this run.
+        """
+        with storage.locked(self.lock) as ours:
+            if not ours:
+                raise RunError(f"run {str(self.path)!r} is being trained by another process; wait until it has ended")
+            yield
 
     # ---- what came out ---------------------------------------------------------------------------------
 
     def save_front(self, front: Front) -> None:
         """Write ``front.json`` and ``front.csv``."""
-        front.save(self.path / "front.json")
-        front.save(self.path / "front.csv")
+        self.write("front.csv", front.to_csv())
+        self.write("front.json", json.dumps(front.to_dict(), indent=1, allow_nan=False) + "\n")
 
     def front(self) -> Front:
-        """The front that the run reported last.
+        """The front that the run reported last; warns where its file was altered since.
 
         Raises:
             RunError: the run has not reported one yet.
+            FrontError: its file cannot be read.
         """
         from morl.pareto import Front
 
         file = self.path / "front.json"
         if not file.is_file():
-            state = self.status["state"]
-            raise RunError(f"run {str(self.path)!r} has no front yet ({state}); evaluate it: morl eval {self.path}")
-        return Front.load(file)
+            how = "morl eval" if self.state == "finished" else "morl resume"
+            raise RunError(f"run {str(self.path)!r} has no front yet ({self.state}); measure it: {how} {self.path}")
+        front = Front.from_dict(storage.read_json(file, follow=False, error=FrontError))
+        with contextlib.suppress(RunError):
+            seal = Seal.read(self.path)
+            if seal is not None and seal.state(self.path, "front.json") == ALTERED:
+                warnings.warn(f"front {str(file)!r} was altered after the run wrote it", stacklevel=2)
+        return front
+
+    def damage(self) -> list[str]:
+        """What differs from the seal, one line per file; for a run of an earlier version nothing is known."""
+        try:
+            seal = Seal.read(self.path)
+        except RunError as error:
+            return [str(error)]
+        if seal is None:
+            return [] if self.identity is None else [f"{str(self.path / 'seal.json')!r} is missing"]
+        if seal.run != self.identity:
+            return [f"config.json and seal.json are of two runs ({self.identity} and {seal.run})"]
+        problems = []
+        finished = False
+        with contextlib.suppress(RunError):
+            finished = self.status["state"] == "finished"
+        for name, pairs in seal.files.items():
+            try:
+                state = seal.state(self.path, name, growing=name == METRICS and not finished)
+            except RunError as error:
+                problems.append(str(error))
+                continue
+            if state == MISSING and len(pairs) == 1 and not finished:
+                continue  # it was about to be written for the first time
+            if state != WHOLE:
+                problems.append(f"{str(self.path / name)!r} is {state}: it is not what the run wrote")
+        return problems
 
     @property
     def checkpoint(self) -> Path:
@@ -144,34 +292,86 @@ class RunFolder:
         """Where the agent is saved when an interrupt or an error stops it between boundaries."""
         return self.path / "checkpoints-stopped"
 
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """Both of them."""
+        return self.checkpoint, self.stopped
+
+
+def run_folders(root: str | Path) -> list[Path]:
+    """The folders below ``root`` that hold a configuration, oldest first. Links are left out."""
+    found = []
+    for path in Path(root).iterdir() if Path(root).is_dir() else ():
+        with contextlib.suppress(OSError):
+            if not path.is_symlink():
+                found.append((path.joinpath("config.json").stat(follow_symlinks=False).st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
+
+
+def _new_folder(root: Path, stem: str) -> Path:
+    for number in itertools.count(1):
+        path = root / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not root.is_dir() or not (path.is_dir() or path.is_symlink()):
+                raise RunError(f"{str(root)!r} is not a folder; give another --out") from None
+            continue
+        except OSError as error:
+            raise RunError(f"cannot write runs to {str(root)!r} ({error.strerror}); give another --out") from None
+        return path
+    raise AssertionError
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The configuration of a run: ``config.json``, or the seal's copy where that is damaged."""
+    seal, config = None, None
+    with contextlib.suppress(RunError):
+        seal = Seal.read(path)
+    try:
+        config = read_json(path / "config.json", "run")
+        if config.get("format") != _FORMAT:
+            raise RunError(f"{str(path / 'config.json')!r} has format {config.get('format')!r}; expected {_FORMAT!r}")
+        if seal is None or seal.state(path, "config.json") != ALTERED:
+            return config
+        problem = f"{str(path / 'config.json')!r} was altered after the run wrote it"
+    except RunError as error:
+        if seal is None or not (path / "config.json").exists():
+            raise
+        problem = str(error)
+    if config is not None and config.get("run") != seal.run and _owner(path / "checkpoints") != seal.run:
+        raise RunError(f"config.json and seal.json of {str(path)!r} are of two runs; put the right ones back")
+    warnings.warn(f"{problem}; using the copy of it in seal.json", stacklevel=3)
+    return seal.config
+
+
+def _owner(folder: Path) -> Any:
+    """The run that a checkpoint names."""
+    from morl.agents import checkpoint
+
+    try:
+        return checkpoint.load_meta(folder).get("run")
+    except MorlError:
+        return None
+
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON so that the file is either the old one or the new one, whole."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+def _as_json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a small JSON object of a run folder.
 
     Raises:
         RunError: missing or damaged.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{str(path.parent)!r} is not a {what}: {path.name} is missing") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{str(path)!r} is damaged ({error}); restore it or train again") from None
+    if not path.is_symlink() and not path.exists():
+        raise RunError(f"{str(path.parent)!r} is not a {what}: {path.name} is missing")
+    data = storage.read_json(path, limit=_SMALL, follow=False)
     if not isinstance(data, dict):
         raise RunError(f"{str(path)!r} holds a {type(data).__name__}; expected a JSON object")
     return data

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib.util
+import shlex
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from morl import __version__
-from morl.runs.folder import RunFolder
+from morl import __version__, storage
+from morl.agents import checkpoint
+from morl.runs.folder import METRICS, RunFolder
 from morl.runs.trust import located, open_env, signed
-from morl.spec import FrontError, MorlError, RunError, SpecError, as_returns
+from morl.spec import FrontError, MissingExtraError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -89,13 +94,15 @@ def train(
     Raises:
         MorlError: the configuration does not fit (nothing is written), or learning stopped with an error (what was
             learned is saved, and the message says where).
-        KeyboardInterrupt: Ctrl-C; what was learned is saved, and ``status.json`` says so.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what was learned is saved, and ``status.json`` says so.
     """
     config = located(config)
-    agent = _build(config)
+    agent = _build(config, _make_env(config))
+    _check(config, callbacks)
     short = config.env.rpartition("/")[2]
     run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", signed(config.to_dict()))
-    _learn(run, agent, config, config.steps, callbacks, progress_bar)
+    with run.training():
+        _learn(run, agent, config, config.steps, callbacks, progress_bar)
     return run
 
 
@@ -108,23 +115,35 @@ def resume(
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
 ) -> RunFolder:
-    """Go on from the newest valid checkpoint.
+    """Go on from the newest valid checkpoint, or from the beginning where none was written yet.
+
+    A run that has learned from all of its steps and was stopped before its front was written is measured.
 
     Args:
         more: environment steps beyond those already learned; by default what is left of the run's own steps.
         trust, imports: as for :func:`load_agent`.
 
     Raises:
-        RunError: there is no checkpoint, or nothing is left to do.
+        RunError: another process trains the run, its checkpoints are damaged, or nothing is left to do.
     """
     config = RunConfig.from_dict(run.config)
-    agent = load_agent(run, trust=trust, imports=imports)
-    left = config.steps - agent.num_timesteps if more is None else more
-    if left < 1:
-        raise RunError(
-            f"run {str(run.path)!r} has learned from all of its {config.steps:,} steps; say how many more with -n"
-        )
-    _learn(run, agent, config, left, callbacks, progress_bar)
+    if more is not None and more < 1:
+        raise SpecError(f"number of steps is {more}; expected at least 1")
+    _check(config, callbacks)
+    with run.training():
+        if any(map(checkpoint.exists, run.places)):
+            agent = load_agent(run, trust=trust, imports=imports)
+        else:
+            agent = _build(config, open_env(run, trust=trust, imports=imports))
+        agent.run = run.identity
+        goal = max(config.steps, agent.target_timesteps)  # more may have been asked for when it was stopped
+        left = goal - agent.num_timesteps if more is None else more
+        if left < 1 and run.state == "finished" and (run.path / "front.json").is_file():
+            raise RunError(
+                f"run {str(run.path)!r} has learned from all of its {config.steps:,} steps; say how many more with -n"
+            )
+        run.trim_metrics(agent.num_timesteps)
+        _learn(run, agent, config, max(0, left), callbacks, progress_bar)
     return run
 
 
@@ -150,41 +169,76 @@ def load_agent(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = 
     """
     from morl import agents
 
-    env = open_env(run, trust=trust, imports=imports)
-    places = [p for p in (run.stopped, run.checkpoint) if p.is_dir()]
+    config = RunConfig.from_dict(run.config)
+    storage.refuse_links(run.path)
+    places = [place for place in run.places if checkpoint.exists(place)]
     if not places:
-        raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.status['state']}); train it again")
+        raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.state}); go on with it: morl resume {run.path}")
+    env = open_env(run, trust=trust, imports=imports)
     loaded: list[Agent] = []
     problems: list[str] = []
     for place in places:
         try:
-            loaded.append(agents.load(place, env))
+            agent = agents.load(place, env)
+            _require_of_run(agent, run, config, place)
+            loaded.append(agent)
         except RunError as error:
             problems.append(str(error))
     if not loaded:
         raise RunError("; ".join(problems))
-    return max(loaded, key=lambda agent: agent.num_timesteps)
+    for problem in problems:
+        warnings.warn(f"{problem}; using the other checkpoint", stacklevel=2)
+    return max(loaded, key=lambda agent: agent.num_timesteps)  # of equal ones the first, saved at a clean boundary
+
+
+def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
+    """Refuse an agent that is not what the run's configuration asks for."""
+    from morl.agents import registry
+    from morl.agents.config import make_config, to_dict
+
+    name = agent.info.name
+    if agent.run not in (None, run.identity):
+        raise RunError(f"checkpoint {str(place)!r} is of another run")
+    if (name, agent.seed) != (registry.get(config.algo).info.name, config.seed):
+        raise RunError(
+            f"checkpoint {str(place)!r} is of {name} with seed {agent.seed}; the run's is {config.algo} with seed "
+            f"{config.seed}"
+        )
+    asked = to_dict(make_config(type(agent).Config, config.options, name))
+    has = to_dict(agent.config)
+    for option in config.options:
+        if asked[option] != has[option]:
+            raise RunError(
+                f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
+            )
 
 
 def verify(run: RunFolder) -> list[str]:
-    """What is damaged in a run folder; an empty list where everything is whole."""
-    from morl.agents import checkpoint
-
-    problems = []
-    for place in (run.checkpoint, run.stopped):
+    """What is damaged in a run folder, and what became of a killed run; an empty list where everything is whole."""
+    problems = run.damage()
+    steps = None
+    for place in run.places:
         if place.is_dir():
             try:
-                checkpoint.check(place)
-            except RunError as error:
+                saved = checkpoint.check(place)
+                if saved.meta.get("run") not in (None, run.identity):
+                    raise RunError(f"checkpoint {str(place)!r} is of another run")
+                steps = max(steps or 0, int(saved.meta["num_timesteps"]))
+            except (RunError, KeyError, TypeError, ValueError) as error:
                 problems.append(str(error))
-    state = run.status["state"]
+    state = run.state
     if state == "finished":
         try:
             run.front()
         except (RunError, FrontError) as error:
             problems.append(str(error))
-    if state == "running":
-        problems.append(f"was killed or is still running; if it was killed: morl resume {run.path}")
+        if steps is None:
+            problems.append("its checkpoints are missing")
+        elif steps < run.status.get("steps", 0):
+            problems.append(f"its checkpoint is of {steps:,} steps; status.json says {run.status['steps']:,}")
+    if state in ("killed", "created", "unknown"):
+        where = "before its first checkpoint" if steps is None else f"{steps:,} steps are saved"
+        problems.append(f"was killed ({where}); go on with it: morl resume {run.path}")
     return problems
 
 
@@ -199,11 +253,10 @@ def _make_env(config: RunConfig) -> Any:
     return make(config.env, **config.env_options)
 
 
-def _build(config: RunConfig) -> Agent:
+def _build(config: RunConfig, env: Any) -> Agent:
     from morl.agents import registry
     from morl.agents.config import tuned_options
 
-    env = _make_env(config)
     agent_class = registry.get(config.algo)
     agent = agent_class(env, {**tuned_options(agent_class.info.name, config.env), **config.options}, seed=config.seed)
     if config.ref_point is not None:
@@ -213,34 +266,80 @@ def _build(config: RunConfig) -> Agent:
     return agent
 
 
+def _check(config: RunConfig, callbacks: Sequence[Any]) -> None:
+    """Refuse what could only fail once the run's folder is there.
+
+    Raises:
+        MorlError: a tracker that is unknown or not installed, numbers out of range, or callbacks that do not fit.
+    """
+    from morl.agents.callbacks import CallbackList, CheckpointCallback, as_callback
+
+    if config.track == "tensorboard":
+        if importlib.util.find_spec("tensorboard") is None:
+            raise MissingExtraError("TensorBoard logging", "track")
+    elif config.track is not None:
+        raise SpecError(f"--track is {config.track!r}; expected tensorboard")
+    if config.episodes < 1:
+        raise SpecError(f"number of episodes is {config.episodes}; expected at least 1")
+    if config.checkpoint_every < 0:
+        raise SpecError(f"checkpoint_every is {config.checkpoint_every}; expected 0 (at the end only) or more steps")
+    saving = CheckpointCallback("checkpoints", config.checkpoint_every or config.steps)
+    CallbackList([saving, *as_callback(list(callbacks)).callbacks])
+
+
 def _learn(
+    run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
+) -> None:
+    """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
+    from morl.agents.base import terminated_like_interrupted
+
+    agent.run = run.identity
+    try:
+        with terminated_like_interrupted():
+            run.set_status("running", steps=agent.num_timesteps)
+            if steps:
+                _learn_steps(run, agent, config, steps, callbacks, progress_bar)
+            front = _front(agent, config, config.episodes, None)
+            run.save_front(front)
+            run.seal_metrics()
+    except BaseException as error:
+        _record_end(run, agent, error)
+        raise
+    run.set_status(
+        "finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps, points=len(front)
+    )
+
+
+def _learn_steps(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
 ) -> None:
     from morl.agents.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
 
-    loggers: list[Logger] = [JsonlLogger(run.path / "metrics.jsonl")]
+    loggers: list[Logger] = [JsonlLogger(run.path / METRICS)]
     if config.track == "tensorboard":
         loggers.append(TensorboardLogger(run.path / "tensorboard"))
-    elif config.track is not None:
-        raise SpecError(f"--track is {config.track!r}; expected tensorboard")
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
-    run.set_status("running", steps=agent.num_timesteps)
     bar = [ProgressBar(_quick_truth(agent))] if progress_bar else []
-    try:
-        agent.learn(steps, callback=[saving, *callbacks, *bar], log_interval=max(1, steps // 100))
-        agent.save(run.checkpoint)
-    except KeyboardInterrupt as stop:
-        agent.save(run.stopped)
-        run.set_status("interrupted", steps=agent.num_timesteps, seconds=agent.seconds, error=str(stop))
-        raise
-    except Exception as error:
-        run.set_status("failed", steps=agent.num_timesteps, seconds=agent.seconds, error=str(error))
-        raise
-    front = _front(agent, config, config.episodes, None)
-    run.save_front(front)
-    run.set_status("finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps)
+    agent.learn(steps, callback=[saving, *callbacks, *bar], log_interval=max(1, config.steps // 100))
+    agent.save(run.checkpoint)
+
+
+def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:
+    """Save what was learned beside the last good checkpoint and say in the status what ended the run."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    said = str(error) if isinstance(error, MorlError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    said = said or f"interrupted after {agent.num_timesteps:,} steps, while the front was measured"
+    if not isinstance(error, Exception):  # an Exception was saved by CheckpointCallback.on_failure
+        with contextlib.suppress(RunError):
+            agent.save(run.stopped)
+    with contextlib.suppress(OSError, RunError):  # the disk may be full
+        run.seal_metrics()
+        run.set_status(
+            "interrupted" if interrupted else "failed", steps=agent.num_timesteps, seconds=agent.seconds, error=said
+        )
+    error.add_note(f"resume with: morl resume {shlex.quote(str(run.path))}")
 
 
 def _quick_truth(agent: Agent) -> Front | None:

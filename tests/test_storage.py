@@ -1,0 +1,170 @@
+"""Files: written whole, read without being led astray, locked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morl import storage
+from morl.spec import FrontError, RunError
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and FIFOs are POSIX's")
+
+
+@posix
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_take_the_umasks_permissions(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        storage.write_atomic(tmp_path / "f", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.write_atomic(tmp_path / "f", b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        storage.write_atomic(tmp_path / "f", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_bytes() == b"old"
+
+
+@posix
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "f").symlink_to(tmp_path / "outside")
+    with pytest.raises(RunError, match="symbolic link"):
+        storage.read_regular(tmp_path / "f", follow=False)
+    assert storage.read_regular(tmp_path / "f") == b"mine"
+    storage.write_atomic(tmp_path / "f", "yours")
+    assert (tmp_path / "outside").read_text() == "mine"
+    assert not (tmp_path / "f").is_symlink()
+
+
+@posix
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(tmp_path)  # the names of sockets are short
+        try:
+            server.bind("socket")
+        finally:
+            os.chdir(here)
+    for name in ("fifo", "folder", "socket", "missing", "zero\0byte"):
+        with pytest.raises(FrontError, match=r"cannot be read|expected a regular file") as caught:
+            storage.read_json(tmp_path / name, error=FrontError)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(RunError, match="device"):
+        storage.read_regular("/dev/zero")
+    for name in ("fifo", "socket"):
+        with pytest.raises(RunError, match=name):
+            storage.refuse_links(tmp_path)
+        (tmp_path / name).unlink()
+    storage.refuse_links(tmp_path)
+    (tmp_path / "folder" / "deep").symlink_to("..")
+    with pytest.raises(RunError, match="deep' is a symbolic link"):
+        storage.refuse_links(tmp_path)
+
+
+def test_sizes_are_bounded(tmp_path: Path) -> None:
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RunError, match=r"1,099,511,627,776 bytes; expected at most"):
+        storage.read_regular(tmp_path / "sparse")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested 100,000 deep"),
+        ('{"a":' * 500 + "1" + "}" * 500, "nested 500 deep"),
+        ("[" * 65, "nested 65 deep"),
+        ("1" * 6000, "6,000 digits"),
+        ("[1" + "0" * 200 + "]", "digits"),
+        ("1e999", "too large"),
+        ("-1E400", "too large"),
+        ("NaN", "NaN"),
+        ("[-Infinity]", "Infinity"),
+        ('{"a": 1', "not JSON"),
+        ("", "not JSON"),
+        ("\x00", "not JSON"),
+    ],
+)
+def test_json_is_bounded(text: str, said: str) -> None:
+    with pytest.raises(RunError, match=said) as caught:
+        storage.parse_json(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    text = json.dumps({"a": "[" * 1000, 'b"': "\\" + "{" * 1000, "c": '\\"' + "[" * 100})
+    assert storage.parse_json(text) == json.loads(text)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**99), 10**99) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(values)
+def test_what_is_written_is_read(value: object) -> None:
+    assert storage.parse_json(json.dumps(value)) == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    with contextlib.suppress(RunError):
+        storage.parse_json(data)
+
+
+HOLD = """
+import sys
+from morl import storage
+
+with storage.locked(sys.argv[1]) as ours:
+    print(ours, flush=True)
+    input()
+"""
+
+
+def test_a_lock_is_held_by_one_process_and_dropped_with_it(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not storage.is_locked(lock)
+    assert not lock.exists()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    assert storage.is_locked(lock)
+    with storage.locked(lock) as ours:
+        assert not ours
+    holder.kill()
+    holder.communicate()
+    assert lock.exists(), "the file stays and blocks nobody"
+    with storage.locked(lock, wait=30.0) as ours:
+        assert ours
+        with storage.locked(lock) as again:
+            assert not again
+    assert not storage.is_locked(lock)
