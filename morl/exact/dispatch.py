@@ -15,9 +15,6 @@ from morl.pareto import Front
 from morl.spec import ModelError, SpecError, UnknownNameError
 from morl.utility import Lexicographic, Utility
 
-_PATIENCE = 30.0
-"""Seconds for a second way to an answer, before the refusal of the first is passed on."""
-
 
 def solve(
     env: Any,
@@ -123,30 +120,7 @@ def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> F
 
     if epsilon is None:
         epsilon = 1e-6 * max(float(abs(momdp.rewards).max(initial=0.0)), 1e-12) / max(1.0 - momdp.discount, 1e-2)
-    try:
-        front: Front = convex_coverage_set(momdp, epsilon, time_limit=time_limit)
-    except ModelError as reason:
-        hull = _hull_of_history(momdp, min(time_limit or _PATIENCE, _PATIENCE))
-        if hull is None:
-            raise reason from None
-        return hull
-    return front
-
-
-def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
-    """The convex coverage set where some totals do not exist; ``None`` where set-valued backups do not settle.
-
-    Mixtures of history-dependent deterministic policies are worth as much as any stochastic policy, so the hull of
-    their complete front is the convex coverage set.
-    """
-    try:
-        front = pareto_deterministic(momdp, "history", 0.0, None, time_limit).classified()
-    except ModelError:
-        return None
-    if not front.complete or front.supported is None:
-        return None
-    kept = front.subset(front.supported)
-    return kept.replace(provenance={**kept.provenance, "policy_class": "mixture"})
+    return convex_coverage_set(momdp, epsilon, time_limit=time_limit)
 
 
 def as_momdp(env: Any, discount: float | None = None) -> tuple[MOMDP, Any, str | None]:
