@@ -41,6 +41,8 @@ _NO_LIMIT = int(np.iinfo(np.int64).max)
 _REWARD_RANGE: weakref.WeakKeyDictionary[MOMDP, tuple[FloatArray, FloatArray] | None] = weakref.WeakKeyDictionary()
 """Smallest and largest reward of models seen before; looking again at millions of rows would slow every ``make``."""
 
+_PATIENCE = 20.0  # seconds for a front that nobody gave a time limit
+
 
 class _Finite:
     """What the single and the vector environment of a model have in common."""
@@ -68,9 +70,12 @@ class _Finite:
             policies: the policy class, ``"mixture"``, ``"stationary"``, ``"markov"`` or ``"history"``. By default
                 stationary deterministic policies where all of them can be enumerated, else history-dependent ones
                 (on deterministic models the two have the same front, up to going round in circles).
-            options: passed on to the solver.
+            options: passed on to the solver; after ``time_limit`` seconds, 20 by default, the answer is what is known
+                by then, with its certificate and ``complete=False``.
         """
         from morl.exact import solve
+
+        options.setdefault("time_limit", _PATIENCE)
 
         policies = policies or self.front_policies
         if policies is None:

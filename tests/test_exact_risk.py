@@ -165,3 +165,15 @@ def test_what_is_too_large_or_senseless_is_refused():
         expected_utility(m, Lexicographic((0, 1, 2)), clip=CLIP)
     with pytest.raises(SpecError, match="shape"):
         expected_utility(m, lambda returns: 1.0, clip=CLIP)
+
+
+def test_a_passed_time_limit_is_one_clear_line():
+    m = MOMDP.from_arrays([[[0.5, 0.5]] * 2] * 2, np.arange(8.0).reshape(2, 2, 2), discount=1.0, horizon=4)
+    for measure in (
+        lambda limit: cvar(m, 0.1, WorstCase(), time_limit=limit),
+        lambda limit: quantile(m, 0.5, WorstCase(), time_limit=limit),
+        lambda limit: expected_utility(m, WorstCase(), time_limit=limit),
+    ):
+        assert measure(60.0).value == measure(None).value
+        with pytest.raises(ModelError, match="out of time"):
+            measure(0.0)

@@ -43,14 +43,14 @@ def _lexicographic(model: MOMDP, asked: Solve) -> dict[str, Any]:
     from morl.exact import lexicographic
 
     order = [int(x) if x.isdigit() else x for x in asked.lexicographic]
-    found = lexicographic(model, order, asked.slack, list(asked.constraint))
+    found = lexicographic(model, order, asked.slack, list(asked.constraint), asked.time_limit)
     return {"policy class": "mixture", "criterion": "SER", **_maximum(found)}
 
 
 def _mixture(model: MOMDP, utility: Utility, asked: Solve) -> dict[str, Any]:
     from morl.exact import maximise
 
-    found = maximise(model, utility, list(asked.constraint))
+    found = maximise(model, utility, list(asked.constraint), asked.time_limit)
     return {"policy class": "mixture", "criterion": "SER", "utility": utility.name, **_maximum(found)}
 
 
@@ -96,7 +96,9 @@ def _per_episode(model: MOMDP, utility: Utility, asked: Solve) -> dict[str, Any]
 
     if asked.constraint:
         raise SpecError("--constraint bounds expected returns; leave it out with --criterion esr")
-    options = {} if utility.scale is None else {"clip": utility.scale}
+    options: dict[str, Any] = {"time_limit": asked.time_limit}
+    if utility.scale is not None:
+        options["clip"] = utility.scale
     if asked.risk is None:
         found, measure = expected_utility(model, utility, **options), "expectation"
     else:

@@ -7,14 +7,16 @@ time matters, the decision number is again a finite process, as long as the accr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from morl.exact.deadline import check, until
 from morl.exact.occupancy import row_visits
 from morl.exact.oracle import best_policy
 from morl.momdp import MOMDP
@@ -43,6 +45,7 @@ class Accrued:
     collected: FloatArray
     timed: bool
     error: FloatArray
+    deadline: float = math.inf
 
     @property
     def final(self) -> BoolArray:
@@ -51,6 +54,7 @@ class Accrued:
 
     def best(self, score: FloatArray) -> tuple[float, IntArray]:
         """Maximise the expectation of ``score`` ``(n,)`` at the end: value and action per node ``(n,)``."""
+        check(self.deadline, "comparing policies on the accrued rewards")
         if self.timed:
             values, policy = self._backward(score[:, None])
             return float(self.product.start @ values[:, 0]), policy[:, 0]
@@ -73,6 +77,7 @@ class Accrued:
         values = np.array(scores, dtype=np.float64)
         policy = np.zeros(values.shape, dtype=np.int64)
         for t in reversed(range(int(self.time.max(initial=0)) + 1)):
+            check(self.deadline, "comparing policies on the accrued rewards")
             nodes = np.flatnonzero((self.time == t) & ~self.final)
             if not len(nodes):
                 continue
@@ -115,6 +120,7 @@ def accrue(
     grid: ArrayLike | None = None,
     tail: float = 1e-6,
     max_nodes: int = 500_000,
+    time_limit: float | None = None,
 ) -> Accrued:
     """Expand the product of state and accrued reward, breadth first.
 
@@ -124,8 +130,10 @@ def accrue(
         grid: width ``(K,)`` or number: accrued rewards are rounded to its multiples; the error is stated.
         tail: with γ < 1 and no horizon, decisions whose rewards cannot add more than this are cut off.
         max_nodes: largest number of nodes.
+        time_limit: seconds for this and for what is asked of the result; there is no answer in between.
 
     Raises:
+        OutOfTime: the time limit has passed.
         ModelError: too many nodes (with what to do), or a grid without a bound on the number of decisions.
     """
     k = momdp.k
@@ -141,9 +149,10 @@ def accrue(
     if width is not None and steps is None:
         raise ModelError("a grid needs a horizon or a discount below 1, or its rounding errors have no bound")
     expansion = _Expansion(momdp, low, high, width, steps, max_nodes)
-    expansion.run()
+    deadline = until(time_limit)
+    expansion.run(deadline)
     error = cut + (0.0 if steps is None else steps * expansion.rounding)
-    return expansion.result(np.asarray(error * np.ones(k)))
+    return replace(expansion.result(np.asarray(error * np.ones(k))), deadline=deadline)
 
 
 def _decisions(momdp: MOMDP, tail: float) -> tuple[int | None, FloatArray]:
@@ -204,7 +213,7 @@ class _Expansion:
         self.data: list[float] = []
         self.rounding = np.zeros(momdp.k)
 
-    def run(self) -> None:
+    def run(self, deadline: float) -> None:
         m = self.m
         zero = (0.0,) * m.k
         self.first = [(float(m.start[s]), self._number((int(s), 0, zero))) for s in np.flatnonzero(m.start > 0)]
@@ -212,6 +221,7 @@ class _Expansion:
         while head < len(self.nodes):
             s, t, collected = self.nodes[head]
             head += 1
+            check(deadline, "listing accrued rewards")
             over = m.terminal[s] or (self.steps is not None and t >= self.steps)
             for row in () if over else range(int(m.row_ptr[s]), int(m.row_ptr[s + 1])):
                 self._row(row, t, np.array(collected))

@@ -21,6 +21,7 @@ from morl.momdp import MOMDP
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 _DENSE = 600  # up to this many states a dense factorisation beats a sparse one
+_SMALL_CLASS = 100  # strongly connected classes up to this size are factorised as they are
 _BATCH = 1 << 22  # floating-point numbers per batch of matrices
 
 
@@ -71,7 +72,7 @@ def evaluate(momdp: MOMDP, policy: Any) -> Value:
     if momdp.horizon is not None:
         return _evaluate_timed(momdp, np.broadcast_to(probabilities, (momdp.horizon, momdp.n_rows)))
     chain, rewards = induced_chain(momdp, probabilities)
-    states, error = chain_value(momdp, chain, rewards)
+    states, error, _ = chain_value(momdp, chain, rewards)
     used = momdp.start > 0
     if np.isnan(states[used]).any():
         raise ModelError(_endless(momdp, chain, rewards))
@@ -116,10 +117,10 @@ def induced_chain(momdp: MOMDP, probabilities: FloatArray) -> tuple[sparse.csr_a
     return chain, np.asarray(mix @ momdp.rewards)
 
 
-def chain_value(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> tuple[FloatArray, float]:
-    """Values ``(S, K)`` of a chain and a bound on their error; NaN where the total does not exist.
+def chain_value(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> tuple[FloatArray, float, float]:
+    """Values ``(S, K)`` of a chain, a bound on their error and the longest life; NaN where the total does not exist.
 
-    The bound is the residual times the expected number of steps, which solves the same system.
+    The bound is the residual times the life, the expected (discounted) number of steps, which solves the same system.
     """
     gamma, n = momdp.discount, momdp.n_states
     absorbed, undefined = (np.array(momdp.terminal), np.zeros(n, dtype=bool))
@@ -131,7 +132,7 @@ def chain_value(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> t
     values = np.zeros((n, rewards.shape[1]))
     values[undefined] = np.nan
     if not len(live):
-        return values, 0.0
+        return values, 0.0, 0.0
     inner = sparse.csr_array(chain[live][:, live])
     right = np.column_stack([rewards[live], np.ones(len(live))])
     solved = solve_chain(inner, gamma, right)
@@ -139,40 +140,54 @@ def chain_value(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> t
     rounding = 4e-16 * (np.abs(right) + 2.0 * np.abs(solved)).max(axis=0)
     life = float(np.max(solved[:, -1])) * (1.0 + float(residual[:, -1].max()))
     values[live] = solved[:, :-1]
-    return values, float((residual[:, :-1].max(axis=0) + rounding[:-1]).max()) * max(life, 1.0)
+    return values, float((residual[:, :-1].max(axis=0) + rounding[:-1]).max()) * max(life, 1.0), life
 
 
 def solve_chain(chain: sparse.csr_array, gamma: float, right: FloatArray) -> FloatArray:
-    """Solve ``(I − γ P) x = right`` for ``right`` ``(n, m)``: dense when small, else iterative, else sparse LU."""
+    """Solve ``(I − γ P) x = right`` for ``right`` ``(n, m)``: dense when small, else iterative or by sparse LU.
+
+    Where a chain never returns to most of what it leaves, states in the order of its strongly connected classes make
+    the matrix block triangular, and its factors fill in inside the classes only.
+    """
     n = chain.shape[0]
     if n <= _DENSE:
         return np.asarray(np.linalg.solve(np.eye(n) - gamma * chain.todense(), right))
     matrix = sparse.csr_array(sparse.identity(n, format="csr") - gamma * chain)
-    solved = np.empty_like(right)
+    count, label = csgraph.connected_components(chain, directed=True, connection="strong")
+    if np.bincount(label, minlength=count).max() <= _SMALL_CLASS:
+        order = np.argsort(label, kind="stable")
+        ordered = sparse.csc_array(matrix[order][:, order])
+        factors = sparse_linalg.splu(ordered, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+        solved = np.empty_like(right)
+        solved[order] = _refined(ordered, factors, right[order])
+        return solved
+    iterative = [_iterated(matrix, column) for column in right.T]
+    if all(x is not None for x in iterative):
+        return np.column_stack(iterative)  # type: ignore[arg-type]
+    return _refined(matrix, sparse_linalg.splu(sparse.csc_array(matrix)), right)
+
+
+def _refined(matrix: Any, factors: Any, right: FloatArray) -> FloatArray:
+    """A solution by factors, with one step of refinement."""
+    x = factors.solve(right)
+    return np.asarray(x + factors.solve(right - matrix @ x))
+
+
+def _iterated(matrix: sparse.csr_array, right: FloatArray) -> FloatArray | None:
+    """The solution by BiCGSTAB with refinement; ``None`` where it does not settle."""
+    x = np.zeros(len(right))
+    size = max(float(np.abs(right).max()), 1e-300)
     inverse_diagonal = 1.0 / matrix.diagonal()
-    preconditioner = sparse_linalg.LinearOperator((n, n), matvec=lambda x: inverse_diagonal * np.ravel(x))
-    factors = None
-    for j in range(right.shape[1]):
-        x = np.zeros(n)
-        size = max(float(np.abs(right[:, j]).max()), 1e-300)
-        good = False
-        if factors is None:
-            for _ in range(4):  # iterative refinement
-                residual = right[:, j] - matrix @ x
-                if np.abs(residual).max() <= 1e-13 * size:
-                    good = True
-                    break
-                step, _info = sparse_linalg.bicgstab(matrix, residual, rtol=1e-10, maxiter=400, M=preconditioner)
-                if not np.isfinite(step).all():
-                    break
-                x = x + step
-        if not good:
-            if factors is None:
-                factors = sparse_linalg.splu(sparse.csc_array(matrix))
-            x = factors.solve(right[:, j])
-            x = x + factors.solve(right[:, j] - matrix @ x)
-        solved[:, j] = x
-    return solved
+    scaled = sparse_linalg.LinearOperator(matrix.shape, matvec=lambda y: inverse_diagonal * np.ravel(y))
+    for _ in range(4):
+        residual = right - matrix @ x
+        if np.abs(residual).max() <= 1e-13 * size:
+            return x
+        step, _info = sparse_linalg.bicgstab(matrix, residual, rtol=1e-10, maxiter=400, M=scaled)
+        if not np.isfinite(step).all():
+            return None
+        x = x + step
+    return None
 
 
 def endless_classes(chain: sparse.csr_array, rewards: FloatArray, terminal: BoolArray) -> tuple[BoolArray, BoolArray]:

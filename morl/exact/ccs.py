@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from morl.exact.certificate import support
+from morl.exact.deadline import OutOfTime, until
 from morl.exact.double_description import TOLERANCE, Cone, inner_cone, outer_cone, then
-from morl.exact.horizon import OutOfTime
-from morl.exact.inner import Solved, make_solver
+from morl.exact.inner import Inner, Solved, make_solver
 from morl.exact.prepared import Prepared, prepare
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
@@ -37,6 +37,10 @@ def convex_coverage_set(momdp: MOMDP, epsilon: float, time_limit: float | None =
         time_limit: seconds. Out of time, or interrupted from the keyboard, the sets found so far are
             returned, with the (larger) ε that they prove. The first solve of each objective always runs.
 
+    With γ = 1 and no horizon the policies meant are those that come to an end (terminal, or at rest without reward):
+    :mod:`morl.exact.ending` proves that the others are no loss, for their totals are −∞ in some objective or do not
+    exist, and refuses models in which an objective has no bound.
+
     Returns:
         A front of deterministic policies (stationary, or ``(T, S)`` with a horizon), the vertices of the set.
         ``outer`` holds the half-spaces that contain every policy's value, ``epsilon`` the certified gap,
@@ -44,7 +48,7 @@ def convex_coverage_set(momdp: MOMDP, epsilon: float, time_limit: float | None =
         and the ``corner_weights`` of the hull.
 
     Raises:
-        ModelError: ε is negative; or γ = 1, no horizon, and some policy never ends.
+        ModelError: ε is negative; or γ = 1, no horizon, and an objective is unbounded or no policy comes to an end.
 
     >>> m = MOMDP.from_arrays([[[1.0], [1.0]]], [[[1.0, 0.0], [0.0, 3.0]]], discount=0.5)
     >>> convex_coverage_set(m, 0.0).points.round(9).tolist()
@@ -53,8 +57,9 @@ def convex_coverage_set(momdp: MOMDP, epsilon: float, time_limit: float | None =
     begun = time.monotonic()
     if not epsilon >= 0.0:
         raise ModelError(f"epsilon is {epsilon}; expected a number >= 0")
+    deadline = until(time_limit)
     search = Coverage(prepare(momdp), float(epsilon))
-    reason = search.run(math.inf if time_limit is None else begun + time_limit)
+    reason = search.run(deadline)
     return search.front(time.monotonic() - begun, reason)
 
 
@@ -102,7 +107,7 @@ class Coverage:
         if k > 1 and k % self.batch:
             weights = np.vstack([weights, np.full((1, k), 1.0 / k)])
         solved: list[Solved] = []
-        limit = deadline if self.p.horizon is None else math.inf
+        limit = deadline if isinstance(self.solver, Inner) else math.inf  # the others have no answer in between
         for i in range(0, len(weights), self.batch):
             solved += self._solve(weights[i : i + self.batch], [()] * len(weights[i : i + self.batch]), limit)
         found = np.array([x.point for x in solved])

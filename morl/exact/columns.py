@@ -7,14 +7,16 @@ is the duality gap.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from morl.exact.occupancy import average_policy
-from morl.exact.oracle import best_policy
+from morl.exact.deadline import OutOfTime, until
+from morl.exact.occupancy import average_policy, stationary
+from morl.exact.oracle import Oracle
 from morl.exact.policy import Mixture
 from morl.exact.programs import Block, Bounds, Constraint, parse_constraints, utility_blocks
 from morl.momdp import MOMDP
@@ -31,7 +33,8 @@ class Maximum:
 
     Args:
         mixture: deterministic policies and their probabilities.
-        policy: the equivalent stochastic policy, floats ``(rows,)``, or ``(T, rows)`` with a horizon.
+        policy: the equivalent stochastic policy, floats ``(rows,)``, or ``(T, rows)`` with a horizon; ``None`` where
+            γ = 1 and no stationary one is equivalent, because the mixture rests where it also leaves.
         value: expected return ``(K,)`` of both.
         utility: utility of ``value``.
         gap: no policy's utility exceeds ``utility + gap``.
@@ -39,7 +42,7 @@ class Maximum:
     """
 
     mixture: Mixture
-    policy: FloatArray
+    policy: FloatArray | None
     value: FloatArray
     utility: float
     gap: float
@@ -67,7 +70,9 @@ class Pool:
         return value
 
 
-def maximise(momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] | str = ()) -> Maximum:
+def maximise(
+    momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] | str = (), time_limit: float | None = None
+) -> Maximum:
     """The mixture of policies whose *expected return* has the largest utility (SER), under constraints.
 
     Mixtures reach everything that stochastic, history-dependent policies reach, so this is the optimum over
@@ -76,9 +81,12 @@ def maximise(momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] |
     Args:
         utility: any of :mod:`morl.utility` but a lexicographic one.
         constraints: on the expected return, e.g. ``["cost>=-5", ("time", "<=", 20)]``.
+        time_limit: seconds; then the best mixture so far, with the gap that is proven for it.
 
     Raises:
-        ModelError: the constraints cannot be met (which, and by how much), or γ = 1 and a total is unbounded.
+        ModelError: the constraints cannot be met (which, and by how much); γ = 1 and a total is unbounded (see
+            :mod:`morl.exact.ending` for which policies count then); or the time limit passes before some mixture
+            meets the constraints.
         SpecError: a utility or constraint that does not fit.
 
     >>> from morl.utility import WorstCase
@@ -86,9 +94,19 @@ def maximise(momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] |
     >>> maximise(m, WorstCase()).value.round(9).tolist()
     [1.5, 1.5]
     """
+    return best_mixture(momdp, utility_blocks(utility, momdp.k), constraints, utility, until(time_limit))
+
+
+def best_mixture(
+    momdp: MOMDP,
+    blocks: list[Block],
+    constraints: Iterable[Constraint] | str,
+    utility: Callable[[FloatArray], Any],
+    deadline: float = math.inf,
+) -> Maximum:
+    """The mixture for the best of some blocks of a utility; see :func:`maximise`."""
     bounds = parse_constraints(constraints, momdp)
-    blocks = utility_blocks(utility, momdp.k)
-    pool = make_pool(momdp)
+    pool = make_pool(momdp, deadline)
     meet(pool, bounds)
     best: tuple[FloatArray, float] | None = None
     upper = -np.inf
@@ -103,15 +121,10 @@ def maximise(momdp: MOMDP, utility: Utility, constraints: Iterable[Constraint] |
     return finish(pool, best[0], utility, upper)
 
 
-def make_pool(momdp: MOMDP) -> Pool:
+def make_pool(momdp: MOMDP, deadline: float = math.inf) -> Pool:
     """A pool that holds the best policy of each objective."""
-
-    def oracle(w: FloatArray) -> tuple[Any, FloatArray]:
-        policy, value = best_policy(momdp, w)
-        return policy, value.start
-
     size = np.maximum(np.abs(momdp.rewards).max(axis=0, initial=0.0), 1e-300)
-    pool = Pool(momdp, oracle, [], [], size)
+    pool = Pool(momdp, Oracle(momdp, deadline).ask, [], [], size)
     for j in range(momdp.k):
         pool.ask(np.eye(momdp.k)[j] / size[j])
     spread = np.abs(np.array(pool.points)).max(axis=0)
@@ -125,11 +138,17 @@ def optimise(pool: Pool, block: Block, bounds: Bounds) -> tuple[FloatArray, floa
     The constraints must be feasible for the pool (see :func:`meet`).
     """
     size = max(float(np.abs(block.gain * pool.unit).max(initial=0.0)), 1.0)
+    bound = gap = math.inf
     for _ in range(_ROUNDS):
         shares, prices, value = _master(pool, block, bounds)
         points = np.array(pool.points)
-        found = pool.ask(prices)
-        gap = max(float(prices @ found - (points @ prices).max()), 0.0)
+        try:
+            found = pool.ask(prices)
+        except OutOfTime:
+            return shares, max(bound - value, 0.0)
+        # the master's optimum never falls, so an earlier bound on all policies still holds
+        bound = min(bound, value + max(float(prices @ found - (points @ prices).max()), 0.0))
+        gap = max(bound - value, 0.0)
         if gap <= _GAP * max(size, abs(value)) or len(pool.points) == len(points):
             return shares, gap
     return shares, gap
@@ -239,7 +258,7 @@ def finish(pool: Pool, shares: FloatArray, utility: Callable[[FloatArray], Any],
         upper = 1.0 if upper >= -1e-9 else 0.0
     return Maximum(
         Mixture(policies, p),
-        average_policy(pool.momdp, policies, p),
+        stationary(pool.momdp, average_policy(pool.momdp, policies, p), value),
         value,
         score,
         max(upper - score, 0.0),

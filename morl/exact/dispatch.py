@@ -15,9 +15,6 @@ from morl.pareto import Front
 from morl.spec import ModelError, SpecError, UnknownNameError
 from morl.utility import Lexicographic, Utility
 
-_PATIENCE = 30.0
-"""Seconds for a second way to an answer, before the refusal of the first is passed on."""
-
 
 def solve(
     env: Any,
@@ -37,8 +34,8 @@ def solve(
         policies: ``"mixture"`` (stochastic policies: the convex coverage set), ``"stationary"``, ``"markov"``
             or ``"history"`` (deterministic ones).
         discount: γ in place of the problem's own.
-        epsilon: additive precision; ``None`` is exact for deterministic policies and 1e-4 of the return range
-            for mixtures.
+        epsilon: additive precision; ``None`` is exact for deterministic policies and, for mixtures, 1e-6 of the
+            largest reward times 1 / (1 − γ), or times 100 where that is less.
         time_limit: seconds; then the certified answer so far.
         horizon: number of decisions in place of the problem's own.
         utility: of the expected return (SER): the front then holds one point, the best of the policy class.
@@ -57,7 +54,7 @@ def solve(
     if utility is None and constraints:
         raise SpecError(f"constraints {constraints!r} need a utility; give e.g. utility=WorstCase()")
     if utility is not None and policies == "mixture":
-        front = _best_mixture(momdp, utility, constraints)
+        front = _best_mixture(momdp, utility, constraints, time_limit)
     elif policies == "mixture":
         front = _mixture(momdp, epsilon, time_limit)
     else:
@@ -70,7 +67,7 @@ def solve(
     return front if name is None else front.replace(provenance={**front.provenance, "env": name})
 
 
-def _best_mixture(momdp: MOMDP, utility: Utility, constraints: Iterable[Any] | str) -> Front:
+def _best_mixture(momdp: MOMDP, utility: Utility, constraints: Iterable[Any] | str, time_limit: float | None) -> Front:
     """The best mixture as a front of one point."""
     from morl.exact.columns import maximise
     from morl.exact.lexical import lexicographic
@@ -79,10 +76,10 @@ def _best_mixture(momdp: MOMDP, utility: Utility, constraints: Iterable[Any] | s
         width = np.ones(momdp.k) if utility.scale is None else np.subtract(utility.scale[1], utility.scale[0])
         slack = [float(s * width[i]) for i, s in zip(utility.order, utility.slack or [0.0] * momdp.k, strict=False)]
         best = lexicographic(
-            momdp, utility.order, slack, constraints if isinstance(constraints, str) else list(constraints)
+            momdp, utility.order, slack, constraints if isinstance(constraints, str) else list(constraints), time_limit
         )
     else:
-        best = maximise(momdp, utility, constraints)
+        best = maximise(momdp, utility, constraints, time_limit)
     facts = {"algorithm": "column generation", "policy_class": "mixture", "criterion": "SER"}
     return Front(
         best.value[None],
@@ -123,30 +120,7 @@ def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> F
 
     if epsilon is None:
         epsilon = 1e-6 * max(float(abs(momdp.rewards).max(initial=0.0)), 1e-12) / max(1.0 - momdp.discount, 1e-2)
-    try:
-        front: Front = convex_coverage_set(momdp, epsilon, time_limit=time_limit)
-    except ModelError as reason:
-        hull = _hull_of_history(momdp, min(time_limit or _PATIENCE, _PATIENCE))
-        if hull is None:
-            raise reason from None
-        return hull
-    return front
-
-
-def _hull_of_history(momdp: MOMDP, time_limit: float) -> Front | None:
-    """The convex coverage set where some totals do not exist; ``None`` where set-valued backups do not settle.
-
-    Mixtures of history-dependent deterministic policies are worth as much as any stochastic policy, so the hull of
-    their complete front is the convex coverage set.
-    """
-    try:
-        front = pareto_deterministic(momdp, "history", 0.0, None, time_limit).classified()
-    except ModelError:
-        return None
-    if not front.complete or front.supported is None:
-        return None
-    kept = front.subset(front.supported)
-    return kept.replace(provenance={**kept.provenance, "policy_class": "mixture"})
+    return convex_coverage_set(momdp, epsilon, time_limit=time_limit)
 
 
 def as_momdp(env: Any, discount: float | None = None, minimise: Iterable[str] = ()) -> tuple[MOMDP, Any, str | None]:

@@ -154,37 +154,41 @@ def proper_policy(momdp: MOMDP) -> tuple[IntArray, BoolArray]:
     """A policy that ends, or comes to rest without reward, with probability 1 wherever some policy can.
 
     Returns:
-        ``(policy (S,), sure (S,))``: the mask holds the states from which it does. Almost-sure reachability
-        (de Alfaro 1997): drop states that cannot reach the goal and actions that may leave the rest; repeat.
+        ``(policy (S,), sure (S,))``: the mask holds the states from which it does.
     """
     resting, rest_rows = resting_states(momdp)
-    goal = momdp.terminal | resting
+    rows, sure = almost_surely(momdp, momdp.terminal | resting)
+    stay = np.flatnonzero(rest_rows)[::-1]
+    rows[momdp.row_state[stay]] = stay
+    return np.where(rows >= 0, rows - momdp.row_ptr[:-1], 0), sure
+
+
+def almost_surely(momdp: MOMDP, goal: BoolArray) -> tuple[IntArray, BoolArray]:
+    """A way to ``goal`` ``(S,)`` with probability 1: a row per state, −1 for none, and where it succeeds.
+
+    Almost-sure reachability (de Alfaro 1997): drop states that cannot reach the goal and actions that may leave the
+    rest; repeat. Each state takes an action that may lead nearer, so nothing else is ever settled in.
+    """
     owner, coo = momdp.row_state, momdp.transitions.tocoo()
     positive = coo.data > 0
     row, col = coo.row[positive], coo.col[positive]
+    into = sparse.csr_array((row + 1, (col, np.arange(len(row)))), shape=(momdp.n_states, len(row)))
     inside = np.ones(momdp.n_states, dtype=bool)
-    policy = np.zeros(momdp.n_states, dtype=np.int64)
     while True:
         safe = np.ones(momdp.n_rows, dtype=bool)
         safe[row[~inside[col]]] = False
-        level = goal & inside
-        reached = level.copy()
-        policy[:] = 0
-        while level.any():
-            hits = np.zeros(momdp.n_rows, dtype=bool)
-            hits[row[level[col]]] = True
-            useful = np.flatnonzero(hits & safe & ~reached[owner])
-            level = np.zeros_like(reached)
-            for r in useful[::-1]:
-                policy[owner[r]] = r - momdp.row_ptr[owner[r]]
-                level[owner[r]] = True
-            reached |= level
+        chosen = np.full(momdp.n_states, -1, dtype=np.int64)
+        reached = goal & inside
+        frontier = np.flatnonzero(reached)
+        while len(frontier):
+            useful = np.unique(into[frontier].data) - 1
+            useful = useful[safe[useful] & ~reached[owner[useful]]]
+            frontier = np.unique(owner[useful])
+            chosen[owner[useful[::-1]]] = useful[::-1]
+            reached[frontier] = True
         if np.array_equal(reached, inside):
-            break
+            return chosen, inside
         inside = reached
-    for r in np.flatnonzero(rest_rows)[::-1]:
-        policy[owner[r]] = r - momdp.row_ptr[owner[r]]
-    return policy, inside
 
 
 def resting_states(momdp: MOMDP) -> tuple[BoolArray, BoolArray]:
@@ -196,19 +200,28 @@ def resting_states(momdp: MOMDP) -> tuple[BoolArray, BoolArray]:
     return np.asarray(parts.label >= 0), parts.rows
 
 
-def unbounded_objective(momdp: MOMDP) -> int | None:
-    """With γ = 1 and no horizon: an objective whose total can grow for ever, or ``None``.
+def refuse_unbounded(momdp: MOMDP, parts: EndComponents) -> None:
+    """With γ = 1 and no horizon: refuse objectives whose total can grow for ever.
 
-    Where an end component holds a positive reward, its largest mean reward is found by a linear program.
+    Where an end component holds a positive reward, its largest mean reward is found by a linear program. A mean below
+    1e-9 of the component's largest reward counts as zero.
+
+    Raises:
+        ModelError: there is one, with the objective and a state.
     """
-    parts = end_components(momdp)
-    for component in range(parts.count):
-        rows = np.flatnonzero(parts.rows & (parts.label[momdp.row_state] == component))
+    label = parts.label[momdp.row_state]
+    gaining = parts.rows & np.any(momdp.rewards > 0, axis=1)
+    for component in np.unique(label[gaining]):
+        rows = np.flatnonzero(parts.rows & (label == component))
         for k in range(momdp.k):
             rewards = momdp.rewards[rows, k]
-            if rewards.max(initial=0.0) > 0 and _largest_mean(momdp, rows, rewards) > 1e-12 * np.abs(rewards).max():
-                return k
-    return None
+            if rewards.max() > 0 and _largest_mean(momdp, rows, rewards) > 1e-9 * np.abs(rewards).max():
+                s = int(momdp.row_state[rows[int(np.argmax(rewards))]])
+                raise ModelError(
+                    f"with discount 1 the total of objective {momdp.objectives[k].name!r} is unbounded "  # type: ignore[index]
+                    f"(positive reward can be collected for ever around state {momdp.label(s)}); "
+                    "give a discount below 1 or a horizon"
+                )
 
 
 def _largest_mean(momdp: MOMDP, rows: IntArray, rewards: FloatArray) -> float:
@@ -217,18 +230,19 @@ def _largest_mean(momdp: MOMDP, rows: IntArray, rewards: FloatArray) -> float:
         return float(rewards.max())  # the best row can be visited again and again
     from scipy.optimize import linprog  # slow to import
 
-    states = np.unique(momdp.row_state[rows])
-    out = (momdp.row_state[rows][None, :] == states[:, None]).astype(float)
-    balance = out - momdp.transitions[rows][:, states].toarray().T
+    scale = float(np.abs(rewards).max())
+    states, owner = np.unique(momdp.row_state[rows], return_inverse=True)
+    out = sparse.csr_array((np.ones(len(rows)), (owner, np.arange(len(rows)))), shape=(len(states), len(rows)))
+    balance = out - momdp.transitions[rows][:, states].T
     result = linprog(
-        -rewards,
-        A_eq=np.vstack([balance, np.ones(len(rows))]),
+        -rewards / scale,
+        A_eq=sparse.vstack([balance, sparse.csr_array(np.ones((1, len(rows))))]),
         b_eq=np.append(np.zeros(len(states)), 1.0),
         method="highs",
     )
     if result.status != 0:
         raise ModelError(f"mean reward of an end component: HiGHS stopped with {result.message!r}")
-    return -float(result.fun)
+    return -float(result.fun) * scale
 
 
 def certain_rows(momdp: MOMDP) -> BoolArray:

@@ -23,8 +23,8 @@ from morl.exact.graph import (
     longest_mean_life,
     proper_policy,
     reachable_states,
+    refuse_unbounded,
     resting_states,
-    unbounded_objective,
 )
 from morl.exact.minkowski import cover, new_points, sum_sets
 from morl.exact.oracle import best_policy
@@ -342,14 +342,10 @@ def _begin(sets: Sets) -> None:
     sets.nodes = [np.zeros(0, dtype=np.int64) for _ in range(n)]
     sets.bound = np.where(momdp.terminal, 0.0, np.inf)
     seen = np.flatnonzero(reachable_states(momdp) & ~momdp.terminal)
-    endless = momdp.discount == 1.0 and end_components(momdp).count > 0
-    if endless:
-        worst = unbounded_objective(momdp)
-        if worst is not None:
-            raise ModelError(
-                f"with discount 1 the total of objective {momdp.objectives[worst].name!r} is unbounded "  # type: ignore[index]
-                "(positive reward can be collected for ever); give a discount below 1 or a horizon"
-            )
+    parts = end_components(momdp) if momdp.discount == 1.0 else None
+    endless = parts is not None and parts.count > 0
+    if parts is not None and endless:
+        refuse_unbounded(momdp, parts)
         policy, sure = proper_policy(momdp)
         tails, tables = [policy], [_values_where(momdp, policy, sure)]
     else:
@@ -377,7 +373,7 @@ def _values_where(momdp: MOMDP, policy: IntArray, sure: BoolArray) -> FloatArray
     from morl.exact.policy import as_stochastic
 
     chain, rewards = induced_chain(momdp, as_stochastic(momdp, policy))
-    values, _ = chain_value(momdp, chain, rewards)
+    values, _, _ = chain_value(momdp, chain, rewards)
     return np.where(sure[:, None], values, np.nan)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from morl.exact.deadline import check
 from morl.exact.inner import Solved, load_kernels
 from morl.exact.prepared import Prepared
 from morl.spec import FloatArray, ModelError
@@ -49,8 +49,7 @@ class Backward:
         self.table[:] = 0.0
         low, high = np.zeros(self.batch), np.zeros(self.batch)
         for t in range(p.horizon - 1, -1, -1):
-            if time.monotonic() > deadline:
-                raise OutOfTime
+            check(deadline, "going backwards through the decisions")
             self.kernels.greedy(
                 p.indptr,
                 p.indices,
@@ -84,7 +83,3 @@ class Backward:
         full = np.zeros((len(rows), self.p.momdp.n_states), dtype=rows.dtype)
         full[:, self.p.states] = rows
         return full
-
-
-class OutOfTime(Exception):
-    """The deadline passed before there was anything to report."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.compiled import enabled
+from morl.exact.deadline import until
 from morl.exact.prepared import Prepared, prepare
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, ModelError, SpecError, check_vector
@@ -309,7 +310,7 @@ def solve_weight(
 
     Raises:
         SpecError: weights that are negative, all zero or of the wrong length.
-        ModelError: γ = 1, no horizon, and some policy never ends.
+        ModelError: γ = 1, no horizon, and an objective is unbounded or no policy comes to an end.
 
     >>> m = MOMDP.from_arrays([[[1.0], [1.0]]], [[[1.0, 0.0], [0.0, 3.0]]], discount=0.5)
     >>> best = solve_weight(m, [0.5, 0.5])
@@ -319,11 +320,11 @@ def solve_weight(
     weight = check_weight(w, momdp)
     scale = float(weight.sum())
     prepared = prepare(momdp)
-    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    deadline = until(time_limit)
     gap = 0.0 if precision is None else float(precision) / scale
     solver = make_solver(prepared, 1)
-    if prepared.horizon is not None:
-        deadline = math.inf  # one pass backwards: there is nothing to show before it is done
+    if not isinstance(solver, Inner):
+        deadline = math.inf  # there is nothing to show before it is done
     solved = solver.solve((weight / scale)[None, :], [()], gap, 1e-3 * gap, deadline)[0]
     policy = solver.policy(solved.rows)
     lower = float(weight @ solved.point) - scale * solved.error
@@ -332,6 +333,10 @@ def solve_weight(
 
 def make_solver(prepared: Prepared, batch: int) -> Any:
     """The solver for the model's kind of horizon."""
+    if prepared.oracle is not None:
+        from morl.exact.proper import Proper
+
+        return Proper(prepared)
     if prepared.horizon is None:
         return Inner(prepared, batch)
     from morl.exact.horizon import Backward

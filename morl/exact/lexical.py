@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from morl.exact.columns import Maximum, finish, make_pool, meet, optimise
+from morl.exact.deadline import until
 from morl.exact.programs import Block, Bounds, Constraint, parse_constraints
 from morl.momdp import MOMDP
 from morl.spec import MOSpec, SpecError
@@ -17,6 +18,7 @@ def lexicographic(
     order: Sequence[str | int] | None = None,
     slack: float | Sequence[float] = 0.0,
     constraints: Sequence[Constraint] | str = (),
+    time_limit: float | None = None,
 ) -> Maximum:
     """Maximise objectives one after the other, keeping each within its slack of its best (Mouaddib 2004).
 
@@ -24,7 +26,7 @@ def lexicographic(
         order: objectives by name or number, most important first; all of them by default. Others do not count.
         slack: how much of each objective may be given up for the later ones, in the unit of the return; one
             number, or one per objective in ``order``.
-        constraints: on the expected return, as for :func:`~morl.exact.columns.maximise`.
+        constraints, time_limit: as for :func:`~morl.exact.columns.maximise`; the gap is that of the last objective.
 
     Returns:
         The mixture, its value, and as ``utility`` the last objective's value.
@@ -49,7 +51,7 @@ def lexicographic(
     if slacks.shape != (len(numbers),) or not np.all(slacks >= 0):
         raise SpecError(f"slack is {slack!r}; expected a number >= 0, or one per objective in {len(numbers)}")
     bounds = parse_constraints(constraints, momdp)
-    pool = make_pool(momdp)
+    pool = make_pool(momdp, until(time_limit))
     meet(pool, bounds)
     for number, allowed in zip(numbers, slacks, strict=True):
         row = np.eye(momdp.k)[number]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from morl.exact.graph import end_components, reachable_states, resting_states
+from morl.exact.ending import find_ending
+from morl.exact.graph import reachable_states, resting_states
 from morl.exact.policy import as_stochastic
 from morl.exact.unroll import Unrolled, unroll
 from morl.momdp import MOMDP
@@ -29,17 +30,21 @@ if TYPE_CHECKING:
 class Flow:
     """The flow equations of an infinite-horizon model: ``matrix @ x == start``, x >= 0.
 
-    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest for ever.
+    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest for ever; states
+    from which no policy comes to an end are left out (see :mod:`morl.exact.ending`).
     """
 
     def __init__(self, momdp: MOMDP) -> None:
         self.momdp = momdp
-        live = reachable_states(momdp) & ~momdp.terminal
+        kept = reachable_states(momdp)
+        if momdp.discount == 1.0:
+            kept = find_ending(momdp).state >= 0
+        live = kept & ~momdp.terminal
         self.states = np.flatnonzero(live)
-        self.rows = np.flatnonzero(live[momdp.row_state])
+        self.rows = np.flatnonzero(live[momdp.row_state] & (momdp.transitions @ (~kept).astype(np.float64) <= 0.0))
         rest = np.zeros(0, dtype=np.int64)
-        if momdp.discount == 1.0 and end_components(momdp).count:
-            rest = np.flatnonzero(resting_states(momdp)[0])
+        if momdp.discount == 1.0:
+            rest = np.flatnonzero(resting_states(momdp)[0] & live)
         self.rest = rest
         number = np.full(momdp.n_states, -1)
         number[self.states] = np.arange(len(self.states))
@@ -54,56 +59,6 @@ class Flow:
         self.matrix = sparse.csr_array(sparse.hstack([out - momdp.discount * into, stop]))
         self.start = momdp.start[self.states]
         self.rewards = np.vstack([momdp.rewards[self.rows], np.zeros((len(rest), momdp.k))])
-
-    def solve(self, cost: FloatArray, columns: IntArray | None = None) -> Any:
-        """Minimise ``cost · x`` over flows that use only some columns."""
-        from scipy.optimize import linprog  # slow to import
-
-        matrix = self.matrix if columns is None else self.matrix[:, columns]
-        result = linprog(
-            cost if columns is None else cost[columns],
-            A_eq=matrix,
-            b_eq=self.start,
-            bounds=(0, None),
-            method="highs-ds",
-        )
-        if result.status == 3:
-            raise ModelError("with discount 1 the total is unbounded; give a discount below 1 or a horizon")
-        if result.status == 2:
-            raise ModelError(
-                "with discount 1 every policy collects reward for ever from some start; "
-                "give a discount below 1 or a horizon"
-            )
-        if result.status != 0:
-            raise ModelError(f"occupancy program: HiGHS stopped with {result.message!r}")
-        return result
-
-    def shortest_best(self, w: FloatArray) -> FloatArray:
-        """A best flow for the weights ``w`` that takes the fewest steps: a second program on the optimal face."""
-        cost = -(self.rewards @ w)
-        scale = max(float(np.abs(cost).max(initial=0.0)), 1e-300)
-        first = self.solve(cost / scale)
-        reduced = cost / scale - self.matrix.T @ first.eqlin.marginals
-        columns = np.flatnonzero(reduced <= 1e-8)
-        second = self.solve(np.ones(len(cost)), columns)
-        visits = np.zeros(len(cost))
-        visits[columns] = second.x
-        return visits
-
-    def policy(self, visits: FloatArray, otherwise: IntArray) -> IntArray:
-        """The most used action of every visited state; ``otherwise`` elsewhere, and where the flow rests."""
-        policy = np.array(otherwise)
-        used = visits[: len(self.rows)]
-        owner = self.momdp.row_state[self.rows]
-        best = np.zeros(self.momdp.n_states)
-        rested = np.zeros(self.momdp.n_states)
-        rested[self.rest] = visits[len(self.rows) :]
-        for i in np.flatnonzero(used > 1e-9):
-            s = owner[i]
-            if used[i] > max(best[s], rested[s]):
-                best[s] = used[i]
-                policy[s] = self.rows[i] - self.momdp.row_ptr[s]
-        return policy
 
 
 def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iterable[Constraint] | str = ()) -> Maximum:
@@ -136,8 +91,15 @@ def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iter
     policy = _policy_of(model, flow.rows, visits[: len(flow.rows)])
     if unrolled is not None:
         policy = unrolled.timed_stochastic(momdp, policy)
-    utility = float(objective(value)) if isinstance(objective, Utility) else float(blocks[0].gain @ value)
-    return Maximum(Mixture([policy], [1.0]), policy, value, utility, max(score - utility, 0.0), len(blocks))
+    utility_of = objective if isinstance(objective, Utility) else blocks[0].gain.dot
+    utility = float(utility_of(value))
+    same = stationary(momdp, policy, value)
+    mixture = Mixture([policy], [1.0])
+    if same is None:
+        from morl.exact.columns import best_mixture
+
+        mixture = best_mixture(momdp, blocks, constraints, utility_of).mixture
+    return Maximum(mixture, same, value, utility, max(score - utility, 0.0), len(blocks))
 
 
 def _block_program(flow: Flow, block: Any, matrix: FloatArray, bound: FloatArray) -> tuple[FloatArray, float]:
@@ -163,6 +125,8 @@ def _block_program(flow: Flow, block: Any, matrix: FloatArray, bound: FloatArray
         bounds=[(0, None)] * n + [(None, None)] * y,
         method="highs",
     )
+    if result.status == 3:
+        raise ModelError("with discount 1 the utility grows for ever; give a discount below 1 or a horizon")
     if result.status != 0:
         raise ModelError(f"occupancy program: HiGHS stopped with {result.message!r}; maximise() explains infeasibility")
     return np.asarray(result.x[:n]), block.constant - float(result.fun)
@@ -179,6 +143,23 @@ def average_policy(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatAr
         flat = [_flatten(unrolled, policy) for policy in policies]
         return unrolled.timed_stochastic(momdp, _average(unrolled.model, flat, probabilities))
     return _average(momdp, policies, probabilities)
+
+
+def stationary(momdp: MOMDP, policy: FloatArray, value: FloatArray) -> FloatArray | None:
+    """``policy``, or ``None`` where γ = 1 and it is not worth ``value``.
+
+    Plays that rest in a state for ever beside others that leave it have no stationary policy: whoever leaves with
+    positive probability at every visit leaves at last.
+    """
+    if momdp.discount < 1.0 or momdp.horizon is not None:
+        return policy
+    from morl.exact.bellman import evaluate
+
+    try:
+        reached = evaluate(momdp, policy).start
+    except ModelError:
+        return None
+    return policy if np.allclose(reached, value, rtol=1e-6, atol=1e-6 * (1.0 + np.abs(value).max())) else None
 
 
 def _flatten(unrolled: Unrolled, policy: IntArray) -> IntArray:

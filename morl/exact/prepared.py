@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from morl.compiled import enabled, jit
-from morl.exact.graph import end_components, reachable_states
+from morl.exact.graph import reachable_states
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
+
+if TYPE_CHECKING:
+    from morl.exact.ending import Ending
+    from morl.exact.oracle import Oracle
 
 _ROUNDING = 8e-16
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A reduced model. States that no policy reaches, and γ = 1 states that pay nothing for ever, are gone.
+    """A reduced model, without states that no policy reaches; with γ = 1 the one of :mod:`morl.exact.ending`.
 
     Args:
         states: ``(S',)`` number of each kept state in the original model, ``None`` where all are kept.
@@ -33,6 +38,8 @@ class Prepared:
         life: the largest h(s).
         clip: true where some state is terminal: then bounds on a change must include 0.
         rounding: relative size of floating-point noise in one sweep, and of row sums that miss 1.
+        ending: how the model was made from one with γ = 1 and no horizon; then ``momdp`` is its result.
+        oracle: set where policies of that model may never come to an end: ``life`` is then that of one that does.
     """
 
     momdp: MOMDP
@@ -51,6 +58,8 @@ class Prepared:
     life: float
     clip: bool
     rounding: float
+    ending: Ending | None = None
+    oracle: Oracle | None = None
 
     def __post_init__(self) -> None:
         # Like the model's own arrays, which these may be: compiled code is compiled once for both.
@@ -89,7 +98,8 @@ class Prepared:
         most = int(self.momdp.n_actions.max(initial=1))
         small = np.int8 if most < 128 else np.int16 if most < 32768 else np.int32
         if self.states is None:
-            return np.asarray(actions.astype(small))
+            actions = actions.astype(small)
+            return np.asarray(actions) if self.ending is None else self.ending.lift(actions)
         full = np.zeros(self.momdp.n_states, dtype=small)
         full[self.states] = actions
         return full
@@ -99,21 +109,22 @@ def prepare(momdp: MOMDP) -> Prepared:
     """Reduce a model and find the constants of its error bounds.
 
     Raises:
-        ModelError: γ = 1, no horizon, and some policy never ends; or the model is too large for 32-bit numbers.
+        ModelError: γ = 1, no horizon, and totals do not exist; or the model is too large for 32-bit numbers.
     """
     if momdp.n_rows >= 2**31 - 1:
         raise ModelError(f"model has {momdp.n_rows} rows; expected fewer than 2^31")
-    endless = momdp.discount == 1.0 and momdp.horizon is None
-    keep = _reachable(momdp)
-    silent = np.zeros(momdp.n_states, dtype=bool)
-    if endless:
-        silent = _silent(momdp, keep)
-        keep &= ~silent
-        _refuse_endless(momdp, keep)
-    base = _reduce(momdp, keep)
-    if not endless:
-        return base
-    return _with_life(base)
+    if momdp.discount < 1.0 or momdp.horizon is not None:
+        return _reduce(momdp, _reachable(momdp))
+    from morl.exact.oracle import Oracle
+
+    oracle = Oracle(momdp)
+    ending = oracle.ending
+    assert ending is not None
+    base = replace(_reduce(ending.model, np.ones(ending.model.n_states, dtype=bool)), ending=ending)
+    if ending.always:
+        return _with_life(base)
+    life = max(oracle.begin().life, 1.0)
+    return replace(base, oracle=oracle, life=life, tail=life - 1.0)
 
 
 def _reduce(m: MOMDP, keep: BoolArray) -> Prepared:
@@ -168,33 +179,6 @@ def _with_life(base: Prepared) -> Prepared:
     start = base.start_states[base.live[base.start_states]]
     weight = base.start[base.live[base.start_states]]
     return replace(base, life=float(life.max()), tail=float(weight @ (life[start] - 1.0)))
-
-
-def _refuse_endless(m: MOMDP, keep: BoolArray) -> None:
-    loops = end_components(m).label >= 0
-    loops &= keep
-    if loops.any():
-        s = int(np.argmax(loops))
-        raise ModelError(
-            f"with discount 1 and no horizon some policy stays for ever in state {m.label(s)} "
-            f"({int(loops.sum())} such states), where totals may not exist; give a discount below 1 or a horizon"
-        )
-
-
-def _silent(m: MOMDP, keep: BoolArray) -> BoolArray:
-    """States of which every action pays exactly 0 and stays among such states: worth 0, like a terminal state."""
-    quiet = keep & (m.n_actions > 0)
-    row_state = m.row_state
-    paying = np.any(m.rewards != 0.0, axis=1)
-    quiet[row_state[paying]] = False
-    positive = sparse.csr_array(m.transitions, copy=True)
-    positive.data = (positive.data > 0).astype(np.float64)
-    while quiet.any():
-        leaves = quiet[row_state] & (positive @ (~quiet & ~m.terminal).astype(np.float64) > 0)
-        if not leaves.any():
-            break
-        quiet[row_state[leaves]] = False
-    return quiet
 
 
 def _reachable(m: MOMDP) -> BoolArray:

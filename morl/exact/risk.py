@@ -63,7 +63,7 @@ def expected_utility(momdp: MOMDP, utility: Utilities, **options: Any) -> Episod
 
     Args:
         utility: of the return vector; monotone.
-        options: of :func:`~morl.exact.accrued.accrue`: ``clip``, ``grid``, ``tail``, ``max_nodes``.
+        options: of :func:`~morl.exact.accrued.accrue`: ``clip``, ``grid``, ``tail``, ``max_nodes``, ``time_limit``.
 
     Raises:
         ModelError: too many accrued rewards (with what to do).
