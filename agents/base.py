@@ -21,12 +21,13 @@ from gymnasium import spaces
 from numpy.typing import ArrayLike
 
 from morl.agents import checkpoint
+from morl.agents.actions import ActionMap
 from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
 from morl.agents.config import AgentConfig, make_config, to_dict
 from morl.agents.evaluation import Evaluation, Evaluator
 from morl.agents.info import AlgoInfo
 from morl.agents.logger import Logger, NullLogger
-from morl.agents.observations import batch_of, is_countable
+from morl.agents.observations import batch_of, count_rows, is_countable, unreadable
 from morl.agents.policies import PolicySet
 from morl.agents.problem import Problem
 from morl.pareto.front import Front
@@ -105,7 +106,9 @@ class Agent(ABC):
         if isinstance(config, AgentConfig):
             config = to_dict(config)
         self.config = make_config(self.Config, {**(config or {}), **options}, name)
-        self.problem = Problem(env, self.config.discount)
+        self.problem = Problem(env, self.config.discount, self.info)
+        assert self.problem.actions is not None
+        self.actions: ActionMap = self.problem.actions
         self.spec, self.k, self.discount = self.problem.spec, self.problem.spec.k, self.problem.discount
         self.observation_space, self.action_space = self.problem.observation_space, self.problem.action_space
         self._check_spaces()
@@ -161,13 +164,12 @@ class Agent(ABC):
     # ---- checks ----------------------------------------------------------------------------------------
 
     def _check_spaces(self) -> None:
-        name, kinds = self.info.name, self.info.actions
-        kind = "continuous" if isinstance(self.action_space, spaces.Box) else "discrete"
-        several = self.info.several_actions and isinstance(self.action_space, spaces.MultiDiscrete)
-        if kind not in kinds or not (several or isinstance(self.action_space, spaces.Box | spaces.Discrete)):
+        name = self.info.name
+        unread = unreadable(self.observation_space)
+        if unread is not None:
             raise AgentError(
-                f"{name} needs {' or '.join(kinds)} actions; {self.problem.id} has {self.action_space}. "
-                f"`morl algo list` shows which algorithms take which"
+                f"{name} cannot read {type(unread).__name__} observations; {self.problem.id} has "
+                f"{self.observation_space}. Use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them"
             )
         if "vector" not in self.info.observations and not is_countable(self.observation_space):
             raise AgentError(
@@ -175,11 +177,6 @@ class Agent(ABC):
             )
         if self.info.needs_model and self.problem.model is None:
             raise AgentError(f"{name} needs a finite model; {self.problem.id} has no momdp()")
-
-    @property
-    def action_start(self) -> int:
-        """The first discrete action's number (0 almost everywhere)."""
-        return int(getattr(self.action_space, "start", 0))
 
     # ---- seeds -----------------------------------------------------------------------------------------
 
@@ -360,7 +357,7 @@ class Agent(ABC):
         accrued: ArrayLike | None,
     ) -> tuple[Any, dict[str, Array] | None]:
         batch, was_batch = batch_of(self.observation_space, observation)
-        n = len(next(iter(batch.values()))) if isinstance(batch, dict) else len(batch)
+        n = count_rows(batch)
         if number is not None:
             which = np.full(n, number, dtype=np.int64)
         elif len(policies) in (1, n):
@@ -376,7 +373,8 @@ class Agent(ABC):
         if total.shape != (n, self.k):
             raise AgentError(f"accrued has shape {total.shape}; expected ({n}, {self.k})")
         memory, steps = self._memory(policies, which, state, episode_start)
-        actions, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        chosen, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        actions = self.actions.to_env(chosen)
         carried = {**memory, "time": steps + 1} if policies.needs_accrued or policies.has_memory else None
         if was_batch:
             return actions, carried

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents.collector import Collector
 from morl.agents.exact_values import return_distribution, stationary_values
 from morl.agents.policies import Memory, PolicySet, Subset
 from morl.agents.problem import Problem
@@ -204,7 +203,7 @@ def roll_out(
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
     # Policies may depend on the reward accrued under the γ they were trained with, whatever γ is measured.
-    collector = Collector(env, problem.spec, problem.discount, problem.id)
+    collector = problem.collector(env)
     n, k = collector.n, problem.spec.k
     collector.reset(int(env_seed.generate_state(1)[0]))
     discounted, plain = np.zeros((len(jobs), k)), np.zeros((len(jobs), k))

@@ -15,7 +15,6 @@ import numpy as np
 from morl.agents import sequences
 from morl.agents.archive import Archive, Candidate
 from morl.agents.base import Agent
-from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
 from morl.agents.episodes import Episode, EpisodeRecorder
 from morl.agents.evaluation import roll_out
@@ -135,7 +134,7 @@ class ParetoEvolution(Agent):
                 f"with genotype {c.genotype!r} is not that: set brood=0"
             )
         size, n_actions = self.genotype.size, self.genotype.n_actions
-        stage = sequences.Stage(dynamics, self.discount, rng, self.genotype.start, self.problem.horizon)
+        stage = sequences.Stage(dynamics, self.discount, rng, self.problem.horizon, self.actions)
         while self.num_timesteps < until:
             before = stage.steps
             if len(self.flock):
@@ -175,7 +174,7 @@ class ParetoEvolution(Agent):
         encoder = Encoder(self.observation_space)
         env = self.problem.vector(len(vectors))
         recorder = EpisodeRecorder(len(vectors), encoder, self.discount)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(env)
         collector.reset(self.integer_seed("sample", self.generation))
         policies, rng = self.genotype.policies(vectors), self.rng("sample", self.generation)
         which, waiting, out = np.arange(len(vectors)), np.ones(len(vectors), dtype=bool), []

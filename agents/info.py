@@ -21,7 +21,9 @@ class AlgoInfo:
         avoid: when not to use it, in one sentence.
         multi_policy: true where it learns a set of policies and ``predict`` takes a preference.
         needs_model: true where the environment must have ``momdp()``.
-        several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space).
+        several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space); others
+            choose one of all combinations.
+        unbounded_actions: true where the bounds of a box need not be finite.
     """
 
     name: str
@@ -36,3 +38,4 @@ class AlgoInfo:
     multi_policy: bool = True
     needs_model: bool = False
     several_actions: bool = False
+    unbounded_actions: bool = False

@@ -69,16 +69,17 @@ class LinearScalarization(Agent):
         formula="π_w = argmax_π E Σ γ^t w·r_t  for each weight w",
         avoid="non-convex trade-offs matter, or many weights are wanted",
         several_actions=True,
+        unbounded_actions=True,
     )
     Config = LinearConfig
 
     def _setup(self) -> None:
         c = self.config
         self.algorithm = "PPO" if c.algorithm == "auto" else c.algorithm
-        continuous = isinstance(self.action_space, spaces.Box)
+        continuous = self.actions.continuous
         if self.algorithm == "DQN" and continuous:
             raise AgentError(f"DQN needs discrete actions; {self.problem.id} has {self.action_space}. Use SAC or PPO")
-        if self.algorithm == "DQN" and isinstance(self.action_space, spaces.MultiDiscrete):
+        if self.algorithm == "DQN" and isinstance(self.actions.space, spaces.MultiDiscrete):
             raise AgentError(
                 f"DQN takes one action at a time; {self.problem.id} has {self.action_space}. Use PPO or A2C"
             )
@@ -379,11 +380,10 @@ class ModelPolicies(PolicySet):
     def __init__(
         self, space: spaces.Space[Any], models: list[Any], scaled: bool, preferences: FloatArray | None = None
     ) -> None:
-        from morl.agents.observations import Encoder
+        from morl.agents.observations import sb3_encoder
 
         self.models, self.preferences = models, preferences
-        flat = isinstance(space, spaces.Box) and len(space.shape) <= 1
-        self._encode = Encoder(space) if scaled and flat else None
+        self._encode = sb3_encoder(space, scaled)
 
     def __len__(self) -> int:
         return len(self.models)

@@ -22,8 +22,8 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
-from morl.agents.collector import Collector, take
-from morl.agents.observations import Encoder
+from morl.agents.collector import take
+from morl.agents.observations import sb3_encoder
 from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
 from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, UnknownNameError
@@ -59,7 +59,7 @@ class ScalarVecEnv(VecEnv):
 
     def __init__(self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True) -> None:
         own = problem.env if problem.is_vector and problem.recipe is None else problem.vector(n_envs)
-        self.collector = Collector(own, problem.spec, problem.discount, problem.id)
+        self.collector = problem.collector(own)
         if self.collector.mode is AutoresetMode.NEXT_STEP:
             raise AgentError(
                 f"{problem.id} resets in the step after the end of an episode, which stable-baselines3 cannot follow; "
@@ -67,14 +67,14 @@ class ScalarVecEnv(VecEnv):
             )
         self.weight = np.asarray(weight, dtype=np.float64)
         space = problem.observation_space
-        self._encoder = Encoder(space) if scaled and isinstance(space, spaces.Box) and len(space.shape) <= 1 else None
+        self._encoder = sb3_encoder(space, scaled)
         if self._encoder is not None:
             space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         # A copy, because SB3 draws from the space itself and it has to be seeded.
-        super().__init__(self.collector.n, space, copy.deepcopy(problem.action_space))
+        super().__init__(self.collector.n, space, copy.deepcopy(problem.actions.space))
 
     def _see(self, observations: Any) -> Any:
         return observations if self._encoder is None else self._encoder(observations)
@@ -150,6 +150,9 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     import inspect
 
     cls: Any = ALGORITHMS[algorithm]
+    box = env.action_space
+    if algorithm in ("SAC", "TD3", "DDPG") and isinstance(box, spaces.Box) and not box.is_bounded("both"):
+        raise AgentError(f"{algorithm} needs bounded actions; use PPO or A2C, or give the box finite bounds")
     given = dict(options)
     noise = float(given.pop("action_noise", 0.1))
     known = set(inspect.signature(cls.__init__).parameters) - {"self", "env", "seed", "device", "gamma"}

@@ -1,0 +1,57 @@
+"""Where somebody else's code failed: the innermost line of it, for messages that name the place."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+
+
+def place(error: BaseException) -> str:
+    """The line that an exception came from, as ``"shop.py:31, in step"``.
+
+    It is the innermost line of the environment's own code where the traceback has one, not one of a library that it
+    called; or else simply the innermost. Without a traceback, the empty string.
+
+    >>> try:
+    ...     sysconfig.no_such_name
+    ... except AttributeError as error:
+    ...     place(error).rpartition(", ")[2]
+    'in <module>'
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    theirs = [frame for frame in frames if not frame.filename.startswith(_libraries())]
+    frame = (theirs or list(frames))[-1]
+    name = frame.filename if frame.filename.startswith("<") else _short(Path(frame.filename))
+    return f"{name}:{frame.lineno}, in {frame.name}"
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line: its type, its message and its place.
+
+    >>> described(ValueError("no fish"))
+    'ValueError: no fish'
+    """
+    text = " ".join(str(error).split())
+    where = place(error)
+    return f"{type(error).__name__}{': ' * bool(text)}{text}{f' ({where})' if where else ''}"
+
+
+def _libraries() -> tuple[str, ...]:
+    """Folders whose code is nobody's environment: this package, Python's own modules, installed packages."""
+    own = [
+        path for name in ("morl", "morl.envs", "morl.agents") for path in getattr(sys.modules.get(name), "__path__", ())
+    ]
+    installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return (*(f"{path}/" for path in (*own, *installed) if path), "<frozen")
+
+
+def _short(path: Path) -> str:
+    """Relative to the working folder where it lies below that."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return str(path)
