@@ -28,8 +28,8 @@ class ActionMap:
     """The environment's actions as an agent's, and back.
 
     Attributes:
-        space: what the agent chooses from: ``Discrete(n)`` or a flat ``MultiDiscrete``, both from 0; a flat box
-            ``[-1, 1]``; or a flat box without bounds.
+        space: what the agent chooses from: ``Discrete(n)`` or a flat ``MultiDiscrete``, both from 0, or a flat box
+            ``[-1, 1]``.
         native: the environment's space of one action.
         continuous: whether :attr:`space` is a box.
 
@@ -47,7 +47,6 @@ class ActionMap:
             assert isinstance(native, spaces.Box)
             self._whole = np.issubdtype(self._dtype, np.integer)
             self._low, self._high = (np.asarray(x, dtype=np.float64).ravel() for x in (native.low, native.high))
-            self._bounded = _is_bounded(native)
         else:
             sizes = _components(native)
             assert sizes is not None
@@ -77,21 +76,17 @@ class ActionMap:
 
     def _to_box(self, rows: Array) -> Array:
         low, high = self._low, self._high
-        if not self._bounded:
-            values = rows
-        elif self._whole:  # one bin of [−1, 1] for each number
-            values = low + np.floor((np.clip(rows, -1.0, 1.0) + 1.0) / 2.0 * (high - low + 1.0))
+        unit = np.clip(rows, -1.0, 1.0)
+        if self._whole:  # one bin of [−1, 1] for each number
+            values = np.minimum(low + np.floor((unit + 1.0) / 2.0 * (high - low + 1.0)), high)
         else:
-            values = (low + high) / 2.0 + (high - low) / 2.0 * np.clip(rows, -1.0, 1.0)
-        values = np.clip(np.round(values) if self._whole else values, low, high)
+            values = (low + high) / 2.0 + (high - low) / 2.0 * unit
         # Rounding to the space's own type may step over a bound by a last digit.
         assert isinstance(self.native, spaces.Box)
         shaped = values.astype(self._dtype).reshape(len(rows), *self._shape)
         return np.asarray(np.clip(shaped, self.native.low, self.native.high))
 
     def _from_box(self, values: Array) -> Array:
-        if not self._bounded:
-            return values
         low, high = self._low, self._high
         if self._whole:
             return (values - low + 0.5) / (high - low + 1.0) * 2.0 - 1.0
@@ -113,7 +108,8 @@ def action_map(space: spaces.Space[Any], info: AlgoInfo, env: str) -> ActionMap:
     sizes = _components(space)
     if sizes is not None and "discrete" in info.actions:
         counts = sizes[0]
-        joint = float(np.prod(counts.astype(np.float64)))
+        with np.errstate(over="ignore"):
+            joint = float(np.prod(counts.astype(np.float64)))
         if isinstance(space, spaces.Discrete) or (len(counts) == 1 and joint <= MAX_ACTIONS):
             return ActionMap(space, spaces.Discrete(int(counts[0])))
         if info.several_actions and counts.sum() <= MAX_ACTIONS:
@@ -123,23 +119,27 @@ def action_map(space: spaces.Space[Any], info: AlgoInfo, env: str) -> ActionMap:
         if not (isinstance(space, spaces.Box) and "continuous" in info.actions):
             what = "components" if info.several_actions else "combinations"
             raise AgentError(
-                f"{info.name} chooses among at most {MAX_ACTIONS:,} {what}; {env} has {space}, "
+                f"{info.name} chooses among at most {MAX_ACTIONS:,} {what}; {env} has {one_line(space)}, "
                 f"{counts.sum() if info.several_actions else joint:,.6g} of them"
             )
     if isinstance(space, spaces.Box) and "continuous" in info.actions:
         size = int(np.prod(space.shape))
         if _is_bounded(space):
             return ActionMap(space, spaces.Box(-1.0, 1.0, (size,), np.float32))
-        if info.unbounded_actions:
-            return ActionMap(space, spaces.Box(-np.inf, np.inf, (size,), np.float32))
         raise AgentError(
-            f"{info.name} needs bounded actions; {env} has {space}: give its box finite bounds, or use "
-            "LinearScalarization with PPO or A2C"
+            f"{info.name} needs bounded actions; {env} has {one_line(space)}: give its box finite bounds, for example "
+            "with gymnasium.wrappers.TransformAction"
         )
     raise AgentError(
-        f"{info.name} needs {' or '.join(info.actions)} actions; {env} has {space}. "
+        f"{info.name} needs {' or '.join(info.actions)} actions; {env} has {one_line(space)}. "
         f"`morl algo list` shows which algorithms take which"
     )
+
+
+def one_line(space: spaces.Space[Any]) -> str:
+    """A space in words, without line breaks, and cut where it is long."""
+    text = " ".join(str(space).split())
+    return text if len(text) <= 160 else f"{text[:160]}…"
 
 
 def _components(space: spaces.Space[Any]) -> tuple[IntArray, IntArray] | None:

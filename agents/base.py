@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -21,12 +22,14 @@ from gymnasium import spaces
 from numpy.typing import ArrayLike
 
 from morl.agents import checkpoint
-from morl.agents.actions import ActionMap
+from morl.agents.actions import ActionMap, one_line
 from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
 from morl.agents.config import AgentConfig, make_config, to_dict
+from morl.agents.errors import DivergedError
 from morl.agents.evaluation import Evaluation, Evaluator
 from morl.agents.info import AlgoInfo
 from morl.agents.logger import Logger, NullLogger
+from morl.agents.memory import allocating
 from morl.agents.observations import batch_of, count_rows, is_countable, unreadable
 from morl.agents.policies import PolicySet
 from morl.agents.problem import Problem
@@ -127,7 +130,8 @@ class Agent(ABC):
         self._log_interval: int | None = None
         self._next_log = 0
         self._clock = 0.0
-        self._setup()
+        with allocating(name):
+            self._setup()
 
     # ---- what a subclass says --------------------------------------------------------------------------
 
@@ -169,11 +173,13 @@ class Agent(ABC):
         if unread is not None:
             raise AgentError(
                 f"{name} cannot read {type(unread).__name__} observations; {self.problem.id} has "
-                f"{self.observation_space}. Use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them"
+                f"{one_line(self.observation_space)}; use Box, Discrete, MultiDiscrete, "
+                "MultiBinary, or Dicts and Tuples of them"
             )
         if "vector" not in self.info.observations and not is_countable(self.observation_space):
             raise AgentError(
-                f"{name} is tabular and needs countable observations; {self.problem.id} has {self.observation_space}"
+                f"{name} is tabular and needs countable observations; {self.problem.id} has "
+                f"{one_line(self.observation_space)}"
             )
         if self.info.needs_model and self.problem.model is None:
             raise AgentError(f"{name} needs a finite model; {self.problem.id} has no momdp()")
@@ -234,7 +240,7 @@ class Agent(ABC):
         self._callbacks.on_training_start(self)
         self._clock = time.perf_counter()
         try:
-            with self._orderly_interrupt():
+            with self._orderly_interrupt(), allocating(self.info.name), self._one_thread():
                 while self.num_timesteps < self.target_timesteps:
                     until = self.target_timesteps
                     if every:
@@ -249,6 +255,8 @@ class Agent(ABC):
         except KeyboardInterrupt:
             raise LearningInterrupted(self._farewell(None)) from None
         except Exception as error:
+            if isinstance(error, DivergedError):
+                error.args = (f"{self.info.name} diverged after {self.num_timesteps:,} steps: {error}",)
             place = self._callbacks.on_failure(self, error)
             if place:
                 error.add_note(f"what was learned in {self.num_timesteps:,} steps is in {place}")
@@ -281,6 +289,18 @@ class Agent(ABC):
         known = ", ".join(f"{key} {value:.4g}" for key, value in self.status().items())
         kept = f"what {self.info.name} learned is kept{f' ({known})' if known else ''}"
         return f"{done}; {kept}: front(), predict() and save() work, learn() goes on"
+
+    @staticmethod
+    def _one_thread() -> contextlib.AbstractContextManager[None]:
+        """Torch computes in one thread while learning, where it is used, so that results do not depend on their number.
+
+        More threads round sums differently, and gain nothing for networks of the usual size.
+        """
+        if "torch" not in sys.modules:  # tables need none, and importing it takes seconds
+            return contextlib.nullcontext()
+        from morl.agents.parameters import one_thread
+
+        return one_thread()
 
     @contextlib.contextmanager
     def _orderly_interrupt(self) -> Iterator[None]:

@@ -182,7 +182,7 @@ def _type_name(hint: Any) -> str:
 def _checked(what: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any:
     try:
         result = _convert(value, hint)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AgentError(f"{what} is {value!r}; expected {_type_name(hint)}") from None
     if isinstance(result, int | float) and not isinstance(result, bool):
         low, high = limits.get("low"), limits.get("high")

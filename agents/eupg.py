@@ -143,6 +143,8 @@ class EUPG(UtilityAgent):
     ) -> None:
         import torch
 
+        from morl.agents.parameters import check_gradient
+
         c = self.config
         inputs, chosen = torch.from_numpy(now), torch.from_numpy(actions.astype(np.int64))
         scaled = (advantage - advantage[rows].mean()) / (advantage[rows].std() + 1e-8)
@@ -164,7 +166,8 @@ class EUPG(UtilityAgent):
                 loss = -surrogate - c.entropy * left * entropy + 0.5 * error
                 self.optimizer.zero_grad()
                 loss.backward()
-                torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
+                norm = torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
+                check_gradient(float(norm), "the loss of actor and critic")
                 self.optimizer.step()
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from morl.agents.errors import NoPolicyError
 from morl.agents.exact_values import return_distribution, stationary_values
 from morl.agents.policies import Memory, PolicySet, Subset
 from morl.agents.problem import Problem
@@ -94,12 +95,11 @@ class Evaluator:
 
         Raises:
             AgentError: an exact answer was demanded and there is none.
+            NoPolicyError: the set is empty. (An empty front would pass for an exact one.)
         """
         gamma = self.problem.discount if discount is None else float(discount)
         if len(policies) == 0:
-            k = self.problem.spec.k
-            none = np.zeros((0, k))
-            return Evaluation(none, np.zeros((0, k, k)), np.zeros(0, np.int64), none, (), 0, gamma)
+            raise NoPolicyError(f"{self.problem.id}: there is no policy to measure; learn for longer")
         if exact is not False:
             answer = self._exactly(policies, gamma, deterministic, distributions)
             if answer is not None:

@@ -20,6 +20,7 @@ from morl.agents.episodes import Episode, EpisodeRecorder
 from morl.agents.evaluation import roll_out
 from morl.agents.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.info import AlgoInfo
+from morl.agents.memory import require
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
 from morl.spec import AgentError, FloatArray
@@ -77,6 +78,8 @@ class ParetoEvolution(Agent):
     def _setup(self) -> None:
         c = self.config
         self.genotype: Genotype = make_genotype(self.problem, c.genotype, c.hidden, c.length)
+        most = max(c.population, 0 if c.brood is None else c.brood)
+        require(24.0 * most * self.genotype.size, f"a population of {most:,} policies", "lower population (or brood)")
         self.archive = Archive(self.k, c.archive)
         self.population: Array | None = None
         self.fitness: FloatArray = np.zeros((0, self.k))

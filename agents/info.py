@@ -23,7 +23,6 @@ class AlgoInfo:
         needs_model: true where the environment must have ``momdp()``.
         several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space); others
             choose one of all combinations.
-        unbounded_actions: true where the bounds of a box need not be finite.
     """
 
     name: str
@@ -38,4 +37,3 @@ class AlgoInfo:
     multi_policy: bool = True
     needs_model: bool = False
     several_actions: bool = False
-    unbounded_actions: bool = False

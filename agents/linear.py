@@ -8,10 +8,12 @@ of the nearest weight solved before.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
 from morl.agents.config import AgentConfig, option
+from morl.agents.errors import NoPolicyError
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import LinearSupport, simplex_grid, to_raw
@@ -69,7 +72,6 @@ class LinearScalarization(Agent):
         formula="π_w = argmax_π E Σ γ^t w·r_t  for each weight w",
         avoid="non-convex trade-offs matter, or many weights are wanted",
         several_actions=True,
-        unbounded_actions=True,
     )
     Config = LinearConfig
 
@@ -216,6 +218,11 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # this process is still importing
+            raise AgentError(
+                "a process that learns weights came upon learn() while importing the script; put the call under "
+                'if __name__ == "__main__":'
+            )
         with ProcessPoolExecutor(min(self.config.processes, self.n_weights), mp_context=_prepared_context()) as pool:
             while self.num_timesteps < until:
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
@@ -225,8 +232,8 @@ class LinearScalarization(Agent):
                 except BrokenProcessPool:
                     weights = ", ".join(str(self.weights[i].round(4).tolist()) for i in numbers)
                     raise AgentError(
-                        f"a process learning one of the weights {weights} died without a word (killed, or out of "
-                        "memory?); weights of earlier rounds are kept, learn() goes on from there"
+                        f"a process learning one of the weights {weights} died ({_why_died()}); weights of earlier "
+                        "rounds are kept, learn() goes on from there"
                     ) from None
                 for number, (_, arrays) in zip(numbers, results, strict=True):
                     self.solved[number] = arrays
@@ -318,7 +325,7 @@ class LinearScalarization(Agent):
         learning = self._number if self._model is not None else -1
         numbers = [i for i, arrays in enumerate(self.solved) if arrays or i == learning]
         if not numbers:
-            raise AgentError("LinearScalarization has learned nothing yet; call learn first")
+            raise NoPolicyError("LinearScalarization has learned nothing yet; call learn first")
         if preferences is None:
             return self._acting_for(numbers)
         known = np.array([self.weights[i] for i in numbers])
@@ -417,6 +424,22 @@ class ModelPolicies(PolicySet):
             out[rows] = actions
         assert out is not None
         return out, memory
+
+
+def _unguarded() -> bool:
+    """True where a new process that imports the script would run all of it once more."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    try:
+        return path is not None and path.endswith(".py") and "__name__" not in Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _why_died() -> str:
+    if not _unguarded():
+        return "killed, or out of memory?"
+    name = Path(str(sys.modules["__main__"].__file__)).name
+    return f'each process imports {name}: put what it does under if __name__ == "__main__":'
 
 
 def _prepared_context() -> BaseContext:

@@ -44,6 +44,15 @@ def parts_of(space: spaces.Space[Any]) -> dict[Any, spaces.Space[Any]]:
     return dict(enumerate(space.spaces)) if isinstance(space, spaces.Tuple) else {}
 
 
+def plain_parts(space: spaces.Space[Any]) -> Iterator[spaces.Space[Any]]:
+    """The parts of a space, nested ones too, that have no parts themselves."""
+    inner = parts_of(space)
+    if not inner:
+        yield space
+    for part in inner.values():
+        yield from plain_parts(part)
+
+
 def unreadable(space: spaces.Space[Any]) -> spaces.Space[Any] | None:
     """The first part of a space that cannot be written as a row of numbers, or ``None``."""
     if isinstance(space, spaces.Dict | spaces.Tuple):

@@ -13,6 +13,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from morl.agents.actions import ActionMap, action_map
 from morl.agents.collector import Collector
 from morl.agents.info import AlgoInfo
+from morl.agents.memory import require
+from morl.agents.observations import plain_parts
 from morl.envs.core import mo_spec
 from morl.envs.registration import recipe
 from morl.momdp import MOMDP
@@ -118,6 +120,8 @@ class Problem:
 
         The copies share nothing with the environment that was given, so measuring never changes training.
         """
+        row = sum(float(np.prod(part.shape or ())) * 8 for part in plain_parts(self.observation_space)) + 512
+        require(num_envs * row, f"{num_envs:,} copies of {self.id}", "lower n_envs (or eval_envs)")
         if self.recipe is not None:
             from morl.envs import make_vec
 

@@ -204,6 +204,8 @@ class QuantileDQN(UtilityAgent):
     def _update(self, rng: np.random.Generator) -> None:
         import torch
 
+        from morl.agents.parameters import check_gradient
+
         c = self.config
         low, high = self._span()
         if not np.isfinite(self.range).all():
@@ -223,7 +225,8 @@ class QuantileDQN(UtilityAgent):
             group["lr"] = c.learning_rate * max(0.1, 1.0 - self.progress)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        check_gradient(float(norm), "the quantile loss")
         self.optimizer.step()
         self.updates += 1
         if self.updates % c.target_every == 0:

@@ -23,8 +23,16 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
 from morl.agents.collector import take
-from morl.agents.observations import sb3_encoder
-from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
+from morl.agents.memory import allocating, require
+from morl.agents.observations import plain_parts, sb3_encoder
+from morl.agents.parameters import (
+    check_finite,
+    load_module,
+    load_optimizer,
+    module_arrays,
+    one_thread,
+    optimizer_arrays,
+)
 from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, UnknownNameError
 
@@ -150,9 +158,6 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     import inspect
 
     cls: Any = ALGORITHMS[algorithm]
-    box = env.action_space
-    if algorithm in ("SAC", "TD3", "DDPG") and isinstance(box, spaces.Box) and not box.is_bounded("both"):
-        raise AgentError(f"{algorithm} needs bounded actions; use PPO or A2C, or give the box finite bounds")
     given = dict(options)
     noise = float(given.pop("action_noise", 0.1))
     known = set(inspect.signature(cls.__init__).parameters) - {"self", "env", "seed", "device", "gamma"}
@@ -165,8 +170,12 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     if algorithm in ("TD3", "DDPG") and noise > 0 and isinstance(env.action_space, spaces.Box):
         size = env.action_space.shape
         given["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, noise))
+    if "buffer_size" in inspect.signature(cls.__init__).parameters:
+        rows = int(given.get("buffer_size", 1_000_000))
+        row = sum(float(np.prod(part.shape or ())) * part.dtype.itemsize for part in plain_parts(env.observation_space))
+        require(2 * rows * row, f"a replay buffer of {rows:,} observations", "lower buffer_size in the option sb3")
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
-    with isolated_randomness(seed):
+    with isolated_randomness(seed), allocating(f"stable-baselines3 {algorithm}"):
         try:
             model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
         except (TypeError, ValueError, AssertionError) as error:
@@ -220,8 +229,24 @@ def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) 
     env.seed(seed)
     model.action_space.seed(seed)
     model._last_obs = None
-    with isolated_randomness(seed):
+    with isolated_randomness(seed), one_thread(), _watching(model):
         model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)
+
+
+@contextmanager
+def _watching(model: BaseAlgorithm) -> Iterator[None]:
+    """Notice parameters that have become NaN, which SB3 only does now and then, and by an error about distributions.
+
+    Raises:
+        DivergedError: instead of that error, or when learning ends.
+    """
+    name = type(model).__name__
+    try:
+        yield
+    except ValueError as error:
+        check_finite(model.policy, f"the policy of {name}")
+        raise error
+    check_finite(model.policy, f"the policy of {name}")
 
 
 # ---- models as arrays -----------------------------------------------------------------------------------

@@ -88,7 +88,6 @@ class WorstCase(Agent):
         formula="w_i ∝ w_i exp(−η f_i(π_t)),  π_{t+1} ≈ argmax w·f(π);  the average policy is the answer",
         avoid="every single episode must be good in all objectives: use ESRQLearning, EUPG or QuantileDQN",
         multi_policy=False,
-        unbounded_actions=True,
     )
     Config = WorstCaseConfig
 
