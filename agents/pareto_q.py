@@ -319,8 +319,8 @@ class ParetoQLearning(TabularLearning):
         n = int(sets.size[self._start])
         if n == 0:
             raise NoPolicyError(
-                f"{self.info.name} has no policy yet: after {self.num_timesteps:,} steps, no tried action leads "
-                "to states where any other was; learn for longer"
+                f"{self.info.name} has no policy yet: {self.config.max_sweeps} backups of what was seen in "
+                f"{self.num_timesteps:,} steps did not reach the start; learn for longer, or raise max_sweeps"
             )
         roots = sets.node[self._start, :n]
         if preferences is not None:
