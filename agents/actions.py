@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents.errors import DivergedError
 from morl.agents.info import AlgoInfo
 from morl.spec import AgentError, IntArray
 
@@ -53,7 +54,11 @@ class ActionMap:
             self._sizes, self._first = sizes
 
     def to_env(self, actions: Array) -> Array:
-        """Environment actions ``(n, ...)`` for the agent's ``(n,)``, ``(n, parts)`` or ``(n, size)``."""
+        """Environment actions ``(n, ...)`` for the agent's ``(n,)``, ``(n, parts)`` or ``(n, size)``.
+
+        Raises:
+            DivergedError: an action is NaN.
+        """
         actions = np.asarray(actions)
         if self.continuous:
             return self._to_box(actions.reshape(len(actions), -1).astype(np.float64))
@@ -76,6 +81,8 @@ class ActionMap:
 
     def _to_box(self, rows: Array) -> Array:
         low, high = self._low, self._high
+        if np.isnan(rows).any():
+            raise DivergedError("the policy's action is NaN, so its network has parameters that are not finite")
         unit = np.clip(rows, -1.0, 1.0)
         if self._whole:  # one bin of [−1, 1] for each number
             values = np.minimum(low + np.floor((unit + 1.0) / 2.0 * (high - low + 1.0)), high)
