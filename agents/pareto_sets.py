@@ -331,9 +331,9 @@ def surely_ends(counts: Counts) -> BoolArray:
     known = counts.successor >= 0
     tried = counts.visits > 0
     target = np.where(known, counts.successor, 0)
-    sure = np.zeros(len(counts.n_actions), dtype=bool)
+    sure: BoolArray = np.zeros(len(counts.n_actions), dtype=bool)
     while True:
-        now = (tried & (~known | sure[target]).all(axis=2)).any(axis=1)
+        now: BoolArray = np.asarray((tried & (~known | sure[target]).all(axis=2)).any(axis=1))
         if (now == sure).all():
             return sure
         sure = now

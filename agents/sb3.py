@@ -81,8 +81,9 @@ class ScalarVecEnv(VecEnv):
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
+        chosen = problem.action_space if problem.actions is None else problem.actions.space
         # A copy, because SB3 draws from the space itself and it has to be seeded.
-        super().__init__(self.collector.n, space, copy.deepcopy(problem.actions.space))
+        super().__init__(self.collector.n, space, copy.deepcopy(chosen))
 
     def _see(self, observations: Any) -> Any:
         return observations if self._encoder is None else self._encoder(observations)
@@ -172,7 +173,8 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
         given["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, noise))
     if "buffer_size" in inspect.signature(cls.__init__).parameters:
         rows = int(given.get("buffer_size", 1_000_000))
-        row = sum(float(np.prod(part.shape or ())) * part.dtype.itemsize for part in plain_parts(env.observation_space))
+        parts = list(plain_parts(env.observation_space))
+        row = sum(int(np.prod(part.shape or ())) * np.dtype(part.dtype or np.float64).itemsize for part in parts)
         require(2 * rows * row, f"a replay buffer of {rows:,} observations", "lower buffer_size in the option sb3")
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
     with isolated_randomness(seed), allocating(f"stable-baselines3 {algorithm}"):

@@ -25,7 +25,7 @@ ACTIONS: dict[str, spaces.Space[Any]] = {
     "Discrete, start 2": spaces.Discrete(3, start=2),
     "Discrete, start −1": spaces.Discrete(3, start=-1),
     "MultiDiscrete": spaces.MultiDiscrete([3, 2]),
-    "MultiDiscrete, 2 × 2, start": spaces.MultiDiscrete([[2, 3], [2, 2]], start=[[1, -1], [0, 5]]),
+    "MultiDiscrete, 2 × 2, start": spaces.MultiDiscrete(np.array([[2, 3], [2, 2]]), start=np.array([[1, -1], [0, 5]])),
     "MultiDiscrete, 6 × 10": spaces.MultiDiscrete([10] * 6),
     "MultiBinary": spaces.MultiBinary(3),
     "Box, [−1, 1]": spaces.Box(-1.0, 1.0, (1,), np.float32),
@@ -45,7 +45,7 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "Discrete": spaces.Discrete(5),
     "Discrete, start 3": spaces.Discrete(5, start=3),
     "MultiDiscrete": spaces.MultiDiscrete([3, 4]),
-    "MultiDiscrete, start": spaces.MultiDiscrete([[3, 4], [2, 2]], start=[[1, -2], [0, 7]]),
+    "MultiDiscrete, start": spaces.MultiDiscrete(np.array([[3, 4], [2, 2]]), start=np.array([[1, -2], [0, 7]])),
     "MultiBinary": spaces.MultiBinary(4),
     "MultiBinary, 2 axes": spaces.MultiBinary((2, 3)),
     "Box": _VECTOR,
@@ -123,7 +123,7 @@ def verify(agent: Agent) -> FloatArray:
     """
     env = agent.problem.env
     for shown in env.shown:
-        extra = {"preference": [0.9, 0.1]} if agent.info.multi_policy else {}
+        extra: dict[str, Any] = {"preference": [0.9, 0.1]} if agent.info.multi_policy else {}
         chosen, _ = agent.predict(shown, accrued=np.zeros(2), **extra)
         native = chosen if isinstance(env.action_space, spaces.Discrete) else np.asarray(chosen)
         assert env.action_space.contains(native), f"{chosen!r} is not in {env.action_space}"
