@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -21,12 +22,15 @@ from gymnasium import spaces
 from numpy.typing import ArrayLike
 
 from morl.agents import checkpoint
+from morl.agents.actions import ActionMap, one_line
 from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
 from morl.agents.config import AgentConfig, make_config, to_dict
+from morl.agents.errors import DivergedError
 from morl.agents.evaluation import Evaluation, Evaluator
 from morl.agents.info import AlgoInfo
 from morl.agents.logger import Logger, NullLogger
-from morl.agents.observations import batch_of, is_countable
+from morl.agents.memory import allocating
+from morl.agents.observations import batch_of, count_rows, is_countable, unreadable
 from morl.agents.policies import PolicySet
 from morl.agents.problem import Problem
 from morl.envs.recorded import check_words
@@ -126,7 +130,9 @@ class Agent(ABC):
         if isinstance(config, AgentConfig):
             config = to_dict(config)
         self.config = make_config(self.Config, {**(config or {}), **options}, name)
-        self.problem = Problem(env, self.config.discount)
+        self.problem = Problem(env, self.config.discount, self.info)
+        assert self.problem.actions is not None
+        self.actions: ActionMap = self.problem.actions
         self.spec, self.k, self.discount = self.problem.spec, self.problem.spec.k, self.problem.discount
         self.observation_space, self.action_space = self.problem.observation_space, self.problem.action_space
         self._check_spaces()
@@ -145,7 +151,8 @@ class Agent(ABC):
         self._log_interval: int | None = None
         self._next_log = 0
         self._clock = 0.0
-        self._setup()
+        with allocating(name):
+            self._setup()
 
     # ---- what a subclass says --------------------------------------------------------------------------
 
@@ -182,25 +189,21 @@ class Agent(ABC):
     # ---- checks ----------------------------------------------------------------------------------------
 
     def _check_spaces(self) -> None:
-        name, kinds = self.info.name, self.info.actions
-        kind = "continuous" if isinstance(self.action_space, spaces.Box) else "discrete"
-        several = self.info.several_actions and isinstance(self.action_space, spaces.MultiDiscrete)
-        if kind not in kinds or not (several or isinstance(self.action_space, spaces.Box | spaces.Discrete)):
+        name = self.info.name
+        unread = unreadable(self.observation_space)
+        if unread is not None:
             raise AgentError(
-                f"{name} needs {' or '.join(kinds)} actions; {self.problem.id} has {self.action_space}. "
-                f"`morl algo list` shows which algorithms take which"
+                f"{name} cannot read {type(unread).__name__} observations; {self.problem.id} has "
+                f"{one_line(self.observation_space)}; use Box, Discrete, MultiDiscrete, "
+                "MultiBinary, or Dicts and Tuples of them"
             )
         if "vector" not in self.info.observations and not is_countable(self.observation_space):
             raise AgentError(
-                f"{name} is tabular and needs countable observations; {self.problem.id} has {self.observation_space}"
+                f"{name} is tabular and needs countable observations; {self.problem.id} has "
+                f"{one_line(self.observation_space)}"
             )
         if self.info.needs_model and self.problem.model is None:
             raise AgentError(f"{name} needs a finite model; {self.problem.id} has no momdp()")
-
-    @property
-    def action_start(self) -> int:
-        """The first discrete action's number (0 almost everywhere)."""
-        return int(getattr(self.action_space, "start", 0))
 
     # ---- seeds -----------------------------------------------------------------------------------------
 
@@ -258,7 +261,7 @@ class Agent(ABC):
         self._callbacks.on_training_start(self)
         self._clock = time.perf_counter()
         try:
-            with self._orderly_interrupt():
+            with self._orderly_interrupt(), allocating(self.info.name), self._one_thread():
                 while self.num_timesteps < self.target_timesteps:
                     until = self.target_timesteps
                     if every:
@@ -273,6 +276,8 @@ class Agent(ABC):
         except KeyboardInterrupt:
             raise LearningInterrupted(self._farewell(None)) from None
         except Exception as error:
+            if isinstance(error, DivergedError):
+                error.args = (f"{self.info.name} diverged after {self.num_timesteps:,} steps: {error}",)
             place = self._callbacks.on_failure(self, error)
             if place:
                 error.add_note(f"what was learned in {self.num_timesteps:,} steps is in {place}")
@@ -305,6 +310,18 @@ class Agent(ABC):
         known = ", ".join(f"{key} {value:.4g}" for key, value in self.status().items())
         kept = f"what {self.info.name} learned is kept{f' ({known})' if known else ''}"
         return f"{done}; {kept}: front(), predict() and save() work, learn() goes on"
+
+    @staticmethod
+    def _one_thread() -> contextlib.AbstractContextManager[None]:
+        """Torch computes in one thread while learning, where it is used, so that results do not depend on their number.
+
+        More threads round sums differently, and gain nothing for networks of the usual size.
+        """
+        if "torch" not in sys.modules:  # tables need none, and importing it takes seconds
+            return contextlib.nullcontext()
+        from morl.agents.parameters import one_thread
+
+        return one_thread()
 
     @contextlib.contextmanager
     def _orderly_interrupt(self) -> Iterator[None]:
@@ -385,7 +402,7 @@ class Agent(ABC):
         accrued: ArrayLike | None,
     ) -> tuple[Any, dict[str, Array] | None]:
         batch, was_batch = batch_of(self.observation_space, observation)
-        n = len(next(iter(batch.values()))) if isinstance(batch, dict) else len(batch)
+        n = count_rows(batch)
         if number is not None:
             which = np.full(n, number, dtype=np.int64)
         elif len(policies) in (1, n):
@@ -401,7 +418,8 @@ class Agent(ABC):
         if total.shape != (n, self.k):
             raise AgentError(f"accrued has shape {total.shape}; expected ({n}, {self.k})")
         memory, steps = self._memory(policies, which, state, episode_start)
-        actions, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        chosen, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        actions = self.actions.to_env(chosen)
         carried = {**memory, "time": steps + 1} if policies.needs_accrued or policies.has_memory else None
         if was_batch:
             return actions, carried

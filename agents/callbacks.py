@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morl.agents.errors import NoPolicyError
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
@@ -165,7 +167,8 @@ class FrontCallback(Callback):
         """Evaluate when it is time."""
         if agent.num_timesteps >= self._next:
             self._next = agent.num_timesteps + self.every
-            self.measure(agent)
+            with contextlib.suppress(NoPolicyError):  # too early
+                self.measure(agent)
         return True
 
     def measure(self, agent: Agent) -> dict[str, float]:
@@ -281,7 +284,10 @@ class ProgressBar(Callback):
             return ""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            front = agent.front(exact=True)
+            try:
+                front = agent.front(exact=True)
+            except NoPolicyError:
+                return ""
             volume = front.hypervolume()
             if self.truth is None:
                 return f"hypervolume {volume:.5g}"

@@ -23,12 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.base import Array
 from morl.agents.conditioned import reported_weights, training_weights
-from morl.agents.conditioned_td3 import unit_to_box
 from morl.agents.config import option
 from morl.agents.exploration import Persistent
 from morl.agents.flat import Adam, Target
@@ -76,9 +74,8 @@ class CAPQL(OffPolicy):
 
     def _setup(self) -> None:
         c = self.config
-        assert isinstance(self.action_space, spaces.Box)
-        self.encoder, self.box = Encoder(self.observation_space), self.action_space
-        self.size = int(np.prod(self.box.shape))
+        self.encoder = Encoder(self.observation_space)
+        self.size = int(np.prod(self.actions.space.shape or ()))
         self.twins = Twins(self, self.encoder.size + self.size, 1, c.lr, c.layer_norm)
         with seeded(self.integer_seed("network", 2)):
             self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.hidden, c.mix)
@@ -90,8 +87,7 @@ class CAPQL(OffPolicy):
         return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
 
     def _explorer(self, n: int) -> Persistent:
-        unit = spaces.Box(-1.0, 1.0, (self.size,), np.float32)
-        return Persistent(unit, n, longest=self.config.persistence)
+        return Persistent(self.actions.space, n, longest=self.config.persistence)
 
     def _explore(
         self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
@@ -100,7 +96,7 @@ class CAPQL(OffPolicy):
             actions = explorer.step(None, 1.0, rng)[0]
         else:
             actions = self.actor.act(encoded, weights, self._noise(len(encoded), rng))
-        return unit_to_box(actions, self.box), actions
+        return actions, actions
 
     def _noise(self, n: int, rng: np.random.Generator) -> Array:
         return rng.standard_normal((n, self.size), dtype=np.float32)
@@ -208,4 +204,4 @@ class ActorPolicies(PolicySet):
         weights = self._inputs[which]
         noise = None if deterministic else rng.standard_normal((len(which), self.agent.size)).astype(np.float32)
         actions = self.agent.average.net.act(self.agent.encoder(observations), weights, noise)
-        return unit_to_box(actions, self.agent.box), memory
+        return actions, memory

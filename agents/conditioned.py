@@ -67,11 +67,10 @@ class GreedyPolicies(PolicySet):
         values: the conditioned action values.
         encoder: turns observations into rows.
         weights: ``(m, K)``.
-        offset: number of the first action.
     """
 
-    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray, offset: int = 0) -> None:
-        self.values, self.encoder, self.offset = values, encoder, offset
+    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray) -> None:
+        self.values, self.encoder = values, encoder
         self.preferences = np.asarray(weights, dtype=np.float64)
         self._inputs = self.preferences.astype(np.float32)
 
@@ -90,7 +89,7 @@ class GreedyPolicies(PolicySet):
     ) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
         weights = self._inputs[which]
-        return greedy(self.values(self.encoder(observations), weights), weights) + self.offset, memory
+        return greedy(self.values(self.encoder(observations), weights), weights), memory
 
 
 class ConditionedQ(Agent):
@@ -100,9 +99,9 @@ class ConditionedQ(Agent):
     """
 
     def _setup(self) -> None:
-        assert isinstance(self.action_space, spaces.Discrete)  # checked by the base
+        assert isinstance(self.actions.space, spaces.Discrete)
         self.encoder = Encoder(self.observation_space)
-        self.n_actions, self.offset = int(self.action_space.n), int(self.action_space.start)
+        self.n_actions = int(self.actions.space.n)
         self.net = self._network(0)
         self.optimizer = Adam(self.net, self.config.lr)
         self.dense = Dense(self.net)
@@ -118,7 +117,7 @@ class ConditionedQ(Agent):
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
-        return GreedyPolicies(self.values, self.encoder, weights, self.offset)
+        return GreedyPolicies(self.values, self.encoder, weights)
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         return {**module_arrays(self.net, "net"), **self.optimizer.arrays("adam")}, {}

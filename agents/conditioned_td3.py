@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.base import Array
@@ -33,10 +32,9 @@ class BoxLearner:
     POLICY_NOISE, NOISE_LIMIT, DELAY = 0.2, 0.5, 2
 
     def __init__(self, agent: Any) -> None:
-        assert isinstance(agent.action_space, spaces.Box)
         c = agent.config
-        self.agent, self.encoder, self.box = agent, agent.encoder, agent.action_space
-        self.size = int(np.prod(self.box.shape))
+        self.agent, self.encoder = agent, agent.encoder
+        self.size = int(np.prod(agent.actions.space.shape))
         # With normalised layers the actor of the half-cheetah ran to extreme actions for every preference.
         self.twins = Twins(agent, agent.encoder.size + self.size, 1, c.box_lr, layer_norm=False)
         with seeded(agent.integer_seed("network", 2)):
@@ -47,7 +45,7 @@ class BoxLearner:
 
     def explorer(self, n: int) -> Persistent:
         """Exploration of n copies: uniform in the beginning, normal noise on the actor's actions afterwards."""
-        return Persistent(spaces.Box(-1.0, 1.0, (self.size,), np.float32), n, longest=1)
+        return Persistent(self.agent.actions.space, n, longest=1)
 
     def explore(
         self, noise: Persistent, encoded: Array, weights: Array, wild: bool, rng: np.random.Generator
@@ -59,7 +57,7 @@ class BoxLearner:
             size = self.agent.config.action_noise
             shaken = self.actor.act(encoded, weights) + rng.normal(0, size, (len(encoded), self.size))
             unit = np.clip(shaken, -1.0, 1.0).astype(np.float32)
-        return unit_to_box(unit, self.box), unit
+        return unit, unit
 
     def update(self, batch: dict[str, Tensor], weights: Tensor, rng: np.random.Generator) -> None:
         """One update of the critics, and every second time of the actor."""
@@ -89,7 +87,7 @@ class BoxLearner:
         return GPIPolicies(self, self.encoder, preferences, practised)
 
     def gpi(self, encoded: Array, weights: Array, practised: Array) -> Array:
-        """The practised actor's action that the critic likes best for each row's weight, as box actions."""
+        """The practised actor's action that the critic likes best for each row's weight, in ``[-1, 1]``."""
         n, m = len(encoded), len(practised)
         flat_obs, tried = candidates(encoded, weights, practised)
         actions = self.target.net.act(flat_obs, tried)
@@ -98,7 +96,7 @@ class BoxLearner:
             inputs = torch.from_numpy(np.concatenate([flat_obs, actions], axis=1))
             values = self.twins.nets.first.values(inputs, torch.from_numpy(asked))[:, 0].numpy()
         best = (values * asked).sum(axis=1).reshape(n, m + 1).argmax(axis=1)
-        return unit_to_box(actions.reshape(n, m + 1, -1)[np.arange(n), best], self.box)
+        return np.asarray(actions.reshape(n, m + 1, -1)[np.arange(n), best])
 
     def arrays(self) -> dict[str, Array]:
         """State for a checkpoint."""
@@ -143,10 +141,3 @@ class Actor(nn.Module):
         with torch.inference_mode():
             out: Tensor = self(torch.from_numpy(encoded), torch.from_numpy(weights))
         return out.numpy()
-
-
-def unit_to_box(unit: Array, box: spaces.Box) -> Array:
-    """Actions in ``[-1, 1]`` as actions of a box (sides that are not bounded count as ±1000)."""
-    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
-    scaled = (low + high) / 2 + (high - low) / 2 * unit.reshape(-1, *box.shape)
-    return np.asarray(scaled.astype(box.dtype))

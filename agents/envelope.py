@@ -71,14 +71,14 @@ class Envelope(OffPolicy, ConditionedQ):
         return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
 
     def _explorer(self, n: int) -> Persistent:
-        return Persistent(self.action_space, n, longest=self.config.persistence)
+        return Persistent(self.actions.space, n, longest=self.config.persistence)
 
     def _explore(
         self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        best = greedy(self.values(encoded, weights), weights) + self.offset
+        best = greedy(self.values(encoded, weights), weights)
         actions, _ = explorer.step(best, self.config.epsilon_at(self.progress), rng)
-        return actions, actions - self.offset
+        return actions, actions
 
     def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
         c = self.config

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from morl.agents.collector import Transitions
+from morl.agents.memory import require
 from morl.agents.observations import Encoder
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import BoolArray, FloatArray, IntArray, RunError
@@ -66,6 +67,8 @@ class EpisodeRecorder:
         rows = out.env
         for name, values in (("obs", self.encoder(out.obs)), ("actions", out.actions), ("rewards", out.rewards)):
             if name not in self._blocks:
+                size = self.length * values.nbytes / max(len(values), 1) * self.n
+                require(size, f"recording episodes of {self.n:,} copies", "lower n_envs")
                 self._blocks[name] = np.zeros((self.length, self.n, *values.shape[1:]), values.dtype)
             self._blocks[name][self.now, rows] = values
         self.now += 1

@@ -339,18 +339,8 @@ class AccruedTable(PolicySet):
         agent = self.agent
         states = agent.tables.index.lookup(observations, grow=False)
         when = time if agent.timed else np.zeros_like(time)
-        return (
-            greedy(
-                agent.table,
-                states,
-                np.ascontiguousarray(accrued),
-                when,
-                agent.tables.n_actions,
-                agent.config.resolution,
-            )
-            + agent.tables.offset,
-            memory,
-        )
+        known, allowed = np.ascontiguousarray(accrued), agent.tables.n_actions
+        return greedy(agent.table, states, known, when, allowed, agent.config.resolution), memory
 
 
 @jit

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.collector import Collector, Rollout
+from morl.agents.collector import Rollout
 from morl.agents.config import option
 from morl.agents.info import AlgoInfo
+from morl.agents.observations import each
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
@@ -68,10 +69,10 @@ class EUPG(UtilityAgent):
 
         from morl.agents.networks import Trunk, seeded
 
-        assert isinstance(self.action_space, spaces.Discrete)
+        assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
         self.features = AccruedFeatures(self, typical_accrued(self))
-        self.n_actions = int(self.action_space.n)
+        self.n_actions = int(self.actions.space.n)
         with seeded(self.integer_seed("network")):
             actor, critic = Trunk(self.features.size, c.hidden), Trunk(self.features.size, c.hidden)
             policy_head, value_head = torch.nn.Linear(actor.size, self.n_actions), torch.nn.Linear(critic.size, 1)
@@ -91,14 +92,14 @@ class EUPG(UtilityAgent):
         import torch
 
         c, rng = self.config, self.rng("explore", self._segment)
-        collector = Collector(self.problem.training(c.n_envs), self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(self.problem.training(c.n_envs))
         collector.reset(self.segment_seed())
 
         def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
             rows = torch.from_numpy(self.features(observations, accrued, time))
             with torch.no_grad():
                 logits = self.actor(rows).numpy()
-            return draw(logits, rng) + self.action_start
+            return draw(logits, rng)
 
         try:
             while self.num_timesteps < until:
@@ -129,21 +130,20 @@ class EUPG(UtilityAgent):
         rows = np.flatnonzero(batch.valid.ravel())
         if self._return_scale == 1.0:
             self._return_scale = float(max(np.abs(target.ravel()[rows]).max(), 1e-6))
-        actions = batch.actions.ravel() - self.action_start
+        actions = batch.actions.ravel()
         self._fit(now, actions, advantage.ravel(), target.ravel() / self._return_scale, rows, rng)
 
     def _rows(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
         n = accrued.shape[0] * accrued.shape[1]
-        if isinstance(observations, dict):
-            flat: Any = {key: value.reshape(n, *value.shape[2:]) for key, value in observations.items()}
-        else:
-            flat = observations.reshape(n, *observations.shape[2:])
+        flat = each(lambda part: part.reshape(n, *part.shape[2:]), observations)
         return self.features(flat, accrued.reshape(n, -1), time.reshape(n))
 
     def _fit(
         self, now: Array, actions: Array, advantage: Array, target: Array, rows: IntArray, rng: np.random.Generator
     ) -> None:
         import torch
+
+        from morl.agents.parameters import check_gradient
 
         c = self.config
         inputs, chosen = torch.from_numpy(now), torch.from_numpy(actions.astype(np.int64))
@@ -166,7 +166,8 @@ class EUPG(UtilityAgent):
                 loss = -surrogate - c.entropy * left * entropy + 0.5 * error
                 self.optimizer.zero_grad()
                 loss.backward()
-                torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
+                norm = torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
+                check_gradient(float(norm), "the loss of actor and critic")
                 self.optimizer.step()
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
@@ -258,4 +259,4 @@ class ActorPolicy(PolicySet):
         """One network call for all rows."""
         logits = self._logits(observations, accrued, time)
         actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
-        return actions.astype(np.int64) + self.agent.action_start, memory
+        return actions.astype(np.int64), memory

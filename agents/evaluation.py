@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents.collector import Collector
+from morl.agents.errors import NoPolicyError
 from morl.agents.exact_values import return_distribution, stationary_values
 from morl.agents.policies import Memory, PolicySet, Subset
 from morl.agents.problem import Problem
@@ -95,12 +95,11 @@ class Evaluator:
 
         Raises:
             AgentError: an exact answer was demanded and there is none.
+            NoPolicyError: the set is empty. (An empty front would pass for an exact one.)
         """
         gamma = self.problem.discount if discount is None else float(discount)
         if len(policies) == 0:
-            k = self.problem.spec.k
-            none = np.zeros((0, k))
-            return Evaluation(none, np.zeros((0, k, k)), np.zeros(0, np.int64), none, (), 0, gamma)
+            raise NoPolicyError(f"{self.problem.id}: there is no policy to measure; learn for longer")
         if exact is not False:
             answer = self._exactly(policies, gamma, deterministic, distributions)
             if answer is not None:
@@ -204,7 +203,7 @@ def roll_out(
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
     # Policies may depend on the reward accrued under the γ they were trained with, whatever γ is measured.
-    collector = Collector(env, problem.spec, problem.discount, problem.id)
+    collector = problem.collector(env)
     n, k = collector.n, problem.spec.k
     collector.reset(int(env_seed.generate_state(1)[0]))
     discounted, plain = np.zeros((len(jobs), k)), np.zeros((len(jobs), k))

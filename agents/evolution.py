@@ -15,12 +15,12 @@ import numpy as np
 from morl.agents import sequences
 from morl.agents.archive import Archive, Candidate
 from morl.agents.base import Agent
-from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, option
 from morl.agents.episodes import Episode, EpisodeRecorder
 from morl.agents.evaluation import roll_out
 from morl.agents.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.info import AlgoInfo
+from morl.agents.memory import require
 from morl.agents.observations import Encoder
 from morl.agents.policies import Array, PolicySet
 from morl.spec import AgentError, FloatArray, RunError
@@ -78,6 +78,8 @@ class ParetoEvolution(Agent):
     def _setup(self) -> None:
         c = self.config
         self.genotype: Genotype = make_genotype(self.problem, c.genotype, c.hidden, c.length)
+        most = max(c.population, 0 if c.brood is None else c.brood)
+        require(24.0 * most * self.genotype.size, f"a population of {most:,} policies", "lower population (or brood)")
         self.archive = Archive(self.k, c.archive)
         self.population: Array | None = None
         self.fitness: FloatArray = np.zeros((0, self.k))
@@ -135,7 +137,7 @@ class ParetoEvolution(Agent):
                 f"with genotype {c.genotype!r} is not that: set brood=0"
             )
         size, n_actions = self.genotype.size, self.genotype.n_actions
-        stage = sequences.Stage(dynamics, self.discount, rng, self.genotype.start, self.problem.horizon)
+        stage = sequences.Stage(dynamics, self.discount, rng, self.problem.horizon, self.actions)
         while self.num_timesteps < until:
             before = stage.steps
             if len(self.flock):
@@ -175,7 +177,7 @@ class ParetoEvolution(Agent):
         encoder = Encoder(self.observation_space)
         env = self.problem.vector(len(vectors))
         recorder = EpisodeRecorder(len(vectors), encoder, self.discount)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(env)
         collector.reset(self.integer_seed("sample", self.generation))
         policies, rng = self.genotype.policies(vectors), self.rng("sample", self.generation)
         which, waiting, out = np.arange(len(vectors)), np.ones(len(vectors), dtype=bool), []

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.kernels import adam, squared
+from morl.agents.parameters import check_gradient
 
 Array = np.ndarray[Any, Any]
 N = TypeVar("N", bound=nn.Module)
@@ -40,9 +41,13 @@ class Adam:
         module: its parameters become views of :attr:`values`, their gradients views of :attr:`gradients`.
         lr: step size; may be set again.
         clip: largest norm of the gradient.
+
+    Raises:
+        DivergedError: by :meth:`step` and :meth:`descend`, where a gradient is NaN; parameters stay as they were.
     """
 
     def __init__(self, module: nn.Module, lr: float, clip: float = 10.0) -> None:
+        self.what = type(module).__name__
         self.values, self.lr, self.clip = flatten(module), lr, clip
         self.gradients = torch.zeros_like(self.values)
         self._parameters = list(module.parameters())
@@ -63,6 +68,8 @@ class Adam:
         """One step down :attr:`gradients`, clipped."""
         values, gradients = self.values.numpy(), self.gradients.numpy()
         norm = math.sqrt(squared(gradients))
+        if not math.isfinite(norm) and not np.isfinite(gradients).all():
+            check_gradient(math.nan, f"the loss of {self.what}")
         share = self.clip / norm if norm > self.clip else 1.0
         self._count += 1
         rate, unbias = self.lr / (1 - 0.9**self._count), 1 / math.sqrt(1 - 0.999**self._count)

@@ -77,11 +77,10 @@ class Sequence(Genotype):
         if horizon is None:
             raise AgentError(f"{problem.id} has no time limit; set option length for genotype 'sequence'")
         self.size, self.n_actions = int(horizon), int(_count(problem))
-        self.start = _first(problem)
 
     def policies(self, vectors: Array) -> PolicySet:
         """Open-loop policies."""
-        return SequencePolicies(vectors, self.start)
+        return SequencePolicies(vectors)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Runs of equal actions of geometric length: long moves are rare in independent draws."""
@@ -116,9 +115,9 @@ class Network(Genotype):
 
     def __init__(self, problem: Problem, hidden: int) -> None:
         self.encoder, self.hidden = Encoder(problem.observation_space), hidden
-        space = problem.action_space
-        self.box = space if isinstance(space, spaces.Box) else None
-        self.out = int(np.prod(space.shape)) if isinstance(space, spaces.Box) else _count(problem)
+        assert problem.actions is not None
+        self.continuous = problem.actions.continuous
+        self.out = int(np.prod(problem.actions.space.shape or ())) if self.continuous else _count(problem)
         self.size = (self.encoder.size + 1) * hidden + (hidden + 1) * self.out
 
     def policies(self, vectors: Array) -> PolicySet:
@@ -149,13 +148,12 @@ class SequencePolicies(PolicySet):
 
     Args:
         actions: ``(m, T)`` action numbers from 0; −1, and steps after T, repeat the action before.
-        start: number of the first action.
     """
 
     needs_accrued = True  # the step number is kept by whoever keeps the accrued reward
 
-    def __init__(self, actions: Array, start: int = 0) -> None:
-        self.actions = sequences.fill(np.asarray(actions, dtype=np.int64)) + start
+    def __init__(self, actions: Array) -> None:
+        self.actions = sequences.fill(np.asarray(actions, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -204,12 +202,7 @@ class NetworkPolicies(PolicySet):
         first, second = self.first[which], self.second[which]
         hidden = np.tanh(np.matmul(x[:, None], first[:, :-1])[:, 0] + first[:, -1])
         out = np.matmul(hidden[:, None], second[:, :-1])[:, 0] + second[:, -1]
-        box = self.genotype.box
-        if box is None:
-            return out.argmax(axis=1).astype(np.int64), memory
-        low, high = np.maximum(box.low, -1e3).ravel(), np.minimum(box.high, 1e3).ravel()
-        action = (low + high) / 2 + (high - low) / 2 * np.tanh(out)
-        return action.reshape(len(x), *box.shape).astype(box.dtype), memory
+        return (np.tanh(out) if self.genotype.continuous else out.argmax(axis=1).astype(np.int64)), memory
 
 
 def _nothing_is_random(problem: Problem) -> bool:
@@ -221,15 +214,10 @@ def _nothing_is_random(problem: Problem) -> bool:
 
 
 def _count(problem: Problem) -> int:
-    space = problem.action_space
+    assert problem.actions is not None
+    space = problem.actions.space
     assert isinstance(space, spaces.Discrete)  # make_genotype has checked
     return int(space.n)
-
-
-def _first(problem: Problem) -> int:
-    space = problem.action_space
-    assert isinstance(space, spaces.Discrete)
-    return int(space.start)
 
 
 def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) -> Genotype:
@@ -241,7 +229,8 @@ def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) 
     Raises:
         AgentError: the kind does not suit the environment.
     """
-    discrete = isinstance(problem.action_space, spaces.Discrete)
+    assert problem.actions is not None
+    discrete = not problem.actions.continuous
     if kind == "auto" and discrete and _nothing_is_random(problem):
         kind = "sequence"
     if kind == "auto":
@@ -264,5 +253,5 @@ def _all_observations(problem: Problem) -> Array | None:
         return np.arange(space.start, space.start + space.n)
     if isinstance(space, spaces.MultiDiscrete) and np.prod(space.nvec.astype(float)) <= MAX_TABLE:
         grid = np.indices(tuple(int(x) for x in space.nvec.ravel())).reshape(space.nvec.size, -1).T
-        return grid.reshape(-1, *space.shape)
+        return grid.reshape(-1, *space.shape) + space.start
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from gymnasium import spaces
 from torch import Tensor
 
 from morl.agents.base import Array
@@ -27,24 +26,22 @@ class DiscreteLearner:
     """
 
     def __init__(self, agent: Any) -> None:
-        assert isinstance(agent.action_space, spaces.Discrete)
         self.agent, self.encoder = agent, agent.encoder
-        self.offset = int(agent.action_space.start)
-        self.n_actions = int(agent.action_space.n)
+        self.n_actions = int(agent.actions.space.n)
         c = agent.config
         self.twins = Twins(agent, agent.encoder.size, self.n_actions, c.lr, c.layer_norm)
 
     def explorer(self, n: int) -> Persistent:
         """Exploration of n copies."""
-        return Persistent(self.agent.action_space, n, longest=self.agent.config.persistence)
+        return Persistent(self.agent.actions.space, n, longest=self.agent.config.persistence)
 
     def explore(
         self, noise: Persistent, encoded: Array, weights: Array, wild: bool, rng: np.random.Generator
     ) -> tuple[Array, Array]:
         """Actions for the environment, and the same as they are remembered."""
-        best = None if wild else greedy(self.values(encoded, weights), weights) + self.offset
+        best = None if wild else greedy(self.values(encoded, weights), weights)
         actions, _ = noise.step(best, self.agent.config.epsilon_at(self.agent.progress), rng)
-        return actions, actions - self.offset
+        return actions, actions
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Values of the first critic, ``(n, A, K)``."""
@@ -71,7 +68,7 @@ class DiscreteLearner:
         """``argmax_a max_{w'} w · Q(s, a, w')`` for rows ``(n, size)`` and their weights ``(n, K)``."""
         flat = self.values(*candidates(encoded, weights, practised))
         scores = np.einsum("nmak,nk->nma", flat.reshape(len(encoded), -1, self.n_actions, flat.shape[-1]), weights)
-        return np.asarray(scores.max(axis=1).argmax(axis=1) + self.offset)
+        return np.asarray(scores.max(axis=1).argmax(axis=1))
 
     def arrays(self) -> dict[str, Array]:
         """State for a checkpoint."""

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor
 
 from morl.agents.base import Array
@@ -71,7 +70,7 @@ class GPILS(OffPolicy):
 
     def _setup(self) -> None:
         self.encoder = Encoder(self.observation_space)
-        if isinstance(self.action_space, spaces.Discrete):
+        if not self.actions.continuous:
             self.learner: DiscreteLearner | BoxLearner = DiscreteLearner(self)
             self._remember((), np.int64)
         else:

@@ -21,7 +21,8 @@ class AlgoInfo:
         avoid: when not to use it, in one sentence.
         multi_policy: true where it learns a set of policies and ``predict`` takes a preference.
         needs_model: true where the environment must have ``momdp()``.
-        several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space).
+        several_actions: true where several discrete actions may be taken at once (a ``MultiDiscrete`` space); others
+            choose one of all combinations.
     """
 
     name: str

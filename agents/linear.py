@@ -8,11 +8,13 @@ of the nearest weight solved before.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,6 +22,7 @@ from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
 from morl.agents.config import AgentConfig, option
+from morl.agents.errors import NoPolicyError
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
 from morl.agents.preferences import LinearSupport, simplex_grid, to_raw
@@ -78,10 +81,10 @@ class LinearScalarization(Agent):
     def _setup(self) -> None:
         c = self.config
         self.algorithm = "PPO" if c.algorithm == "auto" else c.algorithm
-        continuous = isinstance(self.action_space, spaces.Box)
+        continuous = self.actions.continuous
         if self.algorithm == "DQN" and continuous:
             raise AgentError(f"DQN needs discrete actions; {self.problem.id} has {self.action_space}. Use SAC or PPO")
-        if self.algorithm == "DQN" and isinstance(self.action_space, spaces.MultiDiscrete):
+        if self.algorithm == "DQN" and isinstance(self.actions.space, spaces.MultiDiscrete):
             raise AgentError(
                 f"DQN takes one action at a time; {self.problem.id} has {self.action_space}. Use PPO or A2C"
             )
@@ -218,6 +221,11 @@ class LinearScalarization(Agent):
 
     def _learn_parallel(self, until: int) -> None:
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # this process is still importing
+            raise AgentError(
+                "a process that learns weights came upon learn() while importing the script; put the call under "
+                'if __name__ == "__main__":'
+            )
         workers = min(self.config.processes, self.n_weights)
         with ProcessPoolExecutor(workers, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
@@ -228,8 +236,8 @@ class LinearScalarization(Agent):
                 except BrokenProcessPool:
                     weights = ", ".join(str(self.weights[i].round(4).tolist()) for i in numbers)
                     raise AgentError(
-                        f"a process learning one of the weights {weights} died without a word (killed, or out of "
-                        "memory?); weights of earlier rounds are kept, learn() goes on from there"
+                        f"a process learning one of the weights {weights} died ({_why_died()}); weights of earlier "
+                        "rounds are kept, learn() goes on from there"
                     ) from None
                 for number, (_, arrays) in zip(numbers, results, strict=True):
                     self.solved[number] = arrays
@@ -323,7 +331,7 @@ class LinearScalarization(Agent):
         learning = self._number if self._model is not None else -1
         numbers = [i for i, arrays in enumerate(self.solved) if arrays or i == learning]
         if not numbers:
-            raise AgentError("LinearScalarization has learned nothing yet; call learn first")
+            raise NoPolicyError("LinearScalarization has learned nothing yet; call learn first")
         if preferences is None:
             return self._acting_for(numbers)
         known = np.array([self.weights[i] for i in numbers])
@@ -391,11 +399,10 @@ class ModelPolicies(PolicySet):
     def __init__(
         self, space: spaces.Space[Any], models: list[Any], scaled: bool, preferences: FloatArray | None = None
     ) -> None:
-        from morl.agents.observations import Encoder
+        from morl.agents.observations import sb3_encoder
 
         self.models, self.preferences = models, preferences
-        flat = isinstance(space, spaces.Box) and len(space.shape) <= 1
-        self._encode = Encoder(space) if scaled and flat else None
+        self._encode = sb3_encoder(space, scaled)
 
     def __len__(self) -> int:
         return len(self.models)
@@ -429,6 +436,22 @@ class ModelPolicies(PolicySet):
             out[rows] = actions
         assert out is not None
         return out, memory
+
+
+def _unguarded() -> bool:
+    """True where a new process that imports the script would run all of it once more."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    try:
+        return path is not None and path.endswith(".py") and "__name__" not in Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _why_died() -> str:
+    if not _unguarded():
+        return "killed, or out of memory?"
+    name = Path(str(sys.modules["__main__"].__file__)).name
+    return f'each process imports {name}: put what it does under if __name__ == "__main__":'
 
 
 def _prepared_context() -> BaseContext:

@@ -173,7 +173,7 @@ class MultiWeightQLearning(TabularLearning):
             same = np.flatnonzero(np.abs(self.weights - w).max(axis=1) < 1e-9)
             values = (self.q[same[:1]] if len(same) else self.q) @ w
             tables[i] = np.where(unseen, -np.inf, values.max(axis=0)).argmax(axis=1)
-        return tables + self.tables.offset
+        return tables
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = self.weights if preferences is None else preferences
@@ -181,7 +181,7 @@ class MultiWeightQLearning(TabularLearning):
         if preferences is None:
             actions, first = np.unique(actions, axis=0, return_index=True)
             weights = weights[first]
-        return TablePolicies(self.tables.index, actions, weights, default=self.tables.offset)
+        return TablePolicies(self.tables.index, actions, weights)
 
     def status(self) -> dict[str, float]:
         """The share of (state, action) pairs that have been tried."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.kernels import new_units
+from morl.agents.memory import require
 from morl.agents.perceptron import perceptron
 from morl.spec import AgentError
 
@@ -55,6 +56,8 @@ class Trunk(nn.Module):
             raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
         self.film = mix == "film" and preference > 0
         sizes = [inputs + (0 if self.film else preference), *hidden]
+        # With their gradients and Adam's two moments, parameters take four times their size.
+        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower hidden")
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in hidden)
         self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in hidden) if self.film else nn.ModuleList()

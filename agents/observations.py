@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,70 @@ from morl.spec import AgentError, FloatArray, IntArray
 Array = np.ndarray[Any, Any]
 
 
+def each(function: Callable[..., Any], *trees: Any) -> Any:
+    """The function applied to every array of observations: arrays, or dictionaries and tuples of them, nested."""
+    first = trees[0]
+    if isinstance(first, dict):
+        return {key: each(function, *(tree[key] for tree in trees)) for key in first}
+    if isinstance(first, tuple):
+        return tuple(each(function, *parts) for parts in zip(*trees, strict=True))
+    return function(*trees)
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The arrays of observations, in order."""
+    if isinstance(tree, dict | tuple):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from leaves(part)
+    else:
+        yield tree
+
+
+def count_rows(batch: Any) -> int:
+    """Number of observations in a batch."""
+    return len(next(leaves(batch)))
+
+
+def parts_of(space: spaces.Space[Any]) -> dict[Any, spaces.Space[Any]]:
+    """The parts of a Dict or Tuple space by key or position; none of any other space."""
+    if isinstance(space, spaces.Dict):
+        return dict(space.spaces)
+    return dict(enumerate(space.spaces)) if isinstance(space, spaces.Tuple) else {}
+
+
+def plain_parts(space: spaces.Space[Any]) -> Iterator[spaces.Space[Any]]:
+    """The parts of a space, nested ones too, that have no parts themselves."""
+    inner = parts_of(space)
+    if not inner:
+        yield space
+    for part in inner.values():
+        yield from plain_parts(part)
+
+
+def unreadable(space: spaces.Space[Any]) -> spaces.Space[Any] | None:
+    """The first part of a space that cannot be written as a row of numbers, or ``None``."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        found = [unreadable(part) for part in parts_of(space).values()]
+        return next((part for part in found if part is not None), None if found else space)
+    plain = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
+    return None if isinstance(space, plain) else space
+
+
 def batch_of(space: spaces.Space[Any], observation: Any) -> tuple[Any, bool]:
     """An observation, or a batch of them, as a batch; the flag says whether it was one already.
 
     Raises:
         AgentError: the shape fits neither one observation nor a batch.
     """
-    if isinstance(space, spaces.Dict):
-        parts = {key: batch_of(space.spaces[key], observation[key]) for key in space.spaces}
-        return {key: part[0] for key, part in parts.items()}, all(part[1] for part in parts.values())
+    inner = parts_of(space)
+    if inner:
+        try:
+            parts = {key: batch_of(part, observation[key]) for key, part in inner.items()}
+        except (KeyError, IndexError, TypeError):
+            raise AgentError(f"observation is {observation!r}; expected one of {space}, or a batch of them") from None
+        values = {key: part[0] for key, part in parts.items()}
+        whole = values if isinstance(space, spaces.Dict) else tuple(values.values())
+        return whole, all(part[1] for part in parts.values())
     array = np.asarray(observation)
     shape = space.shape or ()
     if array.shape == shape:
@@ -34,7 +90,7 @@ class Encoder:
     """Turns a batch of observations of a space into float32 rows ``(n, size)`` for a network.
 
     Discrete and MultiDiscrete become one-hot, boxes are flattened and, where both bounds are finite, scaled to
-    ``[-1, 1]``; dictionaries are concatenated in key order.
+    ``[-1, 1]``; the parts of a Dict or Tuple, nested ones too, are concatenated in their order.
 
     >>> Encoder(spaces.Discrete(3))(np.array([2])).tolist()
     [[0.0, 0.0, 1.0]]
@@ -42,7 +98,7 @@ class Encoder:
 
     def __init__(self, space: spaces.Space[Any]) -> None:
         self.space = space
-        self.parts: dict[str, Encoder] = {}
+        self.parts: dict[Any, Encoder] = {}
         if isinstance(space, spaces.Discrete):
             self.size = int(space.n)
         elif isinstance(space, spaces.MultiDiscrete):
@@ -59,19 +115,19 @@ class Encoder:
             known = np.isfinite(span) & (span > 0) & (np.abs(low) < 1e6) & (np.abs(high) < 1e6)
             self._shift = np.where(known, (np.where(known, low, 0) + np.where(known, high, 0)) / 2, 0.0)
             self._scale = np.where(known, 2.0 / np.where(known, span, 1.0), 1.0)
-        elif isinstance(space, spaces.Dict):
-            self.parts = {key: Encoder(part) for key, part in space.spaces.items()}
+        elif parts_of(space):
+            self.parts = {key: Encoder(part) for key, part in parts_of(space).items()}
             self.size = sum(part.size for part in self.parts.values())
         else:
             raise AgentError(
-                f"observation space {space} is not supported; "
-                "expected Discrete, MultiDiscrete, MultiBinary, Box or Dict"
+                f"observation space {space} is not supported; expected Discrete, MultiDiscrete, MultiBinary, Box, or "
+                "Dict and Tuple of them"
             )
 
     def __call__(self, observations: Any) -> Array:
         """Encode ``(n, ...)`` observations."""
         space = self.space
-        if isinstance(space, spaces.Dict):
+        if self.parts:
             return np.concatenate([part(observations[key]) for key, part in self.parts.items()], axis=1)
         values = np.asarray(observations)
         n = len(values)
@@ -88,6 +144,29 @@ class Encoder:
         if isinstance(space, spaces.Box):
             return ((flat - self._shift) * self._scale).astype(np.float32)
         return flat.astype(np.float32)
+
+
+def sb3_encoder(space: spaces.Space[Any], scaled: bool) -> Encoder | None:
+    """What stands between an environment and a stable-baselines3 network; ``None`` where observations pass as they are.
+
+    SB3 counts Discrete and MultiDiscrete observations from 0 and takes no nested Dict and no Tuple: those are encoded.
+    Images, flat Dicts and, unless ``scaled``, vectors are its own business.
+    """
+    if isinstance(space, spaces.Box):
+        return Encoder(space) if scaled and len(space.shape) <= 1 else None
+    if isinstance(space, spaces.Dict):
+        plain = all(isinstance(part, spaces.Box) or _from_zero(part) for part in space.spaces.values())
+        return None if plain else Encoder(space)
+    return None if _from_zero(space) else Encoder(space)
+
+
+def _from_zero(space: spaces.Space[Any]) -> bool:
+    """True for integer observations that stable-baselines3 reads rightly."""
+    if isinstance(space, spaces.Discrete):
+        return int(space.start) == 0
+    if isinstance(space, spaces.MultiDiscrete):
+        return len(space.shape) == 1 and not space.start.any()
+    return isinstance(space, spaces.MultiBinary) and len(space.shape) == 1
 
 
 def is_countable(space: spaces.Space[Any]) -> bool:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from morl.agents.base import Agent, Array
-from morl.agents.collector import Collector
 from morl.agents.config import AgentConfig, Annealed, option
 from morl.agents.exploration import Persistent
 from morl.agents.observations import Encoder
@@ -93,7 +92,7 @@ class OffPolicy(Agent):
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
         env = self.problem.training(c.n_envs)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(env)
         encoded = self.encoder(collector.reset(self.segment_seed()))
         explorer, weights = self._explorer(collector.n), self._draw(collector.n, rng)
         while self.num_timesteps < until:

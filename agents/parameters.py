@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.errors import DivergedError
+
 Array = np.ndarray[Any, Any]
+
+
+def check_finite(module: nn.Module, what: str) -> None:
+    """Require that all parameters are finite.
+
+    Raises:
+        DivergedError: one is not.
+    """
+    for name, value in module.named_parameters():
+        if not bool(torch.isfinite(value).all()):
+            raise DivergedError(f"{what} has parameters that are not finite ({name}); {REMEDY}")
+
+
+def check_gradient(norm: float, what: str) -> None:
+    """Require that the norm of a gradient is a number, before it is followed.
+
+    Raises:
+        DivergedError: it is NaN or infinite.
+    """
+    if not math.isfinite(norm):
+        raise DivergedError(f"the gradient of {what} is {norm}, and was not followed; {REMEDY}")
+
+
+REMEDY = "are rewards or observations very large? Scale them, or lower the step size"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: sums over more of them round differently, and give other parameters."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def module_arrays(module: nn.Module, prefix: str) -> dict[str, Array]:

@@ -7,8 +7,10 @@ whenever it is visited (Van Moffaert & Nowé 2014)::
 
 In a deterministic environment the sum has one term and sets are updated along each episode, last step first. Where
 transitions are random, the sum combines one vector per successor and sets are recomputed from all counts at
-intervals; they are thinned to ``max_points`` evenly spread vectors, so the front is then a lower bound. A policy
-follows the plan behind its vector, and is measured by doing so.
+intervals; they are thinned to ``max_points`` evenly spread vectors, so the front is then a lower bound. Where no plan
+surely ends (chance and a cycle, or only a time limit), plans are as long as it takes for the discounted rest to fall
+below ``precision`` (at most ``max_sweeps`` backups), and then begin anew. A policy follows the plan behind its vector,
+and is measured by doing so.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 from morl.agents import pareto_sets
 from morl.agents.base import Array
 from morl.agents.config import option
+from morl.agents.errors import NoPolicyError
 from morl.agents.info import AlgoInfo
 from morl.agents.pareto_sets import (
     ENDED,
@@ -188,7 +191,7 @@ class ParetoQLearning(TabularLearning):
         observations=("discrete",),
         paper="Van Moffaert & Nowé 2014; White 1982 for random transitions",
         formula="Q̂(s,a) = r̄(s,a) + γ ⊕_s' P̂(s'|s,a) ND ∪_b Q̂(s',b)",
-        avoid="observations are many or continuous, transitions have many outcomes, or only a time limit ends episodes",
+        avoid="observations are many or continuous, transitions have many outcomes, or endless episodes have γ near 1",
     )
     Config = ParetoQConfig
 
@@ -290,9 +293,14 @@ class ParetoQLearning(TabularLearning):
             self.discount,
             self.scale,
             start=self._start,
-            precision=self.config.precision if self._random else 0.0,
+            precision=self.config.precision if self._random or self.endless else 0.0,
             max_sweeps=max_sweeps,
         )
+
+    @property
+    def endless(self) -> bool:
+        """True where, as far as was seen, no plan from the start surely ends in a bounded number of steps."""
+        return not pareto_sets.surely_ends(self.counts)[self._start]
 
     def claims(self) -> FloatArray:
         """The vectors ``(n, K)`` that the learned sets promise at the start; :meth:`front` measures what they are."""
@@ -309,10 +317,21 @@ class ParetoQLearning(TabularLearning):
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         sets, plans = self._plans()
         n = int(sets.size[self._start])
+        if n == 0:
+            raise NoPolicyError(
+                f"{self.info.name} has no policy yet: {self.config.max_sweeps} backups of what was seen in "
+                f"{self.num_timesteps:,} steps did not reach the start; learn for longer, or raise max_sweeps"
+            )
         roots = sets.node[self._start, :n]
         if preferences is not None:
             roots = roots[(preferences @ sets.value[self._start, :n].T).argmax(axis=1)]
         return PlanPolicies(self.tables, self.counts, sets, plans, roots, preferences)
+
+    def _provenance(self) -> dict[str, Any]:
+        c = self.config
+        if not self.endless:
+            return {}
+        return {"approximation": f"plans without a sure end: at most {c.max_sweeps} backups, precision {c.precision:g}"}
 
     def status(self) -> dict[str, float]:
         """States seen."""

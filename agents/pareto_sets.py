@@ -7,6 +7,10 @@ the sum of rewards. The vectors achievable from a state are then (White 1982; Va
 
 where ⊕ adds one vector per successor: what is done later may depend on where the environment went. Each vector
 remembers its action and, for each successor, the vector it continues with: a conditional plan.
+
+From a state where no plan surely ends within a bounded number of steps (chance that may lead round in a cycle, episodes
+that only a time limit ends), sets begin as {0} instead of empty: what is earned after the last backup is left out.
+With γ < 1 that is a tail of at most γⁿ of the largest return after n backups, below ``precision`` when they stop.
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from morl.agents.errors import NoPolicyError
+from morl.agents.memory import require
 from morl.compiled import inlined, jit
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import BoolArray, FloatArray, IntArray
 
 ENDED = -2
 """Successor number of "the episode ended"."""
@@ -57,6 +63,7 @@ class Plans(NamedTuple):
 def new_counts(n_actions: IntArray, width: int, branches: int, k: int) -> Counts:
     """Nothing seen yet."""
     s = len(n_actions)
+    require(8.0 * s * width * (2 * branches + k + 1), f"counts of {s:,} states", "lower max_states or branches")
     return Counts(
         np.full((s, width, branches), -1, dtype=np.int64),
         np.zeros((s, width, branches), dtype=np.int64),
@@ -68,6 +75,7 @@ def new_counts(n_actions: IntArray, width: int, branches: int, k: int) -> Counts
 
 def new_sets(states: int, size: int, k: int) -> Sets:
     """Empty sets of at most ``size`` vectors per state."""
+    require(8.0 * states * size * (k + 1), f"{size:,} vectors for each of {states:,} states", "lower max_points")
     return Sets(
         np.zeros((states, size, k)), np.full((states, size), -1, dtype=np.int64), np.zeros(states, dtype=np.int64)
     )
@@ -315,6 +323,22 @@ def sweep(counts, sets, plans, order, gamma, scale, tolerance):  # type: ignore[
     return largest
 
 
+def surely_ends(counts: Counts) -> BoolArray:
+    """States ``(S,)`` from which some plan ends every episode within a bounded number of steps, as far as was seen.
+
+    The least set that holds a state as soon as one of its actions leads, whatever happens, to ends or into the set.
+    """
+    known = counts.successor >= 0
+    tried = counts.visits > 0
+    target = np.where(known, counts.successor, 0)
+    sure: BoolArray = np.zeros(len(counts.n_actions), dtype=bool)
+    while True:
+        now: BoolArray = np.asarray((tried & (~known | sure[target]).all(axis=2)).any(axis=1))
+        if (now == sure).all():
+            return sure
+        sure = now
+
+
 def solve(
     counts: Counts,
     size: int,
@@ -339,14 +363,16 @@ def solve(
         max_sweeps: stop anyway.
 
     Raises:
-        AgentError: nothing has been seen yet.
+        NoPolicyError: nothing has been seen yet.
     """
+    sure = surely_ends(counts)
     visited = np.flatnonzero(counts.visits.sum(axis=1) > 0)[::-1].astype(np.int64)
     states = visited[visited != start]
     if len(states) == 0:
-        raise AgentError("nothing has been learned yet; call learn first")
+        raise NoPolicyError("nothing has been learned yet; call learn first")
     k, branches = counts.reward.shape[2], counts.successor.shape[2]
     sets, plans = new_sets(len(counts.n_actions), size, k), new_plans(max(1024, 4 * len(states) * size), branches)
+    sets.size[states[~sure[states]]] = 1  # {0}, without a plan
     for number in range(max_sweeps + 1):
         last = number == max_sweeps
         order, discount = (np.array([start]), 1.0) if last else (states, gamma)

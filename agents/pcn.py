@@ -85,8 +85,8 @@ class PCN(Agent):
     def _setup(self) -> None:
         c = self.config
         self.encoder = Encoder(self.observation_space)
-        self.box = self.action_space if isinstance(self.action_space, spaces.Box) else None
-        outputs = int(np.prod(self.box.shape)) if self.box is not None else int(self.action_space.n)  # type: ignore[attr-defined]
+        chosen = self.actions.space
+        outputs = int(chosen.n) if isinstance(chosen, spaces.Discrete) else int(np.prod(chosen.shape or ()))
         with seeded(self.integer_seed("network")):
             trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix, layer_norm=c.layer_norm)
             self.net = CommandedNet(trunk, outputs)
@@ -104,11 +104,11 @@ class PCN(Agent):
             self.rounds += 1
             self.advance(steps)
         env = self.problem.training(c.n_envs)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(env)
         collector.reset(self.segment_seed())
         recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
         commander = _Commander(self, collector.n, rng)
-        wander = Persistent(self.action_space, collector.n, longest=c.persistence)
+        wander = Persistent(self.actions.space, collector.n, longest=c.persistence)
         # Some copies roam, others repeat what is known (Horgan et al. 2018).
         self._epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
         while self.num_timesteps < until:
@@ -137,12 +137,12 @@ class PCN(Agent):
             return wander.step(None, 1.0, rng)[0]
         wanted, left = commander.remaining(collector.accrued, collector.time)
         outputs = self.outputs(self.encoder(collector.obs), wanted, left)
-        if self.box is not None:
+        if self.actions.continuous:
             noise = rng.normal(0.0, self.config.action_noise, outputs.shape)
-            chosen = to_box(np.clip(np.tanh(outputs) + 2 * noise, -1, 1), self.box)
+            chosen = np.clip(np.tanh(outputs) + 2 * noise, -1, 1).astype(np.float32)
         else:
             gumbel = rng.gumbel(size=outputs.shape)
-            chosen = np.asarray((outputs + gumbel).argmax(axis=1) + int(self.action_space.start))  # type: ignore[attr-defined]
+            chosen = np.asarray((outputs + gumbel).argmax(axis=1))
         return wander.step(chosen, self._epsilon, rng)[0]
 
     def _update(self, rng: np.random.Generator) -> None:
@@ -152,14 +152,10 @@ class PCN(Agent):
         chosen = np.concatenate([data.draw(c.batch, c.focus, rng) for _ in range(c.updates)])
         observations = torch.split(torch.from_numpy(data.observations[chosen]), c.batch)
         commands = torch.split(self._command_input(data.remaining[chosen], data.left[chosen]), c.batch)
-        actions = torch.from_numpy(data.actions[chosen])
-        if self.box is not None:
-            targets = torch.split(from_box(actions, self.box), c.batch)
-        else:
-            targets = torch.split(actions - int(self.action_space.start), c.batch)  # type: ignore[attr-defined]
+        targets = torch.split(torch.from_numpy(data.actions[chosen]), c.batch)
         for observation, command, target in zip(observations, commands, targets, strict=True):
             outputs = self.net(observation, command)
-            if self.box is not None:
+            if self.actions.continuous:
                 loss = nn.functional.mse_loss(torch.tanh(outputs), target)
             else:
                 loss = nn.functional.cross_entropy(outputs, target)
@@ -319,15 +315,13 @@ class CommandPolicies(PolicySet):
         agent = self.agent
         wanted, left = remaining(self.returns[which], self.lengths[which], accrued, time, agent.discount)
         outputs = agent.outputs(agent.encoder(observations), wanted, left)
-        if agent.box is not None:
-            return to_box(np.tanh(outputs), agent.box), memory
-        return outputs.argmax(axis=1) + int(agent.action_space.start), memory  # type: ignore[attr-defined]
+        return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), memory
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Values ``(m, K)``, all policies followed at once, where nothing is random; ``None`` where something is."""
         agent, m = self.agent, len(self)
         single = model.transitions.nnz == model.n_rows and model.start.max() == 1.0
-        if agent.box is not None or not single:
+        if agent.actions.continuous or not single:
             return None
         first, successor, actions = model.row_ptr[:-1], model.transitions.indices, model.n_actions
         values, accrued = np.zeros((m, model.k)), np.zeros((m, model.k))
@@ -350,17 +344,3 @@ class CommandPolicies(PolicySet):
             state[running] = successor[rows]
             running = running[actions[state[running]] > 0]
         return values
-
-
-def to_box(unit: Array, box: spaces.Box) -> Array:
-    """Actions in ``[-1, 1]`` as actions of a box."""
-    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
-    scaled = (low + high) / 2 + (high - low) / 2 * unit.reshape(-1, *box.shape)
-    return np.asarray(scaled.astype(box.dtype))
-
-
-def from_box(actions: torch.Tensor, box: spaces.Box) -> torch.Tensor:
-    """The inverse of :func:`to_box`, flattened."""
-    low, high = np.maximum(box.low, -1e3), np.minimum(box.high, 1e3)
-    middle, half = torch.from_numpy((low + high) / 2), torch.from_numpy((high - low) / 2)
-    return ((actions - middle) / half).reshape(len(actions), -1).float()

@@ -74,7 +74,7 @@ class PlanPolicies(PolicySet):
         states = self.tables.index.lookup(observations, grow=False)
         nodes = np.array([self.next_node(int(n), int(s)) for n, s in zip(memory["node"], states, strict=True)])
         actions = np.where(nodes >= 0, self.plans.action[np.maximum(nodes, 0)], 0)
-        return actions.astype(np.int64) + self.tables.offset, {"node": nodes}
+        return actions.astype(np.int64), {"node": nodes}
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values ``(m, K)``: plans and model together are one Markov chain. ``None`` where it never ends."""

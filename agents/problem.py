@@ -10,6 +10,11 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from morl.agents.actions import ActionMap, action_map
+from morl.agents.collector import Collector
+from morl.agents.info import AlgoInfo
+from morl.agents.memory import require
+from morl.agents.observations import plain_parts
 from morl.envs.core import mo_spec
 from morl.envs.registration import recipe
 from morl.momdp import MOMDP
@@ -24,12 +29,17 @@ class Problem:
     Args:
         env: an id, a Gymnasium env with vector rewards, or a vector env.
         discount: γ that replaces the environment's own.
+        info: the algorithm that is to act in it; without one, actions are the environment's own.
+
+    Attributes:
+        actions: what the algorithm chooses from; ``None`` without one.
 
     Raises:
         EnvError: no vector reward, or not an environment.
+        AgentError: the algorithm cannot act in the action space.
     """
 
-    def __init__(self, env: Any, discount: float | None = None) -> None:
+    def __init__(self, env: Any, discount: float | None = None, info: AlgoInfo | None = None) -> None:
         if isinstance(env, str):
             from morl.envs import make
 
@@ -45,6 +55,7 @@ class Problem:
         self.discount = self.spec.discount if discount is None else float(discount)
         self.horizon = self._horizon()
         self.recipe = recipe(env)
+        self.actions: ActionMap | None = None if info is None else action_map(self.action_space, info, self.id)
         self._model: MOMDP | None = None
         self._asked = False
 
@@ -77,7 +88,9 @@ class Problem:
         if not self._asked:
             self._asked = True
             base = self.env.unwrapped
-            if hasattr(base, "momdp") and hasattr(base, "observations") and not self._changed():
+            known = hasattr(base, "momdp") and hasattr(base, "observations")
+            # A model numbers its actions; only a Discrete space says which number is which action.
+            if known and isinstance(self.action_space, spaces.Discrete) and not self._changed():
                 model: MOMDP = base.momdp(self.discount)
                 self._model = model.with_discount(self.discount)
         return self._model
@@ -107,6 +120,8 @@ class Problem:
 
         The copies share nothing with the environment that was given, so measuring never changes training.
         """
+        row = sum(float(np.prod(part.shape or ())) * 8 for part in plain_parts(self.observation_space)) + 512
+        require(num_envs * row, f"{num_envs:,} copies of {self.id}", "lower n_envs (or eval_envs)")
         if self.recipe is not None:
             from morl.envs import make_vec
 
@@ -144,6 +159,10 @@ class Problem:
             given: VectorEnv[Any, Any, Any] = self.env
             return given
         return self.vector(n_envs)
+
+    def collector(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> Collector:
+        """Steps copies with the algorithm's actions, and checks what they report."""
+        return Collector(env, self.spec, self.discount if discount is None else discount, self.id, self.actions)
 
     def single(self) -> gym.Env[Any, Any]:
         """One fresh copy."""

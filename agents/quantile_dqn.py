@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.collector import Collector, random_actions
+from morl.agents.collector import random_actions
 from morl.agents.config import Annealed, option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
@@ -79,10 +79,10 @@ class QuantileDQN(UtilityAgent):
 
         from morl.agents.networks import Trunk, seeded
 
-        assert isinstance(self.action_space, spaces.Discrete)
+        assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
         self.features = AccruedFeatures(self, typical_accrued(self))
-        self.n_actions = int(self.action_space.n)
+        self.n_actions = int(self.actions.space.n)
         with seeded(self.integer_seed("network")):
             nets = []
             for _ in range(2):
@@ -112,17 +112,17 @@ class QuantileDQN(UtilityAgent):
 
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
-        collector = Collector(self.problem.training(c.n_envs), self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(self.problem.training(c.n_envs))
         collector.reset(self.segment_seed())
         eta = self._draw_eta(collector.n, rng)
         owed = 0
         try:
             while self.num_timesteps < until:
-                actions = random_actions(self.action_space, collector.n, rng)
+                actions = random_actions(self.actions.space, collector.n, rng)
                 greedy = rng.random(collector.n) >= c.epsilon_at(self.progress)
                 if self.num_timesteps >= c.warm_up and greedy.any():
                     rows = self.features(collector.obs, collector.accrued, collector.time)
-                    best = self.best_actions(rows, eta) + self.action_start
+                    best = self.best_actions(rows, eta)
                     actions = np.where(greedy, best, actions)
                 out = collector.step(actions)
                 ended = self._remember(out)
@@ -153,7 +153,7 @@ class QuantileDQN(UtilityAgent):
         self.replay.add(
             now=self.features(out.obs, out.accrued, out.time),
             then=self.features(out.next_obs, after, out.time + 1),
-            action=out.actions.astype(np.int64) - self.action_start,
+            action=out.actions.astype(np.int64),
             utility=utility.astype(np.float32),
             over=over,
             accrued=after.astype(np.float32),
@@ -206,6 +206,8 @@ class QuantileDQN(UtilityAgent):
     def _update(self, rng: np.random.Generator) -> None:
         import torch
 
+        from morl.agents.parameters import check_gradient
+
         c = self.config
         low, high = self._span()
         if not np.isfinite(self.range).all():
@@ -225,7 +227,8 @@ class QuantileDQN(UtilityAgent):
             group["lr"] = c.learning_rate * max(0.1, 1.0 - self.progress)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        check_gradient(float(norm), "the quantile loss")
         self.optimizer.step()
         self.updates += 1
         if self.updates % c.target_every == 0:
@@ -375,4 +378,4 @@ class LevelPolicies(PolicySet):
         """One network call for all rows."""
         rows = self.agent.features(observations, accrued, time)
         actions = self.agent.best_actions(rows, self.levels[which])
-        return actions.astype(np.int64) + self.agent.action_start, memory
+        return actions.astype(np.int64), memory

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from morl.agents.memory import readable, require
 from morl.spec import AgentError, RunError
 
 Array = np.ndarray[Any, Any]
@@ -19,6 +21,9 @@ class ReplayBuffer:
         capacity: rows kept.
         fields: ``name -> (shape of one row, dtype)``.
 
+    Raises:
+        AgentError: there is no memory for that many rows.
+
     >>> buffer = ReplayBuffer(2, {"x": ((), np.float32)})
     >>> buffer.add(x=np.array([1.0, 2.0, 3.0]))
     >>> len(buffer), sorted(buffer.arrays["x"].tolist())
@@ -29,6 +34,12 @@ class ReplayBuffer:
         if capacity < 1:
             raise AgentError(f"replay capacity is {capacity}; expected at least 1")
         self.capacity = int(capacity)
+        row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in fields.values())
+        require(
+            self.capacity * row,
+            f"a replay buffer of {self.capacity:,} rows of {readable(row)}",
+            "lower the option buffer (buffer_size), or make observations smaller",
+        )
         self.arrays: dict[str, Array] = {
             name: np.zeros((self.capacity, *shape), dtype=dtype) for name, (shape, dtype) in fields.items()
         }

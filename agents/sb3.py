@@ -22,9 +22,17 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
-from morl.agents.collector import Collector, take
-from morl.agents.observations import Encoder
-from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
+from morl.agents.collector import take
+from morl.agents.memory import allocating, require
+from morl.agents.observations import plain_parts, sb3_encoder
+from morl.agents.parameters import (
+    check_finite,
+    load_module,
+    load_optimizer,
+    module_arrays,
+    one_thread,
+    optimizer_arrays,
+)
 from morl.agents.problem import Problem
 from morl.spec import AgentError, FloatArray, RunError, UnknownNameError
 
@@ -62,7 +70,7 @@ class ScalarVecEnv(VecEnv):
 
     def __init__(self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True) -> None:
         own = problem.env if problem.is_vector and problem.recipe is None else problem.vector(n_envs)
-        self.collector = Collector(own, problem.spec, problem.discount, problem.id)
+        self.collector = problem.collector(own)
         if self.collector.mode is AutoresetMode.NEXT_STEP:
             raise AgentError(
                 f"{problem.id} resets in the step after the end of an episode, which stable-baselines3 cannot follow; "
@@ -70,14 +78,15 @@ class ScalarVecEnv(VecEnv):
             )
         self.weight = np.asarray(weight, dtype=np.float64)
         space = problem.observation_space
-        self._encoder = Encoder(space) if scaled and isinstance(space, spaces.Box) and len(space.shape) <= 1 else None
+        self._encoder = sb3_encoder(space, scaled)
         if self._encoder is not None:
             space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
+        chosen = problem.action_space if problem.actions is None else problem.actions.space
         # A copy, because SB3 draws from the space itself and it has to be seeded.
-        super().__init__(self.collector.n, space, copy.deepcopy(problem.action_space))
+        super().__init__(self.collector.n, space, copy.deepcopy(chosen))
 
     def _see(self, observations: Any) -> Any:
         return observations if self._encoder is None else self._encoder(observations)
@@ -165,8 +174,13 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     if algorithm in ("TD3", "DDPG") and noise > 0 and isinstance(env.action_space, spaces.Box):
         size = env.action_space.shape
         given["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, noise))
+    if "buffer_size" in inspect.signature(cls.__init__).parameters:
+        rows = int(given.get("buffer_size", 1_000_000))
+        parts = list(plain_parts(env.observation_space))
+        row = sum(int(np.prod(part.shape or ())) * np.dtype(part.dtype or np.float64).itemsize for part in parts)
+        require(2 * rows * row, f"a replay buffer of {rows:,} observations", "lower buffer_size in the option sb3")
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
-    with isolated_randomness(seed):
+    with isolated_randomness(seed), allocating(f"stable-baselines3 {algorithm}"):
         try:
             model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
         except (TypeError, ValueError, AssertionError) as error:
@@ -220,8 +234,24 @@ def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) 
     env.seed(seed)
     model.action_space.seed(seed)
     model._last_obs = None
-    with isolated_randomness(seed):
+    with isolated_randomness(seed), one_thread(), _watching(model):
         model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)
+
+
+@contextmanager
+def _watching(model: BaseAlgorithm) -> Iterator[None]:
+    """Notice parameters that have become NaN, which SB3 only does now and then, and by an error about distributions.
+
+    Raises:
+        DivergedError: instead of that error, or when learning ends.
+    """
+    name = type(model).__name__
+    try:
+        yield
+    except ValueError as error:
+        check_finite(model.policy, f"the policy of {name}")
+        raise error
+    check_finite(model.policy, f"the policy of {name}")
 
 
 # ---- models as arrays -----------------------------------------------------------------------------------

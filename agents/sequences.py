@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from morl.agents.actions import ActionMap
 from morl.agents.problem import Problem
 from morl.compiled import jit
 from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
@@ -29,6 +30,7 @@ class FiniteDynamics(Dynamics):
     def __init__(self, problem: Problem, model: MOMDP) -> None:
         self.tables, self.mo_spec = tables_of(model), problem.spec
         self.observation_space, self.action_space = problem.observation_space, problem.action_space
+        self._first = int(getattr(problem.action_space, "start", 0))
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
         """Start states, drawn where there are several."""
@@ -41,7 +43,7 @@ class FiniteDynamics(Dynamics):
     def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
         """One look-up per copy."""
         tables = self.tables
-        rows = tables.row_ptr[state["state"]] + actions
+        rows = tables.row_ptr[state["state"]] + (actions - self._first)
         if tables.random:
             rows = tables.choose(rows, rng)
         after = tables.target[rows]
@@ -74,7 +76,11 @@ def fill(sequences: IntArray) -> IntArray:
 
 
 def play(
-    dynamics: Dynamics, sequences: IntArray, discount: float, rng: np.random.Generator, start: int = 0
+    dynamics: Dynamics,
+    sequences: IntArray,
+    discount: float,
+    rng: np.random.Generator,
+    actions: ActionMap | None = None,
 ) -> tuple[FloatArray, IntArray, int]:
     """Play every sequence from the start of an episode.
 
@@ -83,18 +89,19 @@ def play(
         sequences: ``(n, T)``.
         discount: γ.
         rng: for environments that draw.
-        start: number of the first action.
+        actions: makes the environment's actions of the numbers, where they are not those already.
 
     Returns:
         Discounted returns ``(n, K)``; steps used ``(n,)``, −1 where the episode was not over after T steps; and the
         number of environment steps.
     """
     n, longest = sequences.shape
-    actions = np.ascontiguousarray(fill(sequences).T) + start
+    chosen = np.ascontiguousarray(fill(sequences).T)
     returns, used = np.zeros((n, dynamics.mo_spec.k)), np.full(n, -1, dtype=np.int64)
     state, live, steps, power = dynamics.initial(n, rng, None), np.arange(n), 0, 1.0
     for t in range(longest):
-        out = dynamics.step(state, actions[t, live], rng)
+        now = chosen[t, live]
+        out = dynamics.step(state, now if actions is None else actions.to_env(now), rng)
         steps += len(live)
         returns[live] += power * out.rewards
         power *= discount
@@ -152,8 +159,8 @@ class Stage:
         dynamics: of one environment.
         discount: γ.
         rng: for environments that draw.
-        start: number of the first action.
         horizon: time limit of the environment.
+        actions: as in :func:`play`.
 
     Attributes:
         steps: environment steps so far.
@@ -162,10 +169,15 @@ class Stage:
     """
 
     def __init__(
-        self, dynamics: Dynamics, discount: float, rng: np.random.Generator, start: int, horizon: int | None
+        self,
+        dynamics: Dynamics,
+        discount: float,
+        rng: np.random.Generator,
+        horizon: int | None,
+        actions: ActionMap | None = None,
     ) -> None:
-        self.dynamics, self.discount, self.rng = dynamics, discount, rng
-        self.start, self.horizon, self.steps, self.random = start, horizon, 0, False
+        self.dynamics, self.discount, self.rng, self.actions = dynamics, discount, rng, actions
+        self.horizon, self.steps, self.random = horizon, 0, False
 
     def play(self, vectors: IntArray) -> Flock:
         """One episode each. What did not come to an end is no policy, and is left out."""
@@ -187,7 +199,7 @@ class Stage:
 
     def _episodes(self, vectors: IntArray) -> tuple[FloatArray, IntArray]:
         size, before = vectors.shape[1], self.rng.bit_generator.state
-        returns, used, steps = play(self.dynamics, vectors, self.discount, self.rng, self.start)
+        returns, used, steps = play(self.dynamics, vectors, self.discount, self.rng, self.actions)
         self.steps += steps
         self.random = self.random or self.rng.bit_generator.state != before
         if size >= (self.horizon or np.inf):

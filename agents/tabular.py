@@ -16,7 +16,6 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.agents.base import Agent
-from morl.agents.collector import Collector
 from morl.agents.config import Annealed, option
 from morl.agents.observations import StateIndex
 from morl.agents.problem import Problem
@@ -86,11 +85,11 @@ class TabularProblem:
     """
 
     def __init__(self, problem: Problem, max_states: int) -> None:
-        if not isinstance(problem.action_space, spaces.Discrete):
-            raise AgentError(f"tables need Discrete actions; {problem.id} has {problem.action_space}")
+        assert problem.actions is not None
+        if not isinstance(problem.actions.space, spaces.Discrete):
+            raise AgentError(f"tables need discrete actions; {problem.id} has {problem.action_space}")
         self.problem = problem
-        self.width = int(problem.action_space.n)
-        self.offset = int(problem.action_space.start)
+        self.width = int(problem.actions.space.n)
         model = problem.model
         self.world: World | None = None
         if model is None:
@@ -198,7 +197,7 @@ class Stepper:
     def __init__(self, tables: TabularProblem, n_envs: int, discount: float) -> None:
         problem = tables.problem
         self.tables = tables
-        self.collector = Collector(problem.training(n_envs), problem.spec, discount, problem.id)
+        self.collector = problem.collector(problem.training(n_envs), discount)
 
     def reset(self, seed: int) -> IntArray:
         """Begin anew; returns the numbers of the first observations."""
@@ -212,7 +211,7 @@ class Stepper:
             [choose(i, int(s), collector.accrued[i], int(collector.time[i])) for i, s in enumerate(states)],
             dtype=np.int64,
         )
-        out = collector.step(actions + tables.offset)
+        out = collector.step(actions)
         after = tables.number(out.next_obs)
         for j, i in enumerate(out.env):
             learn(

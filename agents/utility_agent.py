@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from morl.agents.observations import Encoder
 from morl.spec import AgentError, FloatArray, IntArray
 from morl.utility import parse_utility
 
+_log = logging.getLogger(__name__)
 Function = Callable[[FloatArray], FloatArray]
 
 
@@ -84,6 +86,13 @@ class UtilityAgent(Agent):
         **options: Any,
     ) -> None:
         self._given: Function | None = None
+        given = "utility" in config if isinstance(config, Mapping) else config is not None
+        if utility is None and not given:
+            _log.warning(
+                "%s maximises the expected utility %r, its default; choose one with utility=... (--set utility=...)",
+                self.info.name,
+                self.Config.utility,  # type: ignore[attr-defined]
+            )
         if callable(utility):
             self._given = utility
             options["utility"] = f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"

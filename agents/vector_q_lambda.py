@@ -90,10 +90,10 @@ class VectorQLambda(ConditionedQ):
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
         env = self.problem.training(self.config.n_envs)
-        collector = Collector(env, self.spec, self.discount, self.problem.id)
+        collector = self.problem.collector(env)
         collector.reset(self.segment_seed())
         recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
-        explorer = Persistent(self.action_space, collector.n, longest=self.config.persistence)
+        explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
         weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
         while self.num_timesteps < until:
             before = collector.steps
@@ -127,10 +127,9 @@ class VectorQLambda(ConditionedQ):
             values = self.values(obs[t], weights)
             best = greedy(values, weights)
             begins[t] = values[everyone, best]
-            taken, _ = explorer.step(best + self.offset, epsilon, rng)
-            actions[t] = taken - self.offset
+            actions[t], _ = explorer.step(best, epsilon, rng)
             strays[t] = actions[t] != best
-            out = collector.step(taken)
+            out = collector.step(actions[t])
             rewards[t, out.env], valid[t, out.env] = out.rewards, True
             if c.imitation > 0:
                 self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
@@ -176,7 +175,7 @@ class VectorQLambda(ConditionedQ):
         weights = training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
         best = data.best[(weights @ data.remaining[data.starts[data.best]].T).argmax(axis=1)]
         rows = data.starts[best] + (rng.random(n) * data.lengths[best]).astype(np.int64)
-        obs, actions, shown = data.observations[rows], data.actions[rows] - self.offset, data.remaining[rows]
+        obs, actions, shown = data.observations[rows], data.actions[rows], data.remaining[rows]
         expected = self.values(obs, weights)[np.arange(n), actions]
         more = ((shown - expected) * weights).sum(axis=1) > 0
         return obs[more], weights[more], actions[more], shown[more]

@@ -113,8 +113,7 @@ class WorstCase(Agent):
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
-            discrete = "discrete" if hasattr(self.action_space, "n") else "continuous"
-            kind = "table" if discrete == "discrete" and is_countable(self.observation_space) else "PPO"
+            kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
         self.learner: Learner = TableLearner(self) if kind == "table" else DeepLearner(self, kind)
 
     def _learn(self, until: int) -> None:
@@ -296,11 +295,11 @@ class TableLearner:
         weight = self.agent.weight / self.agent._span
         illegal = np.arange(self.tables.width) >= np.maximum(self.tables.n_actions, 1)[:, None]
         values = np.where(illegal, -np.inf, self.q[0] @ weight)
-        return {"actions": values.argmax(axis=1) + self.tables.offset}
+        return {"actions": values.argmax(axis=1)}
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
-        return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]), default=self.tables.offset)
+        return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]))
 
     def state(self) -> dict[str, Array]:
         """See :class:`Learner`."""

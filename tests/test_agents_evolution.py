@@ -129,7 +129,7 @@ def test_brood_refuses_other_genotypes() -> None:
 def test_a_race_keeps_the_better_ones_and_counts_their_episodes() -> None:
     dynamics = sequences.dynamics_of(Problem(STOCHASTIC))
     assert dynamics is not None
-    stage = sequences.Stage(dynamics, 0.98, np.random.default_rng(0), 0, 1000)
+    stage = sequences.Stage(dynamics, 0.98, np.random.default_rng(0), 1000)
     flock = stage.play(sequences.random_runs(4000, 60, 6, np.random.default_rng(1)))
     played = stage.steps
     kept = sequences.race(stage, flock, 16)

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from morl.envs.core import MOEnv
 from morl.envs.tabular import TabularEnv
 from morl.momdp import MOMDP
-from morl.spec import FloatArray, MOSpec, Objective
+from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
 
 def _env(model: MOMDP, low: Any, high: Any, *, ref: Any = None, max_steps: int | None = 20) -> TabularEnv:
@@ -178,3 +178,73 @@ class Target(MOEnv[Any, Any]):
         reward = np.array([1 - (a - 0.5) ** 2, 1 - (a + 0.5) ** 2])
         reward = reward + self.noise * self.np_random.standard_normal(2)
         return np.zeros(1, dtype=np.float32), reward, True, False, {}
+
+
+class AnySpaces(MOEnv[Any, Any]):
+    """One step in any action and observation space, whose answers are known; it refuses actions outside the space.
+
+    One of two observations is shown, drawn evenly. An action has a height in [0, 1]: the mean place of its components
+    between their bounds (an unbounded side counts as ±2). Under the second observation it is turned round. The reward
+    is (height, 1 − height), so every return sums to 1, and with weights (w, 1 − w) the most is max(w, 1 − w), by the
+    highest or the lowest action, for which the observation has to be read.
+
+    Args:
+        action_space: Discrete, MultiDiscrete, MultiBinary or Box.
+        observation_space: any.
+    """
+
+    def __init__(self, action_space: spaces.Space[Any], observation_space: spaces.Space[Any]) -> None:
+        self.mo_spec = MOSpec(
+            (Objective("height", low=0.0, high=1.0), Objective("depth", low=0.0, high=1.0)),
+            1.0, 1, (-0.5, -0.5), ((0.0, 0.0), (1.0, 1.0)),
+        )  # fmt: skip
+        self.reward_space = spaces.Box(0.0, 1.0, (2,), np.float64)
+        self.action_space, self.observation_space = action_space, observation_space
+        self.max_steps = 1
+        self.shown = _two_of(observation_space)
+        self._turned = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode."""
+        gym.Env.reset(self, seed=seed)
+        self._turned = int(self.np_random.integers(2))
+        return self.shown[self._turned], {}
+
+    def step(self, action: Any) -> tuple[Any, FloatArray, bool, bool, dict[str, Any]]:
+        """Take the one action.
+
+        Raises:
+            EnvError: it is not in the action space.
+        """
+        given = action if isinstance(self.action_space, spaces.Discrete) else np.asarray(action)
+        if not self.action_space.contains(given):
+            raise EnvError(f"action is {action!r}, which is not in {self.action_space}")
+        height = self.height(action)
+        height = 1.0 - height if self._turned else height
+        return self.shown[self._turned], np.array([height, 1.0 - height]), True, False, {}
+
+    def height(self, action: Any) -> float:
+        """The mean place of an action's components between their bounds."""
+        space: Any = self.action_space
+        low: Any = 0
+        high: Any = 1
+        if isinstance(space, spaces.Discrete):
+            low, high = int(space.start), int(space.start) + int(space.n) - 1
+        elif isinstance(space, spaces.MultiDiscrete):
+            low, high = space.start, space.start + space.nvec - 1
+        elif isinstance(space, spaces.Box):
+            low = np.where(np.isfinite(space.low), space.low.astype(np.float64), -2.0)
+            high = np.where(np.isfinite(space.high), space.high.astype(np.float64), 2.0)
+        place = (np.asarray(action, dtype=np.float64) - low) / (np.asarray(high, dtype=np.float64) - low)
+        return float(np.clip(place, 0.0, 1.0).mean())
+
+
+def _two_of(space: spaces.Space[Any]) -> tuple[Any, Any]:
+    """Two different members of a space."""
+    space.seed(0)
+    first = space.sample()
+    for _ in range(100):
+        second = space.sample()
+        if repr(second) != repr(first):
+            return first, second
+    raise EnvError(f"{space} has one member only; expected two")
