@@ -112,7 +112,7 @@ class Imported:
     """What this process has imported from files. Sent first to another process, it imports the same there."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _import_again, (dict(_FILES),)
+        return _import_again, ({name: path for name, path in _FILES.items() if name in sys.modules},)
 
 
 def _import_again(files: Mapping[str, str]) -> Imported:

@@ -56,6 +56,24 @@ def _shifted_seeds() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs made by tests are signed with a key of their own, here and in processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _files_are_forgotten() -> Iterator[None]:
+    """What a test imported from a file is not imported by the processes of later tests."""
+    yield
+    imports = sys.modules.get("morl.envs.imports")
+    for name in list(getattr(imports, "_FILES", ())):
+        sys.modules.pop(name, None)
+        del imports._FILES[name]  # type: ignore[union-attr]
+
+
 def pytest_report_header() -> str | None:
     """Say that the seeds are not the usual ones."""
     return f"every seed of the tests is shifted by {SHIFT}" if SHIFT else None

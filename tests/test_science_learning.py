@@ -41,8 +41,6 @@ def test_what_cannot_take_several_actions_says_so() -> None:
     env = morl.make("morl/SequenceLabelling-v0")
     with pytest.raises(AgentError, match="DQN takes one action at a time"):
         LinearScalarization(env, algorithm="DQN")
-    with pytest.raises(AgentError, match="MultiDiscrete"):
-        morl.agents.registry.get("Envelope")(env)
 
 
 @pytest.mark.parametrize("rate", [[1e-3], [1e-3, 0.0], [1e-3, "small"], [1e-3, 1e-4, 1e-5]])

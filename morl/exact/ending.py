@@ -158,7 +158,7 @@ def _cut(momdp: MOMDP, sure: BoolArray | None, rest: EndComponents | None) -> En
     rewards, original = np.zeros((total, momdp.k)), np.full(total, -1, dtype=np.int64)
     rewards[where], original[where] = momdp.rewards[used], used
     counts[stays] += 1
-    row_ptr = np.concatenate([[0], np.cumsum(counts), [total] * (n - len(heads))])
+    row_ptr = np.concatenate([[0], np.cumsum(counts), np.full(n - len(heads), total)]).astype(np.int64)
     start = np.asarray(np.bincount(state[keep], weights=momdp.start[keep], minlength=n), dtype=np.float64)
     model = MOMDP(new, rewards, row_ptr, 1.0, start, None, momdp.objectives)
     return Ending(momdp, model, state, original, inside, end_components(model).count == 0)

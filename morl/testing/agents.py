@@ -240,9 +240,9 @@ def check_save_and_load(case: Case) -> str | None:
         case.refuses(
             (RunError, AgentError), lambda: case.agent.load(path, other), "the checkpoint of another environment"
         )
-        payload = next(path.glob("arrays-*.safetensors"))
-        whole = payload.read_bytes()
-        payload.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        for payload in path.glob("arrays-*.safetensors"):
+            whole = payload.read_bytes()
+            payload.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         case.refuses(RunError, lambda: case.agent.load(path, case.problem()), "an altered checkpoint")
         case.refuses(RunError, lambda: case.agent.load(Path(folder) / "no", case.problem()), "a missing checkpoint")
     return None
