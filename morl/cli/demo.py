@@ -88,10 +88,8 @@ class Demo:
     def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
         from morl.agents import registry
         from morl.agents.callbacks import ProgressBar
-        from morl.agents.config import tuned_options
 
-        settings = {**tuned_options(algorithm, env), **options, "discount": DISCOUNT[env]}
-        agent = registry.get(algorithm)(env, settings, seed=self.seed)
+        agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
         note(f"{env}: {algorithm}")
         agent.learn(steps, callback=ProgressBar(truth))
         return agent.front().classified()

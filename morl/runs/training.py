@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from morl import __version__
 from morl.runs.folder import RunFolder
@@ -34,6 +38,7 @@ class RunConfig:
         episodes: episodes per policy for the final evaluation, where sampling is needed.
         imports: packages that register the environment or the algorithm.
         track: ``"tensorboard"`` or ``None``.
+        tuned: take over the options that the package ships for the algorithm on this environment.
     """
 
     algo: str
@@ -47,6 +52,7 @@ class RunConfig:
     episodes: int = 100
     imports: tuple[str, ...] = ()
     track: str | None = None
+    tuned: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -123,12 +129,56 @@ def resume(
     return run
 
 
-def evaluate(run: RunFolder, episodes: int = 100, seed: int | None = None) -> Front:
-    """Measure the agent of a run afresh; the run's front is replaced by what was found."""
+def evaluate(
+    run: RunFolder,
+    episodes: int = 100,
+    seed: int | None = None,
+    *,
+    preference: Any = None,
+    raw: bool = False,
+) -> Front:
+    """Measure the agent of a run with episodes that nothing was chosen by, and write the result into the run.
+
+    Nothing is written over: the result is a new file in the folder ``evaluations``. Only a run that has no front yet
+    (it was interrupted) gets this one as its own too.
+
+    Args:
+        run: the run.
+        episodes: episodes per policy, where sampling is needed.
+        seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
+            way, so that no seed given here repeats its episodes.
+        preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        raw: the preference is of raw returns.
+
+    Returns:
+        What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file,
+        relative to the run, as ``file``.
+    """
     agent = load_agent(run)
-    front = _front(agent, RunConfig.from_dict(run.config), episodes, seed)
-    run.save_front(front)
+    config = RunConfig.from_dict(run.config)
+    chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    if preference is None:
+        front = _front(agent, config, episodes, chosen)
+    else:
+        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+    path = _beside(run, chosen)
+    front = front.replace(provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"})
+    front.save(path)
+    if preference is None and not (run.path / "front.json").is_file():
+        run.save_front(front)
     return front
+
+
+def _beside(run: RunFolder, seed: int) -> Path:
+    """A file in the run's folder of evaluations that does not exist yet."""
+    folder = run.path / "evaluations"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {str(folder)!r} ({error.strerror}); copy the run to a folder of yours") from None
+    stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := folder / f"{name}.json").exists())
 
 
 def load_agent(run: RunFolder) -> Agent:
@@ -191,11 +241,9 @@ def _make_env(config: RunConfig) -> Any:
 
 def _build(config: RunConfig) -> Agent:
     from morl.agents import registry
-    from morl.agents.config import tuned_options
 
     env = _make_env(config)
-    agent_class = registry.get(config.algo)
-    agent = agent_class(env, {**tuned_options(agent_class.info.name, config.env), **config.options}, seed=config.seed)
+    agent = registry.get(config.algo)(env, config.options, seed=config.seed, tuned=config.tuned)
     if config.ref_point is not None:
         check_vector(config.ref_point, agent.k, "reference point", agent.spec.names)
     if config.steps < 1:
@@ -230,6 +278,7 @@ def _learn(
         raise
     front = _front(agent, config, config.episodes, None)
     run.save_front(front)
+    agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
     run.set_status("finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps)
 
 
@@ -246,7 +295,11 @@ def _quick_truth(agent: Agent) -> Front | None:
 
 
 def _front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    front = agent.front(episodes=episodes, seed=seed)
+    return _with_facts(agent.front(episodes=episodes, seed=seed), config)
+
+
+def _with_facts(front: Front, config: RunConfig) -> Front:
+    """A front that names the environment, its options and the reference point as the run was asked for them."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
         facts["env_options"] = dict(config.env_options)
