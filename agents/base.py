@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike
 
 from morl.agents import checkpoint
@@ -30,6 +31,8 @@ from morl.agents.observations import batch_of, is_countable
 from morl.agents.policies import PolicySet, Subset
 from morl.agents.preferences import raw_weights, return_range, to_scaled
 from morl.agents.problem import Problem
+from morl.compile_time import Stopwatch
+from morl.counts import as_count
 from morl.pareto.front import Front
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import AgentError, FloatArray, IntArray, RunError
@@ -91,7 +94,6 @@ class Agent(ABC):
         tuned: the options taken over from those that the package ships.
         num_timesteps: environment steps learned from.
         eval_steps: environment steps spent on evaluation.
-        seconds: wall-clock spent in :meth:`learn`, evaluation by callbacks excluded.
         logger: receives numbers while learning; set it to any :class:`morl.agents.logger.Logger`.
     """
 
@@ -112,6 +114,7 @@ class Agent(ABC):
         name = self.info.name
         if isinstance(config, AgentConfig):
             config = to_dict(config)
+        check_arguments(name, env, config)
         named = {**(config or {}), **options}
         self.config = make_config(self.Config, named, name)
         self.problem = Problem(env, self.config.discount)
@@ -122,13 +125,13 @@ class Agent(ABC):
         self.spec, self.k, self.discount = self.problem.spec, self.problem.spec.k, self.problem.discount
         self.observation_space, self.action_space = self.problem.observation_space, self.problem.action_space
         self._check_spaces()
-        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
+        if seed is not None and (not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0):
             raise AgentError(f"seed is {seed!r}; expected a non-negative integer or None")
         self.seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else int(seed)
         self.logger: Logger = NullLogger()
         self.num_timesteps = 0
         self.target_timesteps = 0
-        self.seconds = 0.0
+        self._watch = Stopwatch()
         self._segment = 0
         self._evaluator = Evaluator(self.problem, self.seeds("evaluation"), self.config.eval_envs)
         self._rng_predict = self.rng("predict")
@@ -136,7 +139,6 @@ class Agent(ABC):
         self._interrupted = False
         self._log_interval: int | None = None
         self._next_log = 0
-        self._clock = 0.0
         self._measured: Front | None = None
         self._saved_front: Mapping[str, Any] | None = None
         self._setup()
@@ -228,7 +230,7 @@ class Agent(ABC):
 
     def learn(
         self,
-        total_timesteps: int,
+        total_timesteps: float | str,
         callback: Any = None,
         log_interval: int | None = None,
         progress_bar: bool = False,
@@ -236,7 +238,7 @@ class Agent(ABC):
         """Learn from ``total_timesteps`` more environment steps.
 
         Args:
-            total_timesteps: environment steps, over all copies.
+            total_timesteps: environment steps, over all copies; ``100_000``, ``1e5`` and ``"100k"`` are the same.
             callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
             log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
             progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.
@@ -245,17 +247,16 @@ class Agent(ABC):
             EnvError: a reward that is not a finite vector of length K. What was learned is kept.
             LearningInterrupted: Ctrl-C. What was learned is kept, and the message says what it is.
         """
-        if isinstance(total_timesteps, bool) or int(total_timesteps) != total_timesteps or total_timesteps < 1:
-            raise AgentError(f"total_timesteps is {total_timesteps!r}; expected a positive integer")
+        total_timesteps = as_count(total_timesteps, "total_timesteps", 1, AgentError)
         extra: list[Callback] = [ProgressBar()] if progress_bar else []
         self._callbacks = CallbackList([*as_callback(callback).callbacks, *extra])
         self._log_interval = log_interval
         self._next_log = self.num_timesteps + (log_interval or 0)
         self._interrupted = False
-        self.target_timesteps = self.num_timesteps + int(total_timesteps)
+        self.target_timesteps = self.num_timesteps + total_timesteps
         every = self._callbacks.segment_every
         self._callbacks.on_training_start(self)
-        self._clock = time.perf_counter()
+        self._watch.start()
         try:
             with self._orderly_interrupt():
                 while self.num_timesteps < self.target_timesteps:
@@ -265,9 +266,9 @@ class Agent(ABC):
                     self._segment += 1
                     self._forget_front()
                     self._learn(until)
-                    self._tick()
+                    self._watch.stop()
                     self._callbacks.on_segment_end(self)
-                    self._clock = time.perf_counter()
+                    self._watch.start()
         except _Stop:
             self._callbacks.on_segment_end(self)
         except KeyboardInterrupt:
@@ -284,22 +285,27 @@ class Agent(ABC):
     def advance(self, steps: int) -> None:
         """Count ``steps`` environment steps, log, call callbacks, and stop where one of them (or Ctrl-C) says so."""
         self.num_timesteps += int(steps)
-        self._tick()
+        self._watch.stop()
         if self._log_interval and self.num_timesteps >= self._next_log:
             self._next_log = self.num_timesteps + self._log_interval
             self.logger.log({"seconds": self.seconds, **self.status()}, self.num_timesteps)
         go_on = self._callbacks.on_step(self)
-        self._clock = time.perf_counter()
+        self._watch.start()
         if self._interrupted:
             raise KeyboardInterrupt
         if not go_on:
             raise _Stop
         self._forget_front()  # what a callback measured is about to change
 
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.seconds += now - self._clock
-        self._clock = now
+    @property
+    def seconds(self) -> float:
+        """Wall-clock spent in :meth:`learn`, without compilation and without evaluation by callbacks."""
+        return self._watch.seconds
+
+    @property
+    def compile_seconds(self) -> float:
+        """Wall-clock spent on compilation in :meth:`learn`: once per machine, later processes load the result."""
+        return self._watch.compiled
 
     def _farewell(self, place: str | None) -> str:
         done = f"interrupted after {self.num_timesteps:,} of {self.target_timesteps:,} steps"
@@ -558,6 +564,7 @@ class Agent(ABC):
                 "steps": self.num_timesteps,
                 "eval_steps": spent,
                 "seconds": round(self.seconds, 6),
+                "compile_seconds": round(self.compile_seconds, 6),
                 **self._provenance(),
             },
         )
@@ -644,16 +651,28 @@ class Agent(ABC):
                 f"given was {agent.problem.id} ({', '.join(agent.spec.names)})"
             )
         agent.num_timesteps, agent.target_timesteps = int(meta["num_timesteps"]), int(meta["target_timesteps"])
-        agent._segment, agent.seconds = int(meta["segment"]), float(meta["seconds"])
+        agent._segment, agent._watch.seconds = int(meta["segment"]), float(meta["seconds"])
         agent._evaluator.steps, agent._evaluator._calls = int(meta["eval_steps"]), int(meta["eval_calls"])
         agent._restore(saved.arrays, meta["facts"])
         agent._saved_front = meta.get("measured")
         return agent
 
 
-def load(path: str | Path, env: Any) -> Agent:
-    """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`."""
+def check_arguments(name: str, env: Any, config: Any) -> None:
+    """Say what is wrong with arguments in another library's order before anything is made of them."""
+    is_env = isinstance(config, gym.Env | VectorEnv)
+    if isinstance(env, str) and (env.endswith("Policy") or is_env):
+        raise AgentError(f"{name}({env!r}, ...): the environment comes first and no policy is named; write {name}(env)")
+    if isinstance(env, type):
+        raise AgentError(f"env is the class {env.__name__}; give an environment, {env.__name__}(), or an id")
+    if config is not None and not isinstance(config, Mapping):
+        kind = "a second environment" if is_env else repr(config)
+        raise AgentError(f"config of {name} is {kind}; expected options by name, {name}(env, lr=1e-3) or a mapping")
+
+
+def load(path: str | Path, env: Any, **more: Any) -> Agent:
+    """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`, which ``more`` is for."""
     from morl.agents import registry
 
     meta = checkpoint.load(path).meta
-    return registry.get(meta["algorithm"]).load(path, env)
+    return registry.get(meta["algorithm"]).load(path, env, **more)

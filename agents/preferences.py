@@ -106,7 +106,7 @@ def raw_weights(preference: Any, spec: MOSpec, *, raw: bool = False) -> FloatArr
         preference = [preference]
     rows: list[Any]
     if isinstance(preference, list | tuple) and preference and all(isinstance(x, Mapping) for x in preference):
-        rows = [_by_name(one, spec) for one in preference]
+        rows = [by_name(one, spec) for one in preference]
     else:
         rows = list(np.atleast_2d(np.asarray(preference, dtype=object)))
     weights = np.stack([check_weights(row, spec.k, "preference") for row in rows])
@@ -114,7 +114,8 @@ def raw_weights(preference: Any, spec: MOSpec, *, raw: bool = False) -> FloatArr
     return weights if span is None else to_raw(weights, span)
 
 
-def _by_name(weights: Mapping[Any, Any], spec: MOSpec) -> list[Any]:
+def by_name(weights: Mapping[Any, Any], spec: MOSpec) -> list[Any]:
+    """Weights in the order of the objectives; those left out weigh nothing."""
     for name in weights:
         if name not in spec.names:
             raise UnknownNameError("objective", str(name), spec.names)

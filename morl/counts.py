@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from morl.spec import SpecError
+from morl.spec import MorlError, SpecError
 
 _UNITS = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 
 
-def as_count(value: Any, what: str, low: int = 0) -> int:
+def as_count(value: Any, what: str, low: int = 0, error: type[MorlError] = SpecError) -> int:
     """A whole number from a number or a text such as ``"100000"``, ``"100_000"``, ``"1e5"``, ``"100k"`` or ``"2M"``.
 
     Raises:
-        SpecError: not a whole number, or smaller than ``low``.
+        error: (a :class:`SpecError` by default) not a whole number, or smaller than ``low``.
 
     >>> as_count("1.5k", "steps"), as_count(1e5, "steps")
     (1500, 100000)
     """
     number = _number(value)
     if number is None or not math.isfinite(number) or number != int(number):
-        raise SpecError(f"{what} is {value!r}; expected a whole number such as 100000, 1e5 or 100k")
+        raise error(f"{what} is {value!r}; expected a whole number such as 100000, 1e5 or 100k")
     if number < low:
-        raise SpecError(f"{what} is {value!r}; expected {'at least ' + str(low) if low != 1 else 'a positive integer'}")
+        raise error(f"{what} is {value!r}; expected {'at least ' + str(low) if low != 1 else 'a positive integer'}")
     return int(number)
 
 

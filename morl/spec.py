@@ -85,9 +85,10 @@ def listed(names: Iterable[Any], most: int = 12) -> str:
 class UnknownNameError(MorlError, LookupError):
     """A name that is not registered; the message suggests the nearest ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
         near = nearest(name, known := sorted(known))
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(known)}"
+        if hint is None:
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(known)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 

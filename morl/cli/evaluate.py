@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from morl.cli.arguments import Count, parse_preference
+from morl.cli.arguments import Count, load_utility, parse_preference
 from morl.cli.console import emit_json, emit_points, emit_table, note
 
 
@@ -35,6 +35,8 @@ class Evaluate:
     """The preference weighs raw returns."""
     seed: int | None = None
     """Seed of the episodes, to repeat an evaluation; a fresh one by default."""
+    utility: str | None = None
+    """The function, module:function or file.py:function, where the run was trained on one."""
     json: bool = False
     """Print JSON."""
 
@@ -44,7 +46,8 @@ class Evaluate:
 
         run = RunFolder.open(self.folder)
         preference = parse_preference(self.preference)
-        front = evaluate(run, self.episodes, self.seed, preference=preference, raw=self.raw)
+        function = load_utility(self.utility)
+        front = evaluate(run, self.episodes, self.seed, preference=preference, raw=self.raw, utility=function)
         exact = front.episodes is None or not front.episodes.any()
         seed, file = front.provenance["eval_seed"], str(run.path / front.provenance["file"])
         if preference is None:

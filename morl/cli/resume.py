@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from morl.cli.arguments import Count, load_utility
 from morl.cli.train import report, reporting_interrupts
 
 
@@ -16,8 +17,10 @@ class Resume:
 
     folder: Positional[str]
     """Run folder."""
-    steps: Annotated[int | None, arg(aliases=["-n"])] = None
+    steps: Annotated[Count | None, arg(aliases=["-n"])] = None
     """More environment steps."""
+    utility: str | None = None
+    """The function, module:function or file.py:function, where the run was trained on one."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
 
@@ -27,6 +30,6 @@ class Resume:
 
         run = RunFolder.open(self.folder)
         with reporting_interrupts(run.path.parent):
-            resume(run, self.steps, progress_bar=not self.quiet)
+            resume(run, self.steps, progress_bar=not self.quiet, utility=load_utility(self.utility))
         report(run, [])
         return 0

@@ -86,17 +86,19 @@ def train(
     name: str | None = None,
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
+    utility: Callable[..., Any] | None = None,
 ) -> RunFolder:
     """Train an agent and leave a run folder behind.
 
     The folder is made only when the environment and the agent fit together, so a mistake leaves nothing half-written.
+    A ``utility`` of the caller's own (a function of returns) is not in the folder: give it again to evaluate or resume.
 
     Raises:
         MorlError: the configuration does not fit (nothing is written), or learning stopped with an error (what was
             learned is saved, and the message says where).
         KeyboardInterrupt: Ctrl-C; what was learned is saved, and ``status.json`` says so.
     """
-    agent = _build(config)
+    agent = _build(config, utility)
     short = config.env.rpartition("/")[2].rpartition(":")[2]
     run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", config.to_dict())
     _learn(run, agent, config, config.steps, callbacks, progress_bar)
@@ -109,6 +111,7 @@ def resume(
     *,
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
+    utility: Callable[..., Any] | None = None,
 ) -> RunFolder:
     """Go on from the newest valid checkpoint.
 
@@ -119,7 +122,7 @@ def resume(
         RunError: there is no checkpoint, or nothing is left to do.
     """
     config = RunConfig.from_dict(run.config)
-    agent = load_agent(run)
+    agent = load_agent(run, utility=utility)
     left = config.steps - agent.num_timesteps if more is None else more
     if left < 1:
         raise RunError(
@@ -136,6 +139,7 @@ def evaluate(
     *,
     preference: Any = None,
     raw: bool = False,
+    utility: Callable[..., Any] | None = None,
 ) -> Front:
     """Measure the agent of a run with episodes that nothing was chosen by, and write the result into the run.
 
@@ -149,13 +153,16 @@ def evaluate(
             way, so that no seed given here repeats its episodes.
         preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
         raw: the preference is of raw returns.
+        utility: the function, where the run was trained on one.
 
     Returns:
         What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file,
         relative to the run, as ``file``.
     """
-    agent = load_agent(run)
+    agent = load_agent(run, utility=utility)
     config = RunConfig.from_dict(run.config)
+    if seed is not None and seed < 0:
+        raise SpecError(f"seed is {seed}; expected a non-negative integer")
     chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     if preference is None:
         front = _front(agent, config, episodes, chosen)
@@ -181,8 +188,10 @@ def _beside(run: RunFolder, seed: int) -> Path:
     return next(path for name in names if not (path := folder / f"{name}.json").exists())
 
 
-def load_agent(run: RunFolder) -> Agent:
+def load_agent(run: RunFolder, *, utility: Callable[..., Any] | None = None) -> Agent:
     """The agent of a run as last saved; what an interrupt or an error left behind counts.
+
+    ``utility`` is the function that the run was trained on, where it was one.
 
     Raises:
         RunError: the run has no valid checkpoint.
@@ -198,7 +207,7 @@ def load_agent(run: RunFolder) -> Agent:
     problems: list[str] = []
     for place in places:
         try:
-            loaded.append(agents.load(place, env))
+            loaded.append(agents.load(place, env, **({} if utility is None else {"utility": utility})))
         except RunError as error:
             problems.append(str(error))
     if not loaded:
@@ -239,11 +248,12 @@ def _make_env(config: RunConfig) -> Any:
     return make(config.env, **config.env_options)
 
 
-def _build(config: RunConfig) -> Agent:
+def _build(config: RunConfig, utility: Callable[..., Any] | None = None) -> Agent:
     from morl.agents import registry
 
     env = _make_env(config)
-    agent = registry.get(config.algo)(env, config.options, seed=config.seed, tuned=config.tuned)
+    options = {**config.options, **({} if utility is None else {"utility": utility})}
+    agent = registry.get(config.algo)(env, options, seed=config.seed, tuned=config.tuned)
     if config.ref_point is not None:
         check_vector(config.ref_point, agent.k, "reference point", agent.spec.names)
     if config.steps < 1:
@@ -279,7 +289,13 @@ def _learn(
     front = _front(agent, config, config.episodes, None)
     run.save_front(front)
     agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
-    run.set_status("finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps)
+    run.set_status(
+        "finished",
+        steps=agent.num_timesteps,
+        seconds=agent.seconds,
+        compile_seconds=agent.compile_seconds,
+        eval_steps=agent.eval_steps,
+    )
 
 
 def _quick_truth(agent: Agent) -> Front | None:
