@@ -11,34 +11,40 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike
 
 from morl.agents import checkpoint
 from morl.agents.actions import ActionMap, one_line
 from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
-from morl.agents.config import AgentConfig, make_config, to_dict
+from morl.agents.config import AgentConfig, make_config, to_dict, tuned_options
 from morl.agents.errors import DivergedError
 from morl.agents.evaluation import Evaluation, Evaluator
 from morl.agents.info import AlgoInfo
 from morl.agents.logger import Logger, NullLogger
 from morl.agents.memory import allocating
 from morl.agents.observations import batch_of, count_rows, is_countable, unreadable
-from morl.agents.policies import PolicySet
+from morl.agents.policies import PolicySet, Subset
+from morl.agents.preferences import raw_weights, return_range, to_scaled
 from morl.agents.problem import Problem
+from morl.compile_time import Stopwatch
+from morl.counts import as_count
 from morl.envs.recorded import check_words
 from morl.pareto.front import Front
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import AgentError, FloatArray, MorlError, RunError, check_weights
+from morl.spec import AgentError, FloatArray, IntArray, MorlError, RunError
 
 Array = np.ndarray[Any, Any]
+Preference = ArrayLike | Mapping[str, float] | Sequence[Mapping[str, float]]
+"""Weights on the simplex, by position or by the objectives' names; see :func:`morl.agents.preferences.raw_weights`."""
 
 _PURPOSES = {"train": 0, "evaluation": 1, "network": 2, "explore": 3, "predict": 4, "sample": 5, "worker": 6}
 
@@ -97,6 +103,8 @@ class Agent(ABC):
         env: an id, an environment with vector rewards, or a vector environment.
         config: a ``Config``, or a mapping of options.
         seed: root of every random number the agent uses; ``None`` draws one (and :attr:`seed` names it).
+        tuned: take over the options that the package ships for this algorithm on this environment, where neither
+            ``config`` nor ``options`` say otherwise.
         options: single options of ``Config``, by name.
 
     Raises:
@@ -104,9 +112,10 @@ class Agent(ABC):
         UnknownNameError: an option that does not exist.
 
     Attributes:
+        given: the options that the caller chose.
+        tuned: the options taken over from those that the package ships.
         num_timesteps: environment steps learned from.
         eval_steps: environment steps spent on evaluation.
-        seconds: wall-clock spent in :meth:`learn`, evaluation by callbacks excluded.
         logger: receives numbers while learning; set it to any :class:`morl.agents.logger.Logger`.
     """
 
@@ -124,25 +133,32 @@ class Agent(ABC):
         config: AgentConfig | Mapping[str, Any] | None = None,
         *,
         seed: int | None = None,
+        tuned: bool = True,
         **options: Any,
     ) -> None:
         name = self.info.name
         if isinstance(config, AgentConfig):
             config = to_dict(config)
-        self.config = make_config(self.Config, {**(config or {}), **options}, name)
+        check_arguments(name, env, config)
+        named = {**(config or {}), **options}
+        self.config = make_config(self.Config, named, name)
         self.problem = Problem(env, self.config.discount, self.info)
         assert self.problem.actions is not None
         self.actions: ActionMap = self.problem.actions
+        self.given: dict[str, Any] = {key: getattr(self.config, key) for key in named}
+        shipped = tuned_options(name, self.problem.registered) if tuned else {}
+        self.tuned: dict[str, Any] = self._tuned(shipped, self.given, self.problem.spec.k) if shipped else {}
+        self.config = make_config(self.Config, {**self.given, **self.tuned}, name)
         self.spec, self.k, self.discount = self.problem.spec, self.problem.spec.k, self.problem.discount
         self.observation_space, self.action_space = self.problem.observation_space, self.problem.action_space
         self._check_spaces()
-        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
+        if seed is not None and (not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0):
             raise AgentError(f"seed is {seed!r}; expected a non-negative integer or None")
         self.seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else int(seed)
         self.logger: Logger = NullLogger()
         self.num_timesteps = 0
         self.target_timesteps = 0
-        self.seconds = 0.0
+        self._watch = Stopwatch()
         self._segment = 0
         self._evaluator = Evaluator(self.problem, self.seeds("evaluation"), self.config.eval_envs)
         self._rng_predict = self.rng("predict")
@@ -150,7 +166,8 @@ class Agent(ABC):
         self._interrupted = False
         self._log_interval: int | None = None
         self._next_log = 0
-        self._clock = 0.0
+        self._measured: Front | None = None
+        self._saved_front: Mapping[str, Any] | None = None
         with allocating(name):
             self._setup()
 
@@ -170,6 +187,11 @@ class Agent(ABC):
     @abstractmethod
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         """The policies for weights ``(m, K)``; for ``None`` all policies that the agent would put on its front."""
+
+    @classmethod
+    def _tuned(cls, options: Mapping[str, Any], given: Mapping[str, Any], k: int) -> dict[str, Any]:
+        """What is taken over of the options tuned for an environment, beside the ones given (which win)."""
+        return {name: value for name, value in options.items() if name not in given}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Arrays and JSON-able facts from which :meth:`_restore` rebuilds the agent exactly."""
@@ -232,7 +254,7 @@ class Agent(ABC):
 
     def learn(
         self,
-        total_timesteps: int,
+        total_timesteps: float | str,
         callback: Any = None,
         log_interval: int | None = None,
         progress_bar: bool = False,
@@ -240,7 +262,7 @@ class Agent(ABC):
         """Learn from ``total_timesteps`` more environment steps.
 
         Args:
-            total_timesteps: environment steps, over all copies.
+            total_timesteps: environment steps, over all copies; ``100_000``, ``1e5`` and ``"100k"`` are the same.
             callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
             log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
             progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.
@@ -249,17 +271,16 @@ class Agent(ABC):
             EnvError: a reward that is not a finite vector of length K. What was learned is kept.
             LearningInterrupted: Ctrl-C. What was learned is kept, and the message says what it is.
         """
-        if isinstance(total_timesteps, bool) or int(total_timesteps) != total_timesteps or total_timesteps < 1:
-            raise AgentError(f"total_timesteps is {total_timesteps!r}; expected a positive integer")
+        total_timesteps = as_count(total_timesteps, "total_timesteps", 1, AgentError)
         extra: list[Callback] = [ProgressBar()] if progress_bar else []
         self._callbacks = CallbackList([*as_callback(callback).callbacks, *extra])
         self._log_interval = log_interval
         self._next_log = self.num_timesteps + (log_interval or 0)
         self._interrupted = False
-        self.target_timesteps = self.num_timesteps + int(total_timesteps)
+        self.target_timesteps = self.num_timesteps + total_timesteps
         every = self._callbacks.segment_every
         self._callbacks.on_training_start(self)
-        self._clock = time.perf_counter()
+        self._watch.start()
         try:
             with self._orderly_interrupt(), allocating(self.info.name), self._one_thread():
                 while self.num_timesteps < self.target_timesteps:
@@ -267,10 +288,11 @@ class Agent(ABC):
                     if every:
                         until = min(until, (self.num_timesteps // every + 1) * every)
                     self._segment += 1
+                    self._forget_front()
                     self._learn(until)
-                    self._tick()
+                    self._watch.stop()
                     self._callbacks.on_segment_end(self)
-                    self._clock = time.perf_counter()
+                    self._watch.start()
         except _Stop:
             self._callbacks.on_segment_end(self)
         except KeyboardInterrupt:
@@ -289,21 +311,27 @@ class Agent(ABC):
     def advance(self, steps: int) -> None:
         """Count ``steps`` environment steps, log, call callbacks, and stop where one of them (or Ctrl-C) says so."""
         self.num_timesteps += int(steps)
-        self._tick()
+        self._watch.stop()
         if self._log_interval and self.num_timesteps >= self._next_log:
             self._next_log = self.num_timesteps + self._log_interval
             self.logger.log({"seconds": self.seconds, **self.status()}, self.num_timesteps)
         go_on = self._callbacks.on_step(self)
-        self._clock = time.perf_counter()
+        self._watch.start()
         if self._interrupted:
             raise KeyboardInterrupt
         if not go_on:
             raise _Stop
+        self._forget_front()  # what a callback measured is about to change
 
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.seconds += now - self._clock
-        self._clock = now
+    @property
+    def seconds(self) -> float:
+        """Wall-clock spent in :meth:`learn`, without compilation and without evaluation by callbacks."""
+        return self._watch.seconds
+
+    @property
+    def compile_seconds(self) -> float:
+        """Wall-clock spent on compilation in :meth:`learn`: once per machine, later processes load the result."""
+        return self._watch.compiled
 
     def _farewell(self, place: str | None) -> str:
         done = f"interrupted after {self.num_timesteps:,} of {self.target_timesteps:,} steps"
@@ -356,17 +384,25 @@ class Agent(ABC):
         episode_start: ArrayLike | None = None,
         deterministic: bool = False,
         *,
-        preference: ArrayLike | None = None,
+        preference: Preference | None = None,
+        raw: bool = False,
         accrued: ArrayLike | None = None,
     ) -> tuple[Any, dict[str, Array] | None]:
         """Actions for an observation, or for a batch of them.
+
+        Once a front has been measured (:meth:`front`), the policy that acts for a preference is the measured one that
+        is best for it; before, and after more learning, it is what the agent has learned for that preference.
 
         Args:
             observation: ``(...)`` or ``(n, ...)``.
             state: what the last call returned; ``None`` at the beginning of an episode.
             episode_start: ``(n,)`` true where an episode has just begun; its state is forgotten.
             deterministic: take the most likely action.
-            preference: weights ``(K,)`` or ``(n, K)`` on the simplex (integers are welcome); equal ones by default.
+            preference: weights ``(K,)`` or ``(n, K)`` on the simplex (integers are welcome), or a mapping of
+                objective names to weights; equal ones by default. They weigh the objectives on their return scale:
+                best is the policy with the largest ``Σ w_k J_k / (high_k − low_k)``, or ``Σ w_k J_k`` where the
+                environment states no ``return_scale``.
+            raw: the weights are of raw returns, ``Σ w_k J_k``, whatever the return scale is.
             accrued: ``(K,)`` or ``(n, K)`` discounted reward since the episode began, which policies that optimise
                 the return of each single episode need.
 
@@ -379,17 +415,34 @@ class Agent(ABC):
                 ``accrued`` missing where it is needed.
         """
         return self._act(
-            self._for_preference(preference), None, observation, state, episode_start, deterministic, accrued
+            self._for_preference(preference, raw), None, observation, state, episode_start, deterministic, accrued
         )
 
-    def _for_preference(self, preference: ArrayLike | None) -> PolicySet:
+    def _for_preference(self, preference: Preference | None, raw: bool = False) -> PolicySet:
+        """The policies for a caller's preferences: measured ones where there are any."""
         if not self.info.multi_policy:
             if preference is not None:
                 raise AgentError(f"{self.info.name} has one policy, made for its utility; leave preference out")
             return self._policies(None)
-        given = np.full((1, self.k), 1.0 / self.k) if preference is None else np.asarray(preference)
-        rows = np.atleast_2d(given)
-        return self._policies(np.stack([check_weights(row, self.k, "preference") for row in rows]))
+        given = np.full((1, self.k), 1.0 / self.k) if preference is None else preference
+        weights = raw_weights(given, self.spec, raw=raw)
+        front = self.measured
+        if front is None or not front.policies:
+            return self._policies(weights)
+        handles: tuple[PolicyHandle, ...] = front.policies
+        best = (weights @ front.points.T).argmax(axis=1)
+        return Subset(handles[0].policies, np.array([handles[i].number for i in best]))
+
+    @property
+    def measured(self) -> Front | None:
+        """The front that :meth:`front` measured last, while it is of the present policies; saved with the agent."""
+        if self._saved_front is not None:  # rebuilt when it is asked for: numbering the policies can take a while
+            facts, self._saved_front = self._saved_front, None
+            self._measured = self._front_from(facts)
+        return self._measured
+
+    def _forget_front(self) -> None:
+        self._measured = self._saved_front = None
 
     def _act(
         self,
@@ -457,17 +510,21 @@ class Agent(ABC):
 
     def evaluate(
         self,
-        preference: ArrayLike | None = None,
+        preference: Preference | None = None,
         episodes: int = 100,
         *,
+        raw: bool = False,
         discount: float | None = None,
         seed: int | None = None,
         distributions: bool = False,
         exact: bool | None = None,
     ) -> Evaluation:
-        """Measure the policies for given preferences (or the agent's only policy); see :class:`Evaluator`."""
+        """Measure the policies that :meth:`predict` plays for given preferences (or the agent's only policy).
+
+        Preferences are as in :meth:`predict`, everything else as in :meth:`Evaluator.evaluate`.
+        """
         return self._evaluator.evaluate(
-            self._for_preference(preference),
+            self._for_preference(preference, raw),
             episodes,
             discount=discount,
             seed=seed,
@@ -489,6 +546,9 @@ class Agent(ABC):
         Where values are sampled, half of the episodes choose which policies are reported, and the other half say
         what those are worth: a lucky draw does not stay on the front.
 
+        The front is kept as :attr:`measured`, and :meth:`predict` plays its policies, until the agent learns more.
+        (A front under another discount than the agent's own is not kept.) Its ``weights`` are on the return scale.
+
         Args:
             episodes: episodes per policy where sampling is needed (exact where the environment has a model).
             seed: seed of the sampled episodes; a fresh one per call by default.
@@ -496,7 +556,7 @@ class Agent(ABC):
             exact: as in :meth:`Evaluator.evaluate`.
         """
         policies = self._policies(None)
-        seeds = [None, None] if seed is None else [seed, seed + 1]
+        seeds = [None, None] if seed is None else np.random.SeedSequence(seed).spawn(2)
         first = max(1, episodes // 2)
         how: dict[str, Any] = {
             "discount": discount,
@@ -507,21 +567,34 @@ class Agent(ABC):
         result = self._evaluator.evaluate(policies, first, seed=seeds[0], **how)
         kept = np.flatnonzero(nondominated_mask(result.mean))
         if not result.exact:
-            from morl.agents.policies import Subset
-
             chosen = Subset(policies, kept)
             result = self._evaluator.evaluate(chosen, max(1, episodes - first), seed=seeds[1], **how)
             again = np.flatnonzero(nondominated_mask(result.mean))
             rows, kept = again, kept[again]
         else:
             rows = kept
+        return self._keep(self._as_front(result, rows, policies, kept, self._evaluator.steps - spent))
+
+    def point(
+        self, preference: Preference | None = None, episodes: int = 100, seed: int | None = None, *, raw: bool = False
+    ) -> Front:
+        """What :meth:`evaluate` finds for one preference, as a front of one point."""
+        policies, spent = self._for_preference(preference, raw), self._evaluator.steps
+        result = self.evaluate(preference, episodes, seed=seed, raw=raw)
+        one = np.zeros(1, dtype=np.int64)
+        return self._as_front(result, one, policies, one, self._evaluator.steps - spent)
+
+    def _as_front(
+        self, result: Evaluation, rows: IntArray, policies: PolicySet, numbers: IntArray, spent: int
+    ) -> Front:
+        """Rows of an evaluation as a front; ``numbers`` say which of the policies they are."""
         return Front(
             result.mean[rows],
             objectives=self.spec.objectives,
             ref_point=self.spec.ref_point,
             discount=result.discount,
-            policies=[PolicyHandle(self, policies, int(i)) for i in kept],
-            weights=None if policies.preferences is None else policies.preferences[kept],
+            policies=[PolicyHandle(self, policies, int(i)) for i in numbers],
+            weights=self._reported(policies, numbers),
             covariance=result.covariance[rows],
             episodes=result.episodes[rows],
             scale=self.spec.return_scale,
@@ -532,11 +605,26 @@ class Agent(ABC):
                 "env": self.problem.id,
                 "seed": self.seed,
                 "steps": self.num_timesteps,
-                "eval_steps": self._evaluator.steps - spent,
+                "eval_steps": spent,
                 "seconds": round(self.seconds, 6),
+                "compile_seconds": round(self.compile_seconds, 6),
                 **self._provenance(),
             },
         )
+
+    def _reported(self, policies: PolicySet, kept: Array) -> FloatArray | None:
+        """What stands behind each policy, as a caller would ask for it: a preference, or a command."""
+        if policies.preferences is None:
+            return None
+        given = np.asarray(policies.preferences, dtype=np.float64)[kept]
+        span = None if policies.commanded else return_range(self.spec)
+        return given if span is None else to_scaled(given, span)
+
+    def _keep(self, front: Front) -> Front:
+        """Remember a front of the present policies, under the agent's own discount."""
+        if front.discount == self.discount and len(front):
+            self._measured, self._saved_front = front, None
+        return front
 
     # ---- files -----------------------------------------------------------------------------------------
 
@@ -560,10 +648,28 @@ class Agent(ABC):
             "seconds": self.seconds,
             "eval_steps": self._evaluator.steps,
             "eval_calls": self._evaluator._calls,
+            "measured": self._measured_facts(),
             "facts": facts,
             "run": self.run,
         }
         return checkpoint.save(path, meta, arrays, self._unset)
+
+    def _measured_facts(self) -> Mapping[str, Any] | None:
+        """The measured front, and which of the agent's policies its points are."""
+        if self._saved_front is not None or self._measured is None or not self._measured.policies:
+            return self._saved_front
+        handles: tuple[PolicyHandle, ...] = self._measured.policies
+        numbers = [handle.number for handle in handles]
+        return {"front": self._measured.to_dict(), "numbers": numbers, "of": len(handles[0].policies)}
+
+    def _front_from(self, facts: Mapping[str, Any]) -> Front | None:
+        """The inverse of :meth:`_measured_facts`; ``None`` where the front does not fit the agent's policies."""
+        policies = self._policies(None)
+        front, numbers = Front.from_dict(facts["front"]), [int(i) for i in facts["numbers"]]
+        fits = len(policies) == facts["of"] and all(0 <= i < len(policies) for i in numbers)
+        if not fits or len(numbers) != len(front) or front.k != self.k:
+            return None
+        return front.replace(policies=tuple(PolicyHandle(self, policies, i) for i in numbers))
 
     @classmethod
     def load(cls, path: str | Path, env: Any) -> Self:
@@ -587,7 +693,7 @@ class Agent(ABC):
             check_words(meta["config"], where)
             if meta["algorithm"] != cls.info.name:
                 raise RunError(f"{where} is of {meta['algorithm']}; load it with morl.agents.load")
-            agent = cls(env, meta["config"], seed=meta["seed"], **more)
+            agent = cls(env, meta["config"], seed=meta["seed"], tuned=False, **more)
             names = tuple(o["name"] for o in meta["objectives"])
             if names != agent.spec.names or meta["env"] != agent.problem.id:
                 raise RunError(
@@ -598,10 +704,11 @@ class Agent(ABC):
                 _count(meta, "num_timesteps"),
                 _count(meta, "target_timesteps"),
             )
-            agent._segment, agent.seconds = _count(meta, "segment"), float(meta["seconds"])
+            agent._segment, agent._watch.seconds = _count(meta, "segment"), float(meta["seconds"])
             agent._evaluator.steps, agent._evaluator._calls = _count(meta, "eval_steps"), _count(meta, "eval_calls")
             agent.run = meta.get("run")
             agent._admit(saved)
+            agent._saved_front = meta.get("measured")
         except RunError:
             raise
         except (MorlError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
@@ -660,8 +767,20 @@ def _require_like(name: str, given: Array, expected: Array, widening: Collection
         )
 
 
-def load(path: str | Path, env: Any) -> Agent:
-    """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`."""
+def check_arguments(name: str, env: Any, config: Any) -> None:
+    """Say what is wrong with arguments in another library's order before anything is made of them."""
+    is_env = isinstance(config, gym.Env | VectorEnv)
+    if isinstance(env, str) and (env.endswith("Policy") or is_env):
+        raise AgentError(f"{name}({env!r}, ...): the environment comes first and no policy is named; write {name}(env)")
+    if isinstance(env, type):
+        raise AgentError(f"env is the class {env.__name__}; give an environment, {env.__name__}(), or an id")
+    if config is not None and not isinstance(config, Mapping):
+        kind = "a second environment" if is_env else repr(config)
+        raise AgentError(f"config of {name} is {kind}; expected options by name, {name}(env, lr=1e-3) or a mapping")
+
+
+def load(path: str | Path, env: Any, **more: Any) -> Agent:
+    """An agent of whatever algorithm was saved in ``path``; see :meth:`Agent.load`, which ``more`` is for."""
     from morl.agents import registry
 
     name = checkpoint.load_meta(path).get("algorithm")
@@ -669,4 +788,4 @@ def load(path: str | Path, env: Any) -> Agent:
         kind = registry.get(str(name))
     except MorlError as error:
         raise RunError(f"checkpoint {str(path)!r} is of an algorithm that is not here: {error}") from None
-    return kind.load(path, env)
+    return kind.load(path, env, **more)

@@ -15,19 +15,11 @@ from morl.agents.networks import VectorNet, seeded
 from morl.agents.observations import Encoder
 from morl.agents.parameters import load_module, module_arrays
 from morl.agents.policies import Memory, PolicySet
-from morl.agents.preferences import sample_simplex, simplex_grid, to_raw
+from morl.agents.preferences import return_range, sample_simplex, simplex_grid, to_raw
 from morl.spec import FloatArray, IntArray, MOSpec
 
 Values = Callable[[Array, Array], Array]
 """``values(encoded (n, size), weights (n, K)) -> (n, A, K)``, float32."""
-
-
-def return_range(spec: MOSpec) -> FloatArray | None:
-    """Size of each objective's return ``(K,)`` where the environment states it."""
-    if spec.return_scale is None:
-        return None
-    span = np.asarray(spec.return_scale[1], dtype=np.float64) - np.asarray(spec.return_scale[0], dtype=np.float64)
-    return span if np.all(np.isfinite(span) & (span > 0)) else None
 
 
 def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:

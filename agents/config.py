@@ -12,15 +12,16 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from morl.counts import as_count
 from morl.envs.recorded import check_words
-from morl.spec import AgentError, UnknownNameError
+from morl.spec import AgentError, SpecError, UnknownNameError, listed, nearest
 
 C = TypeVar("C", bound="AgentConfig")
 
@@ -113,9 +114,112 @@ def make_config(cls: type[C], values: Mapping[str, Any] | None = None, algorithm
     checked: dict[str, Any] = {}
     for name, value in (values or {}).items():
         if name not in fields:
-            raise UnknownNameError(f"option of {algorithm}", name, fields)
+            raise UnknownNameError(f"option of {algorithm}", name, fields, hint=suggestion(name, fields))
         checked[name] = _checked(f"{algorithm} option {name}", value, hints[name], fields[name].metadata)
     return cls(**checked)
+
+
+_SAME: tuple[frozenset[str], ...] = tuple(
+    frozenset(words.split())
+    for words in (
+        "lr learning_rate step_size alpha_lr rate",
+        "batch batch_size minibatch_size",
+        "buffer buffer_size replay_size replay_buffer_size memory_size",
+        "start warmup warm_up learning_starts start_steps initial_steps",
+        "steps n_steps segment round_steps num_steps rollout_length rollout_steps",
+        "epochs n_epochs num_epochs update_epochs",
+        "minibatches n_minibatches num_minibatches",
+        "updates gradient_steps gradient_updates n_updates",
+        "train_every train_freq train_frequency update_every",
+        "hidden net_arch hidden_sizes hidden_size layer_sizes network_size n_hidden policy_kwargs",
+        "discount gamma",
+        "n_envs num_envs n_env nenvs num_workers copies",
+        "entropy ent_coef entropy_coef entropy_coefficient",
+        "lam gae_lambda lambda td_lambda",
+        "clip_range clip_eps clip_coef clip_ratio",
+        "tau polyak target_update_tau soft_update",
+        "target_every target_update_interval target_network_frequency",
+        "epsilon eps exploration_initial_eps epsilon_start initial_epsilon",
+        "epsilon_end exploration_final_eps final_epsilon eps_end min_epsilon epsilon_final",
+        "exploration exploration_fraction epsilon_decay_steps",
+        "n_weights num_weights n_preferences number_of_weights sample_size",
+        "weights weight preference preferences scalarization_weights",
+        "front_weights eval_weights",
+        "population pop_size population_size n_pop",
+        "utility scalarization scalarisation utility_function",
+        "power learning_rate_power",
+        "alpha level cvar_alpha",
+        "eval_episodes support_episodes search_episodes n_eval_episodes",
+    )
+)
+"""Options of one meaning under their several names, here and in other libraries."""
+
+_ELSEWHERE = {
+    "seed": "it is seed=... beside the options (--seed)",
+    "total_timesteps": "it is what learn() is told (-n, --steps)",
+    "timesteps": "it is what learn() is told (-n, --steps)",
+    "verbose": "learn(progress_bar=True) and learn(log_interval=...) show progress",
+    "progress_bar": "it is an argument of learn()",
+    "callback": "it is an argument of learn()",
+    "tensorboard_log": "set agent.logger to a morl.agents.logger.TensorboardLogger (--track tensorboard)",
+    "policy": "networks are made to fit the environment; leave it out",
+    "device": "agents learn on the processor; leave it out",
+    "env": "it is the first argument",
+    "ref_point": "it belongs to the environment (--ref-point), or to Front.replace(ref_point=...)",
+}
+"""Names that are no options, and where what they mean is said."""
+
+_SB3 = frozenset(
+    [
+        "batch_size",
+        "buffer_size",
+        "clip_range",
+        "clip_range_vf",
+        "ent_coef",
+        "exploration_fraction",
+        "exploration_final_eps",
+        "exploration_initial_eps",
+        "gae_lambda",
+        "gradient_steps",
+        "learning_rate",
+        "learning_starts",
+        "max_grad_norm",
+        "n_epochs",
+        "n_steps",
+        "normalize_advantage",
+        "optimize_memory_usage",
+        "policy_delay",
+        "policy_kwargs",
+        "target_kl",
+        "target_policy_noise",
+        "target_update_interval",
+        "tau",
+        "train_freq",
+        "use_rms_prop",
+        "use_sde",
+        "vf_coef",
+    ]
+)
+
+
+def suggestion(name: str, known: Collection[str]) -> str | None:
+    """What to say about an option that does not exist: by what it means first; ``None`` leaves it to the spelling.
+
+    >>> suggestion("learning_rate", ["lr", "persistence"])
+    'did you mean lr?'
+    """
+    plain = name.casefold().replace("-", "_")
+    if plain in _ELSEWHERE:
+        return _ELSEWHERE[plain]
+    same = sorted(option for words in _SAME if plain in words for option in words & set(known))
+    own = sorted(_SB3 & {plain, *(word for words in _SAME if plain in words for word in words)})
+    if "sb3" in known and own and not same:
+        named = own[0] if plain not in own else plain
+        return f"it is an argument of the stable-baselines3 class: sb3={{{json.dumps(named)}: ...}}"
+    if same:
+        return f"did you mean {' or '.join(same)}?"
+    near = nearest(plain, known, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {listed(sorted(known), most=40)}"
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
@@ -185,8 +289,8 @@ def _type_name(hint: Any) -> str:
 def _checked(what: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any:
     try:
         result = _convert(value, hint)
-    except (TypeError, ValueError, OverflowError):
-        raise AgentError(f"{what} is {value!r}; expected {_type_name(hint)}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise AgentError(f"{what} is {_short(value)}; expected {_wanted(hint)}") from None
     if isinstance(result, int | float) and not isinstance(result, bool):
         low, high = limits.get("low"), limits.get("high")
         if math.isnan(result) or (low is not None and result < low) or (high is not None and result > high):
@@ -198,6 +302,27 @@ def _checked(what: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
             raise UnknownNameError(what, result, choices)
         raise AgentError(f"{what} is {result!r}; expected one of {', '.join(choices)}")
     return result
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def _wanted(hint: Any) -> str:
+    """What a value of a type looks like, for people."""
+    inner = [a for a in typing.get_args(hint) if a is not type(None)]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return (
+            f"{' or '.join(_wanted(a) for a in inner)}, or none" if type(None) in typing.get_args(hint) else str(hint)
+        )
+    if typing.get_origin(hint) is tuple:
+        return (
+            "rows of numbers such as [[0.7, 0.3], [0.5, 0.5]]" if typing.get_args(inner[0]) else "numbers such as 64,64"
+        )
+    if typing.get_origin(hint) is dict:
+        return 'a table such as {"name": 1}'
+    return _type_name(hint)
 
 
 def _convert(value: Any, hint: Any) -> Any:
@@ -237,10 +362,10 @@ def _convert_plain(value: Any, hint: Any) -> Any:
             raise TypeError
         return value
     if hint is int:
-        number = float(value) if isinstance(value, str) else value
-        if isinstance(number, bool) or number != int(number):
-            raise TypeError
-        return int(number)
+        try:
+            return as_count(value, "value", low=-(10**18))
+        except SpecError as error:
+            raise ValueError from error
     if hint is float:
         if isinstance(value, bool):
             raise TypeError

@@ -77,7 +77,7 @@ class Evaluator:
         episodes: int = 100,
         *,
         discount: float | None = None,
-        seed: int | None = None,
+        seed: int | np.random.SeedSequence | None = None,
         deterministic: bool = True,
         distributions: bool = False,
         exact: bool | None = None,
@@ -153,11 +153,19 @@ class Evaluator:
     # ---- sampled ---------------------------------------------------------------------------------------
 
     def _sampled(
-        self, policies: PolicySet, episodes: int, gamma: float, seed: int | None, deterministic: bool
+        self,
+        policies: PolicySet,
+        episodes: int,
+        gamma: float,
+        seed: int | np.random.SeedSequence | None,
+        deterministic: bool,
     ) -> Evaluation:
         if episodes < 1:
             raise AgentError(f"episodes is {episodes}; expected at least 1")
-        root = self._next_seed() if seed is None else np.random.SeedSequence(seed)
+        if seed is None:
+            root = self._next_seed()
+        else:
+            root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         m, k = len(policies), self.problem.spec.k
         jobs = np.tile(np.arange(m), episodes)
         env = self.problem.measuring(int(min(self.n_envs, len(jobs))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,14 +21,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents import sb3_budget
 from morl.agents.base import Agent, Array
 from morl.agents.config import AgentConfig, option
 from morl.agents.errors import NoPolicyError
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import Memory, PolicySet
-from morl.agents.preferences import LinearSupport, simplex_grid, to_raw
+from morl.agents.preferences import LinearSupport, training_grid
 from morl.envs.worker import end_with_parent
-from morl.spec import AgentError, FloatArray, IntArray, check_weights
+from morl.spec import AgentError, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -49,14 +51,17 @@ class LinearConfig(AgentConfig):
     )
     n_weights: int = option(6, "weights", low=1)
     weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead")
-    scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
+    scaled: bool = option(True, "weights are of objectives on their return scale; false: of raw returns")
     steps_per_weight: int | None = option(None, "steps for each weight; None shares total_timesteps evenly", low=1)
     warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
     warm_radius: float = option(0.5, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)
-    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')  # noqa: RUF009
+    sb3: dict[str, Any] | None = option(  # noqa: RUF009
+        None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}; what is left out fits the steps'
+    )
     scale_observations: bool = option(True, "scale bounded vector observations to [-1, 1]")
+    normalise: bool = option(True, "PPO, A2C: running scale of rewards and of vector observations without bounds")
     support_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
 
 
@@ -77,6 +82,21 @@ class LinearScalarization(Agent):
     )
     Config = LinearConfig
     _unset: ClassVar[Mapping[str, float]] = {"values": np.nan}
+
+    @classmethod
+    def _tuned(cls, options: Mapping[str, Any], given: Mapping[str, Any], k: int) -> dict[str, Any]:
+        """Tuned options beside those given: none for another algorithm, and no weights where others are asked for."""
+        taken = super()._tuned(options, given, k)
+        asked, usual = given.get("algorithm", "auto"), options.get("algorithm", "auto")
+        if asked != "auto" and asked != ("PPO" if usual == "auto" else usual):
+            return {}
+        weights = options.get("weights")
+        if {"weights", "scaled", "n_weights", "selection"} & set(given) or (weights and len(weights[0]) != k):
+            for name in ("weights", "scaled", "n_weights", "selection"):
+                taken.pop(name, None)
+        if given.get("sb3"):
+            taken["sb3"] = {**options.get("sb3", {}), **given["sb3"]}
+        return taken
 
     def _setup(self) -> None:
         c = self.config
@@ -101,7 +121,9 @@ class LinearScalarization(Agent):
         self.values: list[FloatArray] = []
         self.solved: list[Arrays] = []
         self._turn = 0  # weights taken up so far, counting rounds over known ones
-        self._budget = 0  # steps for each
+        self._budget = 0  # steps of the weight being learned
+        self._first_round = 0  # step count at which every weight has had its turn
+        self._fixed: list[str] = sorted(self.given.get("sb3") or {})  # arguments that stay as they are
         self._number = 0  # the weight being learned
         self._goal = 0  # its model's step count at which the next weight's turn comes
         self._model: BaseAlgorithm | None = None
@@ -111,14 +133,9 @@ class LinearScalarization(Agent):
     def _given_weights(self) -> list[FloatArray]:
         """The weights to solve, in order; empty where linear support chooses them."""
         c = self.config
-        if c.weights is not None:
-            return [check_weights(w, self.k) for w in c.weights]
-        if c.selection == "ols":
+        if c.weights is None and c.selection == "ols":
             return []
-        grid = simplex_grid(self.k, c.n_weights)
-        if c.scaled and self.spec.return_scale is not None:
-            grid = to_raw(grid, np.array(self.spec.return_scale[1]) - np.array(self.spec.return_scale[0]))
-        return list(grid)
+        return list(training_grid(c.weights, c.n_weights, self.spec, c.scaled))
 
     @property
     def n_weights(self) -> int:
@@ -128,9 +145,10 @@ class LinearScalarization(Agent):
     # ---- learning --------------------------------------------------------------------------------------
 
     def _learn(self, until: int) -> None:
-        if self._budget == 0:
-            share = -(-(self.target_timesteps - self.num_timesteps) // self.n_weights)
-            self._budget = int(self.config.steps_per_weight or share)
+        if self._first_round == 0:
+            self._first_round = self.target_timesteps
+            self._budget = self._share()
+            self._warn_of_a_small_budget()
         if self.config.processes > 1:
             self._learn_parallel(until)
             return
@@ -141,6 +159,35 @@ class LinearScalarization(Agent):
             if self._left() <= 0:
                 self._end_turn()
 
+    def _share(self) -> int:
+        """Steps for the next weight: an even share of what is left of the first round, and later as much again."""
+        if self.config.steps_per_weight:
+            return int(self.config.steps_per_weight)
+        waiting = self.n_weights - self._turn
+        if waiting <= 0:
+            return self._budget
+        return max(1, -(-(self._first_round - self.num_timesteps) // waiting))
+
+    def _warn_of_a_small_budget(self) -> None:
+        c, n_envs = self.config, self._copies()
+        plenty = sb3_budget.fitted(self.algorithm, c.sb3 or {}, self._fixed, n_envs, 10**9)
+        least = sb3_budget.least_budget(self.algorithm, plenty, self._fixed, n_envs)
+        if self._budget >= least:
+            return
+        lessen = " or a smaller n_steps" if "n_steps" in self._fixed else ""
+        enough = f"steps_per_weight={least:,}" if c.steps_per_weight else f"{least * self.n_weights:,} steps"
+        warnings.warn(
+            f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than "
+            f"{sb3_budget.UPDATES} updates of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer copies "
+            f"(n_envs){lessen}",
+            stacklevel=4,
+        )
+
+    def _copies(self) -> int:
+        """Environments stepped together."""
+        own = self.problem.is_vector and self.problem.recipe is None
+        return int(self.problem.env.num_envs if own else self.config.n_envs)
+
     def _left(self) -> int:
         assert self._model is not None
         return int(self._goal - self._model.num_timesteps)
@@ -148,6 +195,7 @@ class LinearScalarization(Agent):
     def _begin_turn(self) -> None:
         """Take up the next weight, or go on with one solved before where there is none left."""
         number = self._turn % self.n_weights
+        self._budget = self._share()
         weight = self._next_weight() if number >= len(self.weights) else None
         if weight is not None:
             self._number = len(self.weights)
@@ -229,6 +277,7 @@ class LinearScalarization(Agent):
         workers = min(self.config.processes, self.n_weights)
         with ProcessPoolExecutor(workers, mp_context=_prepared_context(), initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
+                self._budget = self._share()
                 numbers = self._take_up(min(self.config.processes, self.n_weights))
                 tasks = [self._task(number, self._turn + i) for i, number in enumerate(numbers)]
                 try:
@@ -279,13 +328,20 @@ class LinearScalarization(Agent):
         return {
             "imported": Imported(),  # first, as the recipe may need modules that were made from files
             "recipe": self.problem.recipe,  # brings along the module that registers the environment
-            "config": {**to_dict(self.config), "processes": 1, "weights": (tuple(weight),), "discount": self.discount},
+            "config": {
+                **to_dict(self.config),
+                "processes": 1,
+                "weights": (tuple(weight),),
+                "scaled": False,
+                "discount": self.discount,
+            },
             "seed": self.seed,
             "weight": weight,
             "number": number,
             "start": self.solved[number] or (self.solved[near] if near is not None else {}),
             "again": bool(self.solved[number]),
             "steps": self._budget,
+            "fixed": self._fixed,
             "train_seed": self.integer_seed("train", self._segment, turn),
         }
 
@@ -294,13 +350,16 @@ class LinearScalarization(Agent):
     def _build(self, weight: FloatArray, n_envs: int, number: int = 0, *, acting: bool = False) -> BaseAlgorithm:
         from morl.agents import sb3
 
-        options = dict(self.config.sb3 or {})
-        if acting and self.algorithm == "PPO":
-            options["batch_size"] = options.get("n_steps", 2048)  # of its one copy; it never learns
+        options = sb3_budget.fitted(self.algorithm, self.config.sb3 or {}, self._fixed, self._copies(), self._budget)
+        if acting and self.algorithm in sb3_budget.ON_POLICY:
+            options["n_steps"] = 8  # of its one copy; it never learns
+            if self.algorithm == "PPO":
+                options["batch_size"] = 8
         if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
             most = self._budget * (2 + self._turn // self.n_weights) + 1
             options["buffer_size"] = 1 if acting else min(int(options.get("buffer_size", 1_000_000)), most)
-        env = sb3.ScalarVecEnv(self.problem, n_envs, weight, self.config.scale_observations)
+        normalised = self.config.normalise and self.algorithm in sb3_budget.ON_POLICY
+        env = sb3.ScalarVecEnv(self.problem, n_envs, weight, self.config.scale_observations, normalised)
         seed = self.integer_seed("network", 0 if self.config.warm_start else number)
         return sb3.build(self.algorithm, env, self.discount, seed, options)
 
@@ -358,6 +417,8 @@ class LinearScalarization(Agent):
         return arrays, {
             "turn": self._turn,
             "budget": self._budget,
+            "first_round": self._first_round,
+            "fixed": self._fixed,
             "number": self._number,
             "goal": self._goal,
             "learning": self._model is not None,
@@ -378,6 +439,7 @@ class LinearScalarization(Agent):
             for i in known:
                 require_alike(f"weight {i}", self.solved[i], sb3.model_arrays(model, "model"))
         self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
+        self._first_round, self._fixed = int(facts["first_round"]), [str(name) for name in facts["fixed"]]
         self._number, self._goal = int(facts["number"]), int(facts["goal"])
         if facts["learning"]:
             self._model = self._build(self.weights[self._number], self.config.n_envs)
@@ -419,18 +481,21 @@ class ModelPolicies(PolicySet):
     ) -> tuple[Array, Memory]:
         """One network call per model."""
         from morl.agents.collector import take
-        from morl.agents.sb3 import isolated_randomness
+        from morl.agents.sb3 import isolated_randomness, normaliser_of
 
         seen = observations if self._encode is None else self._encode(observations)
         out: Array | None = None
         for i in np.unique(which):
             rows = np.flatnonzero(which == i)
             model = self.models[int(i)]
+            normaliser, inputs = normaliser_of(model), take(seen, rows)
+            if normaliser is not None and self._encode is not None:
+                inputs = normaliser(inputs)
             if deterministic:
-                actions, _ = model.predict(take(seen, rows), deterministic=True)
+                actions, _ = model.predict(inputs, deterministic=True)
             else:
                 with isolated_randomness(int(rng.integers(2**31))):
-                    actions, _ = model.predict(take(seen, rows), deterministic=False)
+                    actions, _ = model.predict(inputs, deterministic=False)
             if out is None:
                 out = np.zeros((len(which), *actions.shape[1:]), dtype=actions.dtype)
             out[rows] = actions
@@ -477,8 +542,8 @@ def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
     from morl.envs.registration import admit, make
 
     torch.set_num_threads(1)
-    agent = LinearScalarization(make(admit(task["recipe"])), task["config"], seed=task["seed"])
-    agent._budget = int(task["steps"])
+    agent = LinearScalarization(make(admit(task["recipe"])), task["config"], seed=task["seed"], tuned=False)
+    agent._budget, agent._fixed = int(task["steps"]), task["fixed"]
     model = agent._build(task["weight"], agent.config.n_envs, task["number"])
     before = 0
     if task["start"]:

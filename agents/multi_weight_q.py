@@ -21,10 +21,10 @@ from morl.agents.base import Array
 from morl.agents.config import option
 from morl.agents.info import AlgoInfo
 from morl.agents.policies import PolicySet, TablePolicies
-from morl.agents.preferences import simplex_grid, to_raw
+from morl.agents.preferences import training_grid
 from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
 from morl.compiled import jit
-from morl.spec import FloatArray, check_weights
+from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MultiWeightQConfig(TabularConfig):
 
     n_weights: int = option(32, "weights, evenly spread over the simplex", low=1)
     weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead of a grid")
-    scaled: bool = option(True, "spread the grid over objectives normalised by their return scale")
+    scaled: bool = option(True, "weights are of objectives on their return scale; false: of raw returns")
     power: float = option(0.7, "step size n^-power at the n-th visit", low=0.0, high=1.0)
     epsilon_end: float = option(0.2, "the same when exploration has come down", low=0.0, high=1.0)
 
@@ -124,14 +124,7 @@ class MultiWeightQLearning(TabularLearning):
     def _setup(self) -> None:
         c = self.config
         self.tables = TabularProblem(self.problem, c.max_states)
-        if c.weights is not None:
-            self.weights: FloatArray = np.stack([check_weights(w, self.k) for w in c.weights])
-        else:
-            grid = simplex_grid(self.k, c.n_weights)
-            scale = self.spec.return_scale
-            if c.scaled and scale is not None:
-                grid = to_raw(grid, np.array(scale[1]) - np.array(scale[0]))
-            self.weights = grid
+        self.weights: FloatArray = training_grid(c.weights, c.n_weights, self.spec, c.scaled)
         size = (self.tables.capacity, self.tables.width)
         self.q: FloatArray = np.zeros((len(self.weights), *size, self.k))
         self.visits = np.zeros(size, dtype=np.int64)

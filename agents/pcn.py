@@ -208,7 +208,7 @@ class PCN(Agent):
         if len(returns) == 0:
             returns, lengths = np.zeros((1, self.k)), np.ones(1)
         if preferences is not None:
-            chosen = (preferences @ (returns / self.archive.scale).T).argmax(axis=1)
+            chosen = (preferences @ returns.T).argmax(axis=1)
             returns, lengths = returns[chosen], lengths[chosen]
         return CommandPolicies(self, returns, lengths)
 
@@ -293,6 +293,7 @@ class CommandPolicies(PolicySet):
     """
 
     needs_accrued = True
+    commanded = True
 
     def __init__(self, agent: PCN, returns: FloatArray, lengths: FloatArray) -> None:
         self.agent, self.returns, self.lengths = agent, returns, lengths

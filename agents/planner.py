@@ -90,11 +90,12 @@ class ExactPlanner(Agent):
         policies = self._policies(None)
         facts = {**solved.provenance, "algorithm": self.info.name, "solver": solved.provenance.get("algorithm")}
         facts.update(env=self.problem.id, seed=self.seed, steps=0, seconds=round(self.seconds, 6))
-        return solved.with_spec(self.spec).replace(
+        front = solved.with_spec(self.spec).replace(
             policies=tuple(PolicyHandle(self, policies, i) for i in range(len(solved))),
             episodes=np.zeros(len(solved), dtype=np.int64),
             provenance=facts,
         )
+        return self._keep(front)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         front = self._solve()
@@ -103,6 +104,9 @@ class ExactPlanner(Agent):
         chosen = np.arange(len(front)) if preferences is None else (preferences @ front.points.T).argmax(axis=1)
         index = StateIndex(self.observation_space, self.problem.model_observations)
         return PlannedPolicies(self.problem.model, index, [front.policies[i] for i in chosen], preferences)
+
+    def _measured_facts(self) -> None:
+        return None  # the front is solved again, and predict plays its best policy anyway
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         self._front = None  # solved again when it is needed: the answer is a function of the model

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,8 @@ class PolicySet(ABC):
         needs_accrued: actions depend on the accrued reward or the step number, not on the observation alone.
         has_memory: policies carry a memory from step to step.
         stochastic: actions are drawn (``deterministic=False`` matters).
-        preferences: ``(m, K)`` weight or command behind each policy, or ``None``.
+        preferences: ``(m, K)`` raw weight or command behind each policy, or ``None``.
+        commanded: ``preferences`` are wanted returns, not weights.
         names: one label per policy, or ``None``.
     """
 
@@ -33,6 +35,7 @@ class PolicySet(ABC):
     has_memory = False
     stochastic = False
     preferences: FloatArray | None = None
+    commanded = False
     names: Sequence[str] | None = None
 
     @abstractmethod
@@ -123,6 +126,7 @@ class Subset(PolicySet):
         self.inner, self.chosen = inner, np.asarray(chosen, dtype=np.int64)
         self.needs_accrued, self.has_memory, self.stochastic = inner.needs_accrued, inner.has_memory, inner.stochastic
         self.preferences = None if inner.preferences is None else inner.preferences[self.chosen]
+        self.commanded = inner.commanded
         self.names = None if inner.names is None else [inner.names[i] for i in self.chosen]
 
     def __len__(self) -> int:
@@ -148,6 +152,12 @@ class Subset(PolicySet):
     def probabilities(self, which: IntArray, observations: Any) -> FloatArray | None:
         """As the inner set."""
         return self.inner.probabilities(self.chosen[which], observations)
+
+    def exact_values(self, model: MOMDP) -> FloatArray | None:
+        """As the inner set, where that knows the values of its policies itself."""
+        own = getattr(self.inner, "exact_values", None)
+        values = None if own is None else own(model)
+        return None if values is None else np.asarray(values)[self.chosen]
 
 
 class Mixtures(PolicySet):

@@ -1,13 +1,20 @@
-"""Weights on the simplex: random ones, grids, and corner weights chosen by optimistic linear support."""
+"""Weights on the simplex: what a preference means, random ones, grids, and corner weights chosen by linear support.
+
+A preference weighs the objectives on their return scale: with weights w and a ``return_scale`` of ``(low, high)``,
+what is maximised is ``Σ w_k J_k / (high_k − low_k)``. Where the environment states no return scale, or where
+``raw=True`` is said, it is ``Σ w_k J_k``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from morl.pareto.weights import corner_weights, das_dennis
-from morl.spec import AgentError, FloatArray
+from morl.spec import AgentError, FloatArray, MOSpec, UnknownNameError, check_weights
 
 
 def sample_simplex(n: int, k: int, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
@@ -38,6 +45,18 @@ def simplex_grid(k: int, n: int) -> FloatArray:
     return das_dennis(k, number=n)
 
 
+def training_grid(weights: Any, n: int, spec: MOSpec, scaled: bool) -> FloatArray:
+    """Raw weights ``(m, K)`` to learn for: the ones given, or about ``n`` evenly spread over the simplex.
+
+    Args:
+        weights: explicit weights ``(m, K)``, or ``None``.
+        scaled: both are of objectives on their return scale, as a preference is.
+    """
+    if weights is not None:
+        return raw_weights(weights, spec, raw=not scaled)
+    return raw_weights(simplex_grid(spec.k, n), spec, raw=not scaled)
+
+
 def to_raw(weights: FloatArray, scale: FloatArray) -> FloatArray:
     """Weights for normalised objectives ``J / scale``, as weights ``(..., K)`` for raw returns.
 
@@ -46,6 +65,61 @@ def to_raw(weights: FloatArray, scale: FloatArray) -> FloatArray:
     """
     raw = np.asarray(weights, dtype=np.float64) / np.asarray(scale, dtype=np.float64)
     return np.asarray(raw / raw.sum(axis=-1, keepdims=True))
+
+
+def to_scaled(weights: FloatArray, scale: FloatArray) -> FloatArray:
+    """The inverse of :func:`to_raw`.
+
+    >>> to_scaled(np.array([0.75, 0.25]), np.array([1.0, 3.0])).tolist()
+    [0.5, 0.5]
+    """
+    scaled = np.asarray(weights, dtype=np.float64) * np.asarray(scale, dtype=np.float64)
+    return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
+
+
+def return_range(spec: MOSpec) -> FloatArray | None:
+    """Size of each objective's return ``(K,)`` where the environment states it."""
+    if spec.return_scale is None:
+        return None
+    span = np.asarray(spec.return_scale[1], dtype=np.float64) - np.asarray(spec.return_scale[0], dtype=np.float64)
+    return span if np.all(np.isfinite(span) & (span > 0)) else None
+
+
+def raw_weights(preference: Any, spec: MOSpec, *, raw: bool = False) -> FloatArray:
+    """Preferences of a caller as weights ``(m, K)`` of raw returns.
+
+    Args:
+        preference: weights ``(K,)`` or ``(m, K)`` on the simplex, a mapping of objective names to weights (objectives
+            left out weigh nothing), or a list of mappings.
+        spec: names the objectives and their return scale.
+        raw: the weights are of raw returns already.
+
+    Raises:
+        SpecError: weights off the simplex or of the wrong length.
+        UnknownNameError: a name that is no objective.
+
+    >>> spec = MOSpec(("time", "treasure"), return_scale=((0, 0), (1, 3)))
+    >>> raw_weights({"treasure": 0.5, "time": 0.5}, spec).tolist()
+    [[0.75, 0.25]]
+    """
+    if isinstance(preference, Mapping):
+        preference = [preference]
+    rows: list[Any]
+    if isinstance(preference, list | tuple) and preference and all(isinstance(x, Mapping) for x in preference):
+        rows = [by_name(one, spec) for one in preference]
+    else:
+        rows = list(np.atleast_2d(np.asarray(preference, dtype=object)))
+    weights = np.stack([check_weights(row, spec.k, "preference") for row in rows])
+    span = None if raw else return_range(spec)
+    return weights if span is None else to_raw(weights, span)
+
+
+def by_name(weights: Mapping[Any, Any], spec: MOSpec) -> list[Any]:
+    """Weights in the order of the objectives; those left out weigh nothing."""
+    for name in weights:
+        if name not in spec.names:
+            raise UnknownNameError("objective", str(name), spec.names)
+    return [weights.get(name, 0.0) for name in spec.names]
 
 
 @dataclass

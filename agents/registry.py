@@ -43,6 +43,22 @@ def _exists(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+def _elsewhere(name: str) -> str | None:
+    """Where an algorithm of another library is to be found here."""
+    if _plain(name) in {"ppo", "a2c", "dqn", "sac", "td3", "ddpg"}:
+        upper = name.upper()
+        return (
+            f"it learns one objective; LinearScalarization(algorithm={upper!r}) learns a policy with it for each of "
+            f"several weights (--algo LinearScalarization --set algorithm={upper})"
+        )
+    known = {
+        "envelopeq": "Envelope", "eqlearning": "Envelope", "gpils": "GPILS", "gpipd": "GPILS", "pql": "ParetoQLearning",
+        "moqlearning": "MultiWeightQLearning", "qlearning": "MultiWeightQLearning", "nsga2": "ParetoEvolution",
+        "nsgaii": "ParetoEvolution", "ols": "LinearScalarization", "qrdqn": "QuantileDQN", "exact": "ExactPlanner",
+    }  # fmt: skip
+    return None if _plain(name) not in known else f"did you mean {known[_plain(name)]}?"
+
+
 def names() -> list[str]:
     """Every algorithm that can be used here: built in, registered at run time, and from other packages."""
     own = {name for name, module in BUILT_IN.items() if _exists(module)}
@@ -77,7 +93,7 @@ def get(name: str) -> type[Agent]:
     known = names()
     match = next((n for n in known if _plain(n) == _plain(name)), None)
     if match is None:
-        raise UnknownNameError("algorithm", name, known)
+        raise UnknownNameError("algorithm", name, known, hint=_elsewhere(name))
     if match in _registered:
         return _registered[match]
     if match in BUILT_IN:

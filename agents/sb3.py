@@ -34,6 +34,7 @@ from morl.agents.parameters import (
     optimizer_arrays,
 )
 from morl.agents.problem import Problem
+from morl.agents.running import Normaliser, unscaled
 from morl.spec import AgentError, FloatArray, RunError, UnknownNameError
 
 Array = np.ndarray[Any, Any]
@@ -66,9 +67,12 @@ class ScalarVecEnv(VecEnv):
         n_envs: copies.
         weight: ``(K,)``; may be changed between steps.
         scaled: flatten observations and scale bounded ones to [−1, 1].
+        normalised: bring rewards and unbounded observations to a common size (see :mod:`morl.agents.running`).
     """
 
-    def __init__(self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True) -> None:
+    def __init__(
+        self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True, normalised: bool = False
+    ) -> None:
         own = problem.env if problem.is_vector and problem.recipe is None else problem.vector(n_envs)
         self.collector = problem.collector(own)
         if self.collector.mode is AutoresetMode.NEXT_STEP:
@@ -81,6 +85,10 @@ class ScalarVecEnv(VecEnv):
         self._encoder = sb3_encoder(space, scaled)
         if self._encoder is not None:
             space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
+        self.normaliser: Normaliser | None = None
+        if normalised:
+            entries = unscaled(problem.observation_space) if scaled else None
+            self.normaliser = Normaliser(entries, self.collector.n, problem.discount)
         self._next_seed: int | None = None
         self._actions: Array | None = None
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
@@ -88,8 +96,15 @@ class ScalarVecEnv(VecEnv):
         # A copy, because SB3 draws from the space itself and it has to be seeded.
         super().__init__(self.collector.n, space, copy.deepcopy(chosen))
 
-    def _see(self, observations: Any) -> Any:
-        return observations if self._encoder is None else self._encoder(observations)
+    def _see(self, observations: Any, learn: bool = False) -> Any:
+        if self._encoder is None:
+            return observations
+        rows = self._encoder(observations)
+        if self.normaliser is None:
+            return rows
+        if learn:
+            self.normaliser.observe(rows)
+        return self.normaliser(rows)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed the next reset."""
@@ -98,7 +113,9 @@ class ScalarVecEnv(VecEnv):
 
     def reset(self) -> Any:
         """Begin episodes in all copies."""
-        observations = self._see(self.collector.reset(self._next_seed))
+        if self.normaliser is not None:
+            self.normaliser.begin()
+        observations = self._see(self.collector.reset(self._next_seed), learn=True)
         self._next_seed = None
         return observations
 
@@ -118,7 +135,10 @@ class ScalarVecEnv(VecEnv):
             for row, i in enumerate(ended.tolist()):
                 infos[i]["terminal_observation"] = take(last, row)
                 infos[i]["TimeLimit.truncated"] = bool(out.truncated[i])
-        return self._see(self.collector.obs), (out.rewards @ self.weight).astype(np.float32), done, infos
+        rewards = out.rewards @ self.weight
+        if self.normaliser is not None:
+            rewards = self.normaliser.rewards(rewards, done)
+        return self._see(self.collector.obs, learn=True), rewards.astype(np.float32), done, infos
 
     def close(self) -> None:
         """Close the copies."""
@@ -279,6 +299,9 @@ def model_arrays(model: BaseAlgorithm, prefix: str, *, replay: bool = False) -> 
     out[f"{prefix}.counters"] = np.array(counters, dtype=np.int64)
     if replay:
         out[f"{prefix}.schedules"] = np.array([float(getattr(model, name, 0.0)) for name in _SCHEDULED])
+    normaliser = normaliser_of(model)
+    if normaliser is not None:
+        out.update(normaliser.arrays(f"{prefix}.normaliser"))
     buffer = getattr(model, "replay_buffer", None)
     if replay and buffer is not None:
         # Where memory is saved, the row after the last holds the observation that followed.
@@ -306,6 +329,9 @@ def load_model(model: BaseAlgorithm, arrays: Mapping[str, Array], prefix: str) -
     for name, scheduled in zip(_SCHEDULED, arrays.get(f"{prefix}.schedules", ()), strict=False):
         if hasattr(model, name):
             setattr(model, name, float(scheduled))
+    normaliser = normaliser_of(model)
+    if normaliser is not None:
+        normaliser.restore(arrays, f"{prefix}.normaliser")
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None and f"{prefix}.replay.cursor" in arrays:
         buffer.pos, full = (int(x) for x in arrays[f"{prefix}.replay.cursor"])
@@ -315,6 +341,12 @@ def load_model(model: BaseAlgorithm, arrays: Mapping[str, Array], prefix: str) -
         for name, array in _buffer_fields(buffer).items():
             saved = arrays[f"{prefix}.replay.{name}"]
             array[: len(saved)] = saved
+
+
+def normaliser_of(model: BaseAlgorithm) -> Normaliser | None:
+    """What scales the observations and rewards of a model's own environment, if anything does."""
+    env = model.get_env()
+    return None if env is None else getattr(env.unwrapped, "normaliser", None)
 
 
 def _buffer_fields(buffer: Any) -> dict[str, Array]:

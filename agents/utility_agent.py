@@ -14,10 +14,10 @@ from morl.agents.base import Agent, Array
 from morl.agents.config import AgentConfig, option
 from morl.agents.observations import Encoder
 from morl.spec import AgentError, FloatArray, IntArray
-from morl.utility import parse_utility
+from morl.utility import as_function, parse_utility
+from morl.utility.functions import Function
 
 _log = logging.getLogger(__name__)
-Function = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class UtilityAgent(Agent):
 
     Args:
         env, config, seed, options: as for :class:`morl.agents.Agent`. The option ``utility`` may also be a function
-            of returns ``(..., K)``, such as any :class:`morl.utility.Utility`; it must then be given again to ``load``.
+            of one return vector ``(K,)`` or of returns ``(..., K)``, such as any :class:`morl.utility.Utility`; it must
+            then be given again to ``load``.
 
     Attributes:
         utility: the function that is maximised, returns ``(..., K)`` to ``(...)``; already clipped where asked for.
@@ -82,10 +83,13 @@ class UtilityAgent(Agent):
         config: AgentConfig | Mapping[str, Any] | None = None,
         *,
         seed: int | None = None,
-        utility: str | Function | None = None,
+        utility: str | Callable[..., Any] | None = None,
         **options: Any,
     ) -> None:
-        self._given: Function | None = None
+        self._given: Callable[..., Any] | None = None
+        if isinstance(config, Mapping) and callable(config.get("utility")):
+            config = dict(config)
+            utility = config.pop("utility")
         given = "utility" in config if isinstance(config, Mapping) else config is not None
         if utility is None and not given:
             _log.warning(
@@ -110,10 +114,14 @@ class UtilityAgent(Agent):
 
     def _setup(self) -> None:
         text = self.config.utility
+        inner: Function
         if self._given is not None:
-            inner: Function = self._given
+            inner = as_function(self._given, self.k)
         elif text.startswith("custom:"):
-            raise AgentError(f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=...")
+            raise AgentError(
+                f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
+                "(--utility module:function)"
+            )
         else:
             inner = parse_utility(text, self.k, self.spec.objectives, self.spec.return_scale)
         scale = self.spec.return_scale
@@ -128,7 +136,7 @@ class UtilityAgent(Agent):
             self.utility = inner
 
     @classmethod
-    def load(cls, path: str | Path, env: Any, *, utility: Function | None = None) -> Self:
+    def load(cls, path: str | Path, env: Any, *, utility: Callable[..., Any] | None = None) -> Self:
         """As :meth:`morl.agents.Agent.load`; ``utility`` where a function was given when the agent was made."""
         if utility is None:
             return super().load(path, env)

@@ -56,13 +56,39 @@ class RunError(MorlError, RuntimeError):
     """A run folder or checkpoint that is missing, damaged or belongs to something else."""
 
 
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> list[str]:
+    """Up to three known names that are spelled nearly like ``name``; case, hyphens and underscores do not matter.
+
+    >>> nearest("learning-rates", ["discount", "learning_rate"])
+    ['learning_rate']
+    """
+    plain: dict[str, str] = {}
+    for one in known:
+        plain.setdefault(_plain(one), one)
+    return [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=cutoff)]
+
+
+def _plain(name: str) -> str:
+    return str(name).casefold().replace("-", "_")
+
+
+def listed(names: Iterable[Any], most: int = 12) -> str:
+    """Names with commas for a message of one line; "…" where some were left out, and how many.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b, … (3 in all)'
+    """
+    texts = [str(name) for name in names]
+    return ", ".join(texts) if len(texts) <= most else f"{', '.join(texts[:most])}, … ({len(texts)} in all)"
+
+
 class UnknownNameError(MorlError, LookupError):
     """A name that is not registered; the message suggests the nearest ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}"
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
+        near = nearest(name, known := sorted(known))
+        if hint is None:
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(known)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 

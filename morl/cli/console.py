@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from morl.compile_time import Stopwatch
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -122,12 +123,13 @@ def note(message: str) -> None:
 
 
 @contextlib.contextmanager
-def stage(what: str) -> Iterator[None]:
-    """Show on stderr that something is being worked on, and how long it took."""
+def stage(what: str) -> Iterator[Stopwatch]:
+    """Show on stderr that something is being worked on, and how long it took, compilation apart."""
     from rich.console import Console
     from rich.text import Text
 
-    began = time.perf_counter()
+    watch = Stopwatch()
     with Console(stderr=True).status(Text(printable(what))):
-        yield
-    note(f"{what}: {time.perf_counter() - began:.2f} s")
+        yield watch
+        watch.stop()
+    note(f"{what}: {watch}")

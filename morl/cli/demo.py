@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.cli.console import emit_table, note, stage
+from morl.compile_time import Stopwatch, compiled_apart
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -63,13 +63,14 @@ class Demo:
     def run(self) -> int:
         """Do all of it."""
         self.out.mkdir(parents=True, exist_ok=True)
-        began = time.perf_counter()
+        watch = Stopwatch()
         sea = self._problem(SEA)
         lab = self._problem(LAB)
         show(SEA, sea, self.out / "deep-sea-treasure.png")
         show(LAB, lab, self.out / "scientific-discovery.png")
         self._worst(lab)
-        note(f"{time.perf_counter() - began:.0f} s in all; pictures and fronts are in {self.out}/")
+        watch.stop()
+        note(f"{watch.seconds:.0f} s in all{compiled_apart(watch.compiled)}; pictures and fronts are in {self.out}/")
         return 0
 
     def _problem(self, env: str) -> dict[str, Front]:
@@ -85,12 +86,12 @@ class Demo:
     def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
         from morl.agents import registry
         from morl.agents.callbacks import ProgressBar
-        from morl.agents.config import tuned_options
 
-        settings = {**tuned_options(algorithm, env), **options, "discount": DISCOUNT[env]}
-        agent = registry.get(algorithm)(env, settings, seed=self.seed)
+        agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
         note(f"{env}: {algorithm}")
         agent.learn(steps, callback=ProgressBar(truth))
+        if compiled_apart(agent.compile_seconds):
+            note(f"{env}: {algorithm}{compiled_apart(agent.compile_seconds)}")
         return agent.front().classified()
 
     def _worst(self, fronts: dict[str, Front]) -> None:
@@ -128,12 +129,10 @@ def _best(front: Front, utility: Utility) -> float:
 def _solve(env: str, name: str, **how: Any) -> Front:
     from morl.exact import solve
 
-    with stage(f"{env}: {name}"):
-        began = time.perf_counter()
+    with stage(f"{env}: {name}") as watch:
         front = solve(env, discount=DISCOUNT[env], **how)
         front = front.classified()
-        seconds = time.perf_counter() - began
-    front = front.replace(provenance={**front.provenance, "seconds": seconds, "steps": 0})
+    front = front.replace(provenance={**front.provenance, "seconds": watch.seconds, "steps": 0})
     return front if REF_POINT[env] is None else front.replace(ref_point=REF_POINT[env])
 
 

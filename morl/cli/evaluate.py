@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from tyro.conf import Positional
 
+from morl.cli.arguments import Count, load_utility, parse_preference
 from morl.cli.console import emit_json, emit_points, emit_table, note
 from morl.cli.sources import Imports, Trust
 
@@ -14,21 +16,28 @@ from morl.cli.sources import Imports, Trust
 class Evaluate:
     """Evaluate a run's agent with fresh episodes (exactly, where the environment has a finite model).
 
-    Without --preference the whole front is measured and the run's front is replaced.
+    Every call draws a new seed and prints it. The result is a new file in the run's folder `evaluations`; the run's own
+    front stays as it is.
 
     Examples:
         morl eval runs/PCN-minecart-s0 --episodes 200
         morl eval runs/Envelope-fruit-s0 --preference 0.7 0.3
+        morl eval runs/Envelope-sea-s0 --preference treasure=0.7 time=0.3
     """
 
     folder: Positional[str]
     """Run folder."""
-    episodes: int = 100
+    episodes: Count = 100
     """Episodes per policy."""
-    preference: tuple[float, ...] = ()
-    """Evaluate the policy for one preference only."""
+    preference: tuple[str, ...] = ()
+    """Evaluate the policy for one preference only: weights on the simplex, of objectives on their return scale, in
+    order (0.7 0.3) or by name (time=0.3 treasure=0.7)."""
+    raw: bool = False
+    """The preference weighs raw returns."""
     seed: int | None = None
-    """Seed of the episodes; a fresh one by default."""
+    """Seed of the episodes, to repeat an evaluation; a fresh one by default."""
+    utility: str | None = None
+    """The function, module:function or file.py:function, where the run was trained on one."""
     json: bool = False
     """Print JSON."""
     imports: Imports = ()
@@ -36,37 +45,48 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate and print."""
-        from morl.runs import RunFolder, evaluate, load_agent
-        from morl.spec import check_weights, shown
+        from morl.runs import RunFolder, evaluate
+        from morl.spec import shown
 
         run = RunFolder.open(self.folder)
-        if not self.preference:
-            front = evaluate(run, self.episodes, self.seed, trust=self.trust, imports=self.imports)
+        preference = parse_preference(self.preference)
+        function = load_utility(self.utility)
+        front = evaluate(
+            run,
+            self.episodes,
+            self.seed,
+            preference=preference,
+            raw=self.raw,
+            utility=function,
+            trust=self.trust,
+            imports=self.imports,
+        )
+        exact = front.episodes is None or not front.episodes.any()
+        seed, file = front.provenance["eval_seed"], str(run.path / front.provenance["file"])
+        if preference is None:
             if self.json:
                 emit_json(front.to_dict())
-                return 0
-            emit_points(front)
-            note(f"{len(front)} points; wrote {run.path / 'front.json'}")
-            return 0
-        agent = load_agent(run, trust=self.trust, imports=self.imports)
-        preference = check_weights(self.preference, agent.k, "preference")
-        result = agent.evaluate(preference, self.episodes, seed=self.seed)
-        mean = shown(result.mean[0], agent.spec.objectives)
-        error = result.covariance[0].diagonal() ** 0.5
-        if self.json:
-            emit_json(
-                {
-                    "preference": preference,
-                    "mean": mean,
-                    "standard_error": error,
-                    "episodes": int(result.episodes[0]),
-                    "discount": result.discount,
-                }
-            )
-            return 0
-        emit_table(
-            ("objective", "mean return", "standard error"),
-            [(o.label, float(m), float(e)) for o, m, e in zip(agent.spec.objectives, mean, error, strict=True)],
-        )
-        note("exact" if result.exact else f"{int(result.episodes[0])} episodes, γ = {result.discount:g}")
+            else:
+                emit_points(front)
+        else:
+            assert front.covariance is not None
+            mean, error = shown(front.points[0], front.objectives), front.covariance[0].diagonal() ** 0.5
+            if self.json:
+                emit_json(
+                    {
+                        "preference": preference,
+                        "mean": mean,
+                        "standard_error": error,
+                        "episodes": 0 if exact or front.episodes is None else int(front.episodes[0]),
+                        "discount": front.discount,
+                        "seed": seed,
+                        "file": file,
+                    }
+                )
+            else:
+                rows = [(o.label, float(m), float(e)) for o, m, e in zip(front.objectives, mean, error, strict=True)]
+                emit_table(("objective", "mean return", "standard error"), rows)
+        counts = [] if front.episodes is None else front.episodes.tolist()
+        how = "exact" if exact else f"{max(counts)} fresh episodes a policy, seed {seed} (repeat with --seed {seed})"
+        note(f"{len(front)} point{'s' * (len(front) != 1)}, γ = {front.discount:g}; {how}; wrote {shlex.quote(file)}")
         return 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from morl.cli.arguments import Count, load_utility
 from morl.cli.sources import Imports, Trust
 from morl.cli.train import report, reporting_interrupts
 
@@ -17,8 +18,10 @@ class Resume:
 
     folder: Positional[str]
     """Run folder."""
-    steps: Annotated[int | None, arg(aliases=["-n"])] = None
+    steps: Annotated[Count | None, arg(aliases=["-n"])] = None
     """More environment steps."""
+    utility: str | None = None
+    """The function, module:function or file.py:function, where the run was trained on one."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
     imports: Imports = ()
@@ -29,7 +32,8 @@ class Resume:
         from morl.runs import RunFolder, resume
 
         run = RunFolder.open(self.folder)
+        given: dict[str, Any] = {"trust": self.trust, "imports": self.imports, "utility": load_utility(self.utility)}
         with reporting_interrupts():
-            resume(run, self.steps, trust=self.trust, imports=self.imports, progress_bar=not self.quiet)
+            resume(run, self.steps, progress_bar=not self.quiet, **given)
         report(run, [])
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -83,12 +82,11 @@ class Solve:
     def _front(self, model: MOMDP, spec: MOSpec | None) -> int:
         from morl.exact import solve
 
-        began = time.perf_counter()
-        with stage(f"solving {self.model} ({self.policies})"):
+        with stage(f"solving {self.model} ({self.policies})") as watch:
             front = solve(
                 model, policies=self.policies, epsilon=self.epsilon, time_limit=self.time_limit, horizon=self.horizon
             )
-        seconds = time.perf_counter() - began
+        seconds = watch.seconds
         if spec is not None:
             front = front.with_spec(spec)
         if self.ref_point:
@@ -117,11 +115,10 @@ class Solve:
     def _best(self, model: MOMDP, spec: MOSpec | None) -> int:
         from morl.cli.best import solve_best
 
-        began = time.perf_counter()
-        with stage(f"solving {self.model}"):
+        with stage(f"solving {self.model}") as watch:
             found = solve_best(model, spec, self)
         found["value"] = shown(found["value"], model.objectives or ())
-        seconds = time.perf_counter() - began
+        seconds = watch.seconds
         names = [o.label for o in model.objectives or ()]
         if self.json:
             emit_json({**found, "seconds": seconds})

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import UseAppendAction, arg
 
+from morl.cli.arguments import Count, load_utility, parse_preference
 from morl.cli.console import note
 from morl.cli.sources import Imports
+from morl.compile_time import compiled_apart
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
@@ -32,29 +34,33 @@ class Train:
     """Algorithm; `morl algo list` shows them."""
     env: str
     """Environment id; `morl env list` shows them. package:id imports the package first."""
-    steps: Annotated[int, arg(aliases=["-n"])] = 100_000
-    """Environment steps to learn from."""
+    steps: Annotated[Count, arg(aliases=["-n"])] = 100_000
+    """Environment steps to learn from: 100000, 1e5 and 100k are the same."""
     seed: int = 0
     """Root of all random numbers."""
     config: Path | None = None
     """TOML file with options of the algorithm."""
     assign: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="NAME=VALUE")] = ()
     """Option of the algorithm, name=value; give it as often as needed. `morl algo show NAME` lists them."""
-    n_envs: int | None = None
+    no_tuned: bool = False
+    """Leave out the options that the package ships for this algorithm on this environment."""
+    n_envs: Count | None = None
     """Copies of the environment stepped together."""
-    weights: tuple[float, ...] = ()
-    """One weight vector, for algorithms with an option `weights`."""
+    weights: tuple[str, ...] = ()
+    """One weight vector, for algorithms with an option `weights`: in order (0.7 0.3) or by name (time=0.3
+    treasure=0.7), of objectives on their return scale."""
     utility: str | None = None
-    """Utility, for algorithms with an option `utility`: worst, cvar:0.3, linear:0.7,0.3 …"""
-    discount: float | None = None
+    """Utility, for algorithms with an option `utility`: worst, cvar:0.3, linear:0.7,0.3 …, or a function of one return
+    vector of your own, module:function or file.py:function."""
+    discount: Annotated[float | None, arg(aliases=["--gamma"])] = None
     """γ for learning and reporting; the environment's own when not given."""
     ref_point: tuple[float, ...] = ()
     """Reference point that replaces the environment's."""
     env_option: UseAppendAction[tuple[str, ...]] = ()
     """Argument of the environment, name=value (value as JSON, or a plain word)."""
-    episodes: int = 100
+    episodes: Count = 100
     """Episodes per policy for the final evaluation, where sampling is needed."""
-    checkpoint_every: int = 0
+    checkpoint_every: Count = 0
     """Environment steps between checkpoints; 0 saves at the end only."""
     out: Path = Path("runs")
     """Folder to put the run folder in."""
@@ -71,8 +77,9 @@ class Train:
         from morl.runs import train
 
         config = self._run_config()
+        function = load_utility(self.utility)
         with reporting_interrupts():
-            finished = train(config, self.out, name=self.name, progress_bar=not self.quiet)
+            finished = train(config, self.out, name=self.name, progress_bar=not self.quiet, utility=function)
         report(finished, ["train", *self._words()])
         return 0
 
@@ -89,7 +96,7 @@ class Train:
         options.update(parse_assignments(self.assign))
         given = {
             "n_envs": self.n_envs,
-            "weights": [list(self.weights)] if self.weights else None,
+            "weights": [self._weights()] if self.weights else None,
             "utility": self.utility,
             "discount": self.discount,
         }
@@ -107,7 +114,23 @@ class Train:
             self.episodes,
             tuple(self.imports),
             self.track,
+            not self.no_tuned,
         )
+
+    def _weights(self) -> list[float]:
+        """The weights in the order of the objectives."""
+        given = parse_preference(self.weights, "--weights")
+        if not isinstance(given, dict):
+            return given or []
+        from morl.agents.preferences import by_name
+        from morl.envs import make
+        from morl.envs.core import mo_spec
+
+        env = make(self.env, **parse_json_assignments(self.env_option))
+        try:
+            return [float(x) for x in by_name(given, mo_spec(env))]
+        finally:
+            env.close()
 
     def _words(self) -> list[str]:
         return sys.argv[2:] if sys.argv[1:2] == ["train"] else []
@@ -152,8 +175,9 @@ def report(run: RunFolder, words: list[str]) -> None:
     emit_points(front)
     volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
     note(
-        f"{len(front)} points{volume} ({how}); {status['steps']:,} steps in {status.get('seconds', 0.0):.2f} s, "
-        f"{status.get('eval_steps', 0):,} evaluation steps"
+        f"{len(front)} point{'s' * (len(front) != 1)}{volume} ({how}); {status['steps']:,} steps in "
+        f"{status.get('seconds', 0.0):.2f} s, {status.get('eval_steps', 0):,} evaluation steps"
+        f"{compiled_apart(status.get('compile_seconds', 0.0))}"
     )
     path = shlex.quote(str(run.path))
     note(f"run folder: {path}\nresume:     morl resume {path} -n STEPS\ncompare:    morl compare {path}")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import shlex
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from morl import __version__, storage
 from morl.agents import checkpoint
@@ -40,6 +44,7 @@ class RunConfig:
         episodes: episodes per policy for the final evaluation, where sampling is needed.
         imports: packages and ``.py`` files that register the environment or the algorithm.
         track: ``"tensorboard"`` or ``None``.
+        tuned: take over the options that the package ships for the algorithm on this environment.
     """
 
     algo: str
@@ -53,6 +58,7 @@ class RunConfig:
     episodes: int = 100
     imports: tuple[str, ...] = ()
     track: str | None = None
+    tuned: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -86,10 +92,12 @@ def train(
     name: str | None = None,
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
+    utility: Callable[..., Any] | None = None,
 ) -> RunFolder:
     """Train an agent and leave a run folder behind.
 
     The folder is made only when the environment and the agent fit together, so a mistake leaves nothing half-written.
+    A ``utility`` of the caller's own (a function of returns) is not in the folder: give it again to evaluate or resume.
 
     Raises:
         MorlError: the configuration does not fit (nothing is written), or learning stopped with an error (what was
@@ -97,7 +105,7 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM; what was learned is saved, and ``status.json`` says so.
     """
     config = located(config)
-    agent = _build(config, _make_env(config))
+    agent = _build(config, _make_env(config), utility)
     _check(config, callbacks)
     short = config.env.rpartition("/")[2]
     run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", signed(config.to_dict()))
@@ -114,6 +122,7 @@ def resume(
     imports: Sequence[str] = (),
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
+    utility: Callable[..., Any] | None = None,
 ) -> RunFolder:
     """Go on from the newest valid checkpoint, or from the beginning where none was written yet.
 
@@ -132,9 +141,9 @@ def resume(
     _check(config, callbacks)
     with run.training():
         if any(map(checkpoint.exists, run.places)):
-            agent = load_agent(run, trust=trust, imports=imports)
+            agent = load_agent(run, trust=trust, imports=imports, utility=utility)
         else:
-            agent = _build(config, open_env(run, trust=trust, imports=imports))
+            agent = _build(config, open_env(run, trust=trust, imports=imports), utility)
         agent.run = run.identity
         goal = max(config.steps, agent.target_timesteps)  # more may have been asked for when it was stopped
         left = goal - agent.num_timesteps if more is None else more
@@ -148,21 +157,81 @@ def resume(
 
 
 def evaluate(
-    run: RunFolder, episodes: int = 100, seed: int | None = None, *, trust: bool = False, imports: Sequence[str] = ()
+    run: RunFolder,
+    episodes: int = 100,
+    seed: int | None = None,
+    *,
+    preference: Any = None,
+    raw: bool = False,
+    utility: Callable[..., Any] | None = None,
+    trust: bool = False,
+    imports: Sequence[str] = (),
 ) -> Front:
-    """Measure the agent of a run afresh; the run's front is replaced by what was found."""
-    agent = load_agent(run, trust=trust, imports=imports)
-    front = _front(agent, RunConfig.from_dict(run.config), episodes, seed)
-    run.save_front(front)
+    """Measure the agent of a run with episodes that nothing was chosen by, and write the result into the run.
+
+    Nothing is written over: the result is a new file in the folder ``evaluations``. Only a run that has no front yet
+    (it was interrupted) gets this one as its own too.
+
+    Args:
+        run: the run.
+        episodes: episodes per policy, where sampling is needed.
+        seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
+            way, so that no seed given here repeats its episodes.
+        preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        raw: the preference is of raw returns.
+        utility: the function, where the run was trained on one.
+        trust, imports: as for :func:`load_agent`.
+
+    Returns:
+        What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file,
+        relative to the run, as ``file``.
+    """
+    agent = load_agent(run, utility=utility, trust=trust, imports=imports)
+    config = RunConfig.from_dict(run.config)
+    if seed is not None and seed < 0:
+        raise SpecError(f"seed is {seed}; expected a non-negative integer")
+    chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    if preference is None:
+        front = _front(agent, config, episodes, chosen)
+    else:
+        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+    path = _beside(run, chosen)
+    front = front.replace(
+        provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
+    )
+    front.save(path)
+    if preference is None and not (run.path / "front.json").is_file():
+        run.save_front(front)
     return front
 
 
-def load_agent(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()) -> Agent:
+def _beside(run: RunFolder, seed: int) -> Path:
+    """A file in the run's folder of evaluations that does not exist yet."""
+    folder = run.path / "evaluations"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); copy the run to a folder of yours"
+        ) from None
+    stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := folder / f"{name}.json").exists())
+
+
+def load_agent(
+    run: RunFolder,
+    *,
+    trust: bool = False,
+    imports: Sequence[str] = (),
+    utility: Callable[..., Any] | None = None,
+) -> Agent:
     """The agent of a run as last saved; what an interrupt or an error left behind counts.
 
     Args:
         trust: execute what the run imports, whoever made the run.
         imports: packages and files to import first; they stand for recorded ones of the same name.
+        utility: the function that the run was trained on, where it was one.
 
     Raises:
         RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
@@ -179,7 +248,7 @@ def load_agent(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = 
     problems: list[str] = []
     for place in places:
         try:
-            agent = agents.load(place, env)
+            agent = agents.load(place, env, **({} if utility is None else {"utility": utility}))
             _require_of_run(agent, run, config, place)
             loaded.append(agent)
         except RunError as error:
@@ -253,12 +322,11 @@ def _make_env(config: RunConfig) -> Any:
     return make(config.env, **config.env_options)
 
 
-def _build(config: RunConfig, env: Any) -> Agent:
+def _build(config: RunConfig, env: Any, utility: Callable[..., Any] | None = None) -> Agent:
     from morl.agents import registry
-    from morl.agents.config import tuned_options
 
-    agent_class = registry.get(config.algo)
-    agent = agent_class(env, {**tuned_options(agent_class.info.name, config.env), **config.options}, seed=config.seed)
+    options = {**config.options, **({} if utility is None else {"utility": utility})}
+    agent = registry.get(config.algo)(env, options, seed=config.seed, tuned=config.tuned)
     if config.ref_point is not None:
         as_returns(config.ref_point, agent.spec.objectives)
     if config.steps < 1:
@@ -301,12 +369,18 @@ def _learn(
                 _learn_steps(run, agent, config, steps, callbacks, progress_bar)
             front = _front(agent, config, config.episodes, None)
             run.save_front(front)
+            agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
             run.seal_metrics()
     except BaseException as error:
         _record_end(run, agent, error)
         raise
     run.set_status(
-        "finished", steps=agent.num_timesteps, seconds=agent.seconds, eval_steps=agent.eval_steps, points=len(front)
+        "finished",
+        steps=agent.num_timesteps,
+        seconds=agent.seconds,
+        compile_seconds=agent.compile_seconds,
+        eval_steps=agent.eval_steps,
+        points=len(front),
     )
 
 
@@ -355,7 +429,11 @@ def _quick_truth(agent: Agent) -> Front | None:
 
 
 def _front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    front = agent.front(episodes=episodes, seed=seed)
+    return _with_facts(agent.front(episodes=episodes, seed=seed), config)
+
+
+def _with_facts(front: Front, config: RunConfig) -> Front:
+    """A front that names the environment, its options and the reference point as the run was asked for them."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
         facts["env_options"] = dict(config.env_options)

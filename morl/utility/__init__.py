@@ -11,6 +11,7 @@ and the utility sees ``f = (J − low) / (high − low)``.
 
 from morl.utility.across import CVaRAcross, QuantileAcross, WorstCase
 from morl.utility.base import Utility
+from morl.utility.functions import as_function
 from morl.utility.levels import Lexicographic, Threshold
 from morl.utility.scalar import AugmentedChebyshev, Chebyshev, Linear
 from morl.utility.text import parse_utility
@@ -25,5 +26,6 @@ __all__ = [
     "Threshold",
     "Utility",
     "WorstCase",
+    "as_function",
     "parse_utility",
 ]
