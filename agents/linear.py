@@ -49,7 +49,7 @@ class LinearConfig(AgentConfig):
     weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead")
     scaled: bool = option(True, "weights are of objectives on their return scale; false: of raw returns")
     steps_per_weight: int | None = option(None, "steps for each weight; None shares total_timesteps evenly", low=1)
-    warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
+    warm_start: bool = option(False, "start from the nearest solved weight; quicker, but it may have stopped exploring")
     warm_radius: float = option(0.5, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)

@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from morl.cli.arguments import Count, load_utility
+from morl.cli.console import plain_warnings
 from morl.cli.train import report, reporting_interrupts
 
 
@@ -29,7 +30,7 @@ class Resume:
         from morl.runs import RunFolder, resume
 
         run = RunFolder.open(self.folder)
-        with reporting_interrupts(run.path.parent):
+        with reporting_interrupts(run.path.parent), plain_warnings():
             resume(run, self.steps, progress_bar=not self.quiet, utility=load_utility(self.utility))
         report(run, [])
         return 0
