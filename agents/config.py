@@ -169,10 +169,35 @@ _ELSEWHERE = {
 """Names that are no options, and where what they mean is said."""
 
 _SB3 = frozenset(
-    "batch_size buffer_size clip_range clip_range_vf ent_coef exploration_fraction exploration_final_eps "
-    "exploration_initial_eps gae_lambda gradient_steps learning_rate learning_starts max_grad_norm n_epochs n_steps "
-    "normalize_advantage optimize_memory_usage policy_delay policy_kwargs target_kl target_policy_noise "
-    "target_update_interval tau train_freq use_rms_prop use_sde vf_coef".split()
+    [
+        "batch_size",
+        "buffer_size",
+        "clip_range",
+        "clip_range_vf",
+        "ent_coef",
+        "exploration_fraction",
+        "exploration_final_eps",
+        "exploration_initial_eps",
+        "gae_lambda",
+        "gradient_steps",
+        "learning_rate",
+        "learning_starts",
+        "max_grad_norm",
+        "n_epochs",
+        "n_steps",
+        "normalize_advantage",
+        "optimize_memory_usage",
+        "policy_delay",
+        "policy_kwargs",
+        "target_kl",
+        "target_policy_noise",
+        "target_update_interval",
+        "tau",
+        "train_freq",
+        "use_rms_prop",
+        "use_sde",
+        "vf_coef",
+    ]
 )
 
 
@@ -285,9 +310,13 @@ def _wanted(hint: Any) -> str:
     """What a value of a type looks like, for people."""
     inner = [a for a in typing.get_args(hint) if a is not type(None)]
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return f"{' or '.join(_wanted(a) for a in inner)}, or none" if type(None) in typing.get_args(hint) else str(hint)
+        return (
+            f"{' or '.join(_wanted(a) for a in inner)}, or none" if type(None) in typing.get_args(hint) else str(hint)
+        )
     if typing.get_origin(hint) is tuple:
-        return "rows of numbers such as [[0.7, 0.3], [0.5, 0.5]]" if typing.get_args(inner[0]) else "numbers such as 64,64"
+        return (
+            "rows of numbers such as [[0.7, 0.3], [0.5, 0.5]]" if typing.get_args(inner[0]) else "numbers such as 64,64"
+        )
     if typing.get_origin(hint) is dict:
         return 'a table such as {"name": 1}'
     return _type_name(hint)

@@ -53,7 +53,7 @@ class LinearConfig(AgentConfig):
     warm_radius: float = option(0.5, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)
-    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}; what is left out fits the steps')  # noqa: RUF009, E501
+    sb3: dict[str, Any] | None = option(None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}')  # noqa: RUF009
     scale_observations: bool = option(True, "scale bounded vector observations to [-1, 1]")
     normalise: bool = option(True, "PPO, A2C: running scale of rewards and of vector observations without bounds")
     support_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
@@ -78,7 +78,7 @@ class LinearScalarization(Agent):
 
     @classmethod
     def _tuned(cls, options: Mapping[str, Any], given: Mapping[str, Any], k: int) -> dict[str, Any]:
-        """Tuned options beside the ones given: none for another algorithm, and no weights where others are asked for."""
+        """Tuned options beside the ones given: none for another algorithm, no weights where others are asked for."""
         taken = super()._tuned(options, given, k)
         asked, usual = given.get("algorithm", "auto"), options.get("algorithm", "auto")
         if asked != "auto" and asked != ("PPO" if usual == "auto" else usual):
@@ -170,8 +170,8 @@ class LinearScalarization(Agent):
         lessen = " or a smaller n_steps" if "n_steps" in self._fixed else ""
         enough = f"steps_per_weight={least:,}" if c.steps_per_weight else f"{least * self.n_weights:,} steps"
         warnings.warn(
-            f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than {sb3_budget.UPDATES} updates of "
-            f"{self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer copies "
+            f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than {sb3_budget.UPDATES} updates "
+            f"of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer copies "
             f"(n_envs){lessen}",
             stacklevel=4,
         )

@@ -99,7 +99,7 @@ def test_tuned_options_and_what_is_asked() -> None:
 
 
 class Drift(MOEnv[Any, Any]):
-    """A point pushed along a line, seen in large units without bounds; it earns by going right, and by standing still."""
+    """A point pushed along a line, seen in large units without bounds; it earns by going right or by resting."""
 
     def __init__(self) -> None:
         self.observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
@@ -152,7 +152,9 @@ def test_unbounded_observations_and_large_rewards_are_learned_from(tmp_path: Pat
         agent = LinearScalarization(Drift(), seed=seed, n_weights=2, weights=((1.0, 0.0), (0.0, 1.0)))
         agent.learn(10_000)
         observations = np.array([[5e5 + 1e4 * x, 3.0] for x in (-1.0, 0.0, 1.0)])
-        speed, rest = (agent.predict(observations, preference=w, deterministic=True)[0].mean() for w in ([1, 0], [0, 1]))
+        speed, rest = (
+            agent.predict(observations, preference=w, deterministic=True)[0].mean() for w in ([1, 0], [0, 1])
+        )
         good += bool(speed > 0.6 and abs(rest) < 0.4)
     assert good >= 2  # three of three where this was written: speed 0.9 to 1.0, rest within 0.1
 

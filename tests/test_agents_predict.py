@@ -40,9 +40,7 @@ def garden() -> TabularEnv:
     return TabularEnv(model, spec)
 
 
-MULTI_POLICY = [
-    name for name in registry.BUILT_IN if registry.get(name).info.multi_policy and name not in ("CAPQL",)
-]
+MULTI_POLICY = [name for name in registry.BUILT_IN if registry.get(name).info.multi_policy and name not in ("CAPQL",)]
 
 
 @pytest.mark.parametrize("name", MULTI_POLICY)
@@ -59,7 +57,9 @@ def test_predict_plays_the_measured_policy_that_is_best_for_a_preference(name: s
             assert (units * result.mean).sum(axis=1) == pytest.approx(best, rel=1e-9)
     again = load(tmp_path / f"{name}True", garden())
     observation = again.problem.model_observations[[0] * len(weights)]
-    acts = [x.predict(observation, deterministic=True, preference=weights, accrued=weights * 0)[0] for x in (agent, again)]
+    acts = [
+        x.predict(observation, deterministic=True, preference=weights, accrued=weights * 0)[0] for x in (agent, again)
+    ]
     assert acts[0].tolist() == acts[1].tolist()
 
 

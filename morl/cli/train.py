@@ -46,8 +46,8 @@ class Train:
     n_envs: Count | None = None
     """Copies of the environment stepped together."""
     weights: tuple[str, ...] = ()
-    """One weight vector, for algorithms with an option `weights`: in order (0.7 0.3) or by name (time=0.3 treasure=0.7),
-    of objectives on their return scale."""
+    """One weight vector, for algorithms with an option `weights`: in order (0.7 0.3) or by name (time=0.3
+    treasure=0.7), of objectives on their return scale."""
     utility: str | None = None
     """Utility, for algorithms with an option `utility`: worst, cvar:0.3, linear:0.7,0.3 …, or a function of one return
     vector of your own, module:function or file.py:function."""

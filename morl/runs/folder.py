@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from morl.spec import RunError
+from morl.spec import RunError, listed
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -72,8 +72,8 @@ class RunFolder:
         """
         path = Path(path)
         if not path.is_dir():
-            near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())[:5]
-            hint = f"; there: {', '.join(near)}" if near else "; `morl runs list` shows what there is"
+            near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())
+            hint = f"; there: {listed(near, most=5)}" if near else "; `morl runs list` shows what there is"
             raise RunError(f"run folder {str(path)!r} does not exist{hint}")
         config = read_json(path / "config.json", "run")
         if config.get("format") != _FORMAT:

@@ -169,7 +169,9 @@ def evaluate(
     else:
         front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
-    front = front.replace(provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"})
+    front = front.replace(
+        provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
+    )
     front.save(path)
     if preference is None and not (run.path / "front.json").is_file():
         run.save_front(front)
@@ -182,7 +184,9 @@ def _beside(run: RunFolder, seed: int) -> Path:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"cannot write to {str(folder)!r} ({error.strerror}); copy the run to a folder of yours") from None
+        raise RunError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); copy the run to a folder of yours"
+        ) from None
     stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(path for name in names if not (path := folder / f"{name}.json").exists())

@@ -25,7 +25,7 @@ __all__ = [
     "QuantileAcross",
     "Threshold",
     "Utility",
-    "as_function",
     "WorstCase",
+    "as_function",
     "parse_utility",
 ]
