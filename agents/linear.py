@@ -171,8 +171,8 @@ class LinearScalarization(Agent):
         enough = f"steps_per_weight={least:,}" if c.steps_per_weight else f"{least * self.n_weights:,} steps"
         warnings.warn(
             f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than {sb3_budget.UPDATES} updates "
-            f"of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer copies "
-            f"(n_envs){lessen}",
+            f"of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer "
+            f"copies (n_envs){lessen}",
             stacklevel=4,
         )
 
