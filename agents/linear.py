@@ -53,7 +53,7 @@ class LinearConfig(AgentConfig):
     weights: tuple[tuple[float, ...], ...] | None = option(None, "explicit weights instead")
     scaled: bool = option(True, "weights are of objectives on their return scale; false: of raw returns")
     steps_per_weight: int | None = option(None, "steps for each weight; None shares total_timesteps evenly", low=1)
-    warm_start: bool = option(True, "start from the parameters of the nearest solved weight")
+    warm_start: bool = option(False, "start from the nearest solved weight; quicker, but it may have stopped exploring")
     warm_radius: float = option(0.5, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "copies of the environment stepped together", low=1)
@@ -177,9 +177,9 @@ class LinearScalarization(Agent):
         lessen = " or a smaller n_steps" if "n_steps" in self._fixed else ""
         enough = f"steps_per_weight={least:,}" if c.steps_per_weight else f"{least * self.n_weights:,} steps"
         warnings.warn(
-            f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than "
-            f"{sb3_budget.UPDATES} updates of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer copies "
-            f"(n_envs){lessen}",
+            f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than {sb3_budget.UPDATES} updates "
+            f"of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer "
+            f"copies (n_envs){lessen}",
             stacklevel=4,
         )
 

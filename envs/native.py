@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from morl.envs.core import Info, MOVectorEnv, check_options, reward_space
-from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
+from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec, listed
 
 
 def parse_mode(mode: AutoresetMode | str) -> AutoresetMode:
@@ -158,7 +158,7 @@ class NativeVectorEnv(MOVectorEnv):
         mode = self.autoreset_mode
         if self._any_done and mode is AutoresetMode.DISABLED:
             raise EnvError(
-                f"environments {np.flatnonzero(self._done).tolist()[:8]} have ended and autoreset is disabled; "
+                f"environments {listed(np.flatnonzero(self._done), most=8)} have ended and autoreset is disabled; "
                 'call reset(options={"reset_mask": terminated | truncated})'
             )
         if self._any_done and self._done.all():  # nothing moves, so nothing is drawn: as the single environment

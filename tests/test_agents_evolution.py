@@ -123,7 +123,7 @@ def test_brood_averages_random_returns(tmp_path: Path) -> None:
 
 def test_brood_refuses_other_genotypes() -> None:
     with pytest.raises(AgentError, match="batched dynamics"):
-        ParetoEvolution(CART, seed=0, brood=500).learn(1000)
+        ParetoEvolution(CART, seed=0, brood=500, tuned=False).learn(1000)
 
 
 def test_a_race_keeps_the_better_ones_and_counts_their_episodes() -> None:

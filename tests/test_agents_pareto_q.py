@@ -112,6 +112,7 @@ def test_no_policy_is_an_error_that_says_why_and_never_an_exact_front() -> None:
         agent.front()
     assert len(agent.learn(1).front()) == 1  # one policy, valued exactly: action 0 for ever
     sets, plans = agent._plans()
+    agent._measured = None
     agent._solved = (int(agent.counts.visits.sum()), sets._replace(size=0 * sets.size), plans)
     for ask in (agent.front, lambda: agent.predict(0), lambda: agent.evaluate([0.5, 0.5])):
         with pytest.raises(NoPolicyError, match=r"ParetoQLearning has no policy yet.*learn for longer"):

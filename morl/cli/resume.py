@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from morl.cli.arguments import Count, load_utility
+from morl.cli.console import plain_warnings
 from morl.cli.sources import Imports, Trust
 from morl.cli.train import report, reporting_interrupts
 
@@ -33,7 +34,7 @@ class Resume:
 
         run = RunFolder.open(self.folder)
         given: dict[str, Any] = {"trust": self.trust, "imports": self.imports, "utility": load_utility(self.utility)}
-        with reporting_interrupts():
+        with reporting_interrupts(), plain_warnings():
             resume(run, self.steps, progress_bar=not self.quiet, **given)
         report(run, [])
         return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import UseAppendAction, arg
 
 from morl.cli.arguments import Count, load_utility, parse_preference
-from morl.cli.console import note
+from morl.cli.console import note, plain_warnings
 from morl.cli.sources import Imports
 from morl.compile_time import compiled_apart
 from morl.spec import AgentError
@@ -78,7 +78,7 @@ class Train:
 
         config = self._run_config()
         function = load_utility(self.utility)
-        with reporting_interrupts():
+        with reporting_interrupts(), plain_warnings():
             finished = train(config, self.out, name=self.name, progress_bar=not self.quiet, utility=function)
         report(finished, ["train", *self._words()])
         return 0

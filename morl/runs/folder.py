@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl import storage
 from morl.runs.seal import ALTERED, MISSING, WHOLE, Seal
-from morl.spec import FrontError, MorlError, RunError
+from morl.spec import FrontError, MorlError, RunError, listed
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -88,8 +88,8 @@ class RunFolder:
         """
         path = Path(path)
         if not path.is_dir():
-            near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())[:5]
-            hint = f"; there: {', '.join(near)}" if near else "; `morl runs list` shows what there is"
+            near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())
+            hint = f"; there: {listed(near, most=5)}" if near else "; `morl runs list` shows what there is"
             raise RunError(f"run folder {str(path)!r} does not exist{hint}")
         storage.refuse_links(path)
         return cls(path, _config(path))
