@@ -26,7 +26,7 @@ from morl.agents import checkpoint
 from morl.agents.actions import ActionMap, one_line
 from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
 from morl.agents.config import AgentConfig, make_config, to_dict, tuned_options
-from morl.agents.errors import DivergedError
+from morl.agents.errors import DivergedError, UtilityNeededError
 from morl.agents.evaluation import Evaluation, Evaluator
 from morl.agents.info import AlgoInfo
 from morl.agents.logger import Logger, NullLogger
@@ -709,7 +709,7 @@ class Agent(ABC):
             agent.run = meta.get("run")
             agent._admit(saved)
             agent._saved_front = meta.get("measured")
-        except RunError:
+        except (RunError, UtilityNeededError):
             raise
         except (MorlError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
             what = str(error).splitlines()[0] if str(error) else type(error).__name__

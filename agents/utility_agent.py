@@ -12,8 +12,9 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.config import AgentConfig, option
+from morl.agents.errors import UtilityNeededError
 from morl.agents.observations import Encoder
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import FloatArray, IntArray
 from morl.utility import as_function, parse_utility
 from morl.utility.functions import Function
 
@@ -118,7 +119,7 @@ class UtilityAgent(Agent):
         if self._given is not None:
             inner = as_function(self._given, self.k)
         elif text.startswith("custom:"):
-            raise AgentError(
+            raise UtilityNeededError(
                 f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
                 "(--utility module:function)"
             )

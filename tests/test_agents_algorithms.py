@@ -19,7 +19,7 @@ from morl.agents.quantile_dqn import cvar, quantile
 from morl.agents.worst_case import WorstCase, best_mixture, cap_simplex
 from morl.envs import wrappers
 from morl.pareto.indicators import nondominated_mask
-from morl.spec import AgentError, RunError
+from morl.spec import AgentError
 from morl.testing import problems
 
 DST = "morl/DeepSeaTreasureConcave-v0"
@@ -177,7 +177,7 @@ def test_utilities_may_be_functions_but_must_be_given_again(tmp_path) -> None:
     agent = ESRQLearning(problems.lottery(), seed=0, utility=product).learn(4000)
     assert agent.expected_utility()[0] == pytest.approx(0.81)
     agent.save(tmp_path / "a")
-    with pytest.raises(RunError, match="give it again"):
+    with pytest.raises(AgentError, match="give it again"):
         ESRQLearning.load(tmp_path / "a", problems.lottery())
     again = ESRQLearning.load(tmp_path / "a", problems.lottery(), utility=product)
     assert again.expected_utility()[0] == pytest.approx(0.81)

@@ -106,6 +106,8 @@ def train(
     """
     config = located(config)
     agent = _build(config, _make_env(config), utility)
+    if utility is not None:  # the folder names the function, and nothing that could be imported
+        config = dataclasses.replace(config, options={**config.options, "utility": agent.config.utility})
     _check(config, callbacks)
     short = config.env.rpartition("/")[2]
     run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", signed(config.to_dict()))
