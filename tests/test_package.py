@@ -112,7 +112,10 @@ def test_wheel_installs_and_imports_everywhere(tmp_path: Path) -> None:
     code = (
         f"import importlib, morl\nfor name in {modules!r}:\n    importlib.import_module(name)\nprint(morl.__file__)\n"
     )
-    done = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(python), "-c", code], cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(tmp_path / "empty")
 
