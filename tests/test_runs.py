@@ -22,7 +22,7 @@ import pytest
 from morl import storage
 from morl.agents import checkpoint
 from morl.cli import main
-from morl.runs import RunConfig, RunFolder, load_agent, resume, train, verify
+from morl.runs import RunConfig, RunFolder, load_agent, resume, train, training, verify
 from morl.spec import MorlError, RunError
 from morl.testing.agents import digest
 
@@ -130,6 +130,17 @@ def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(tmp_path: 
     assert result(tmp_path / "parts") == expected
     steps = [row["step"] for row in RunFolder.open(tmp_path / "parts").metrics()]
     assert steps == sorted(set(steps))
+
+
+def test_tuned_options_that_join_a_table_are_the_run_s_own(tmp_path: Path) -> None:
+    options = {"n_weights": 1, "n_envs": 1, "sb3": {"learning_starts": 20, "policy_kwargs": {"net_arch": [8]}}}
+    run = train(RunConfig("LinearScalarization", "morl/DeepSeaTreasure-v0", 60, 1, options), tmp_path)
+    sb3 = load_agent(run).config.sb3
+    assert sb3["learning_starts"] == 20
+    assert sb3["buffer_size"] == 50_000  # a tuned one
+    other = RunConfig.from_dict({**run.config, "options": {**options, "sb3": {"learning_starts": 21}}})
+    with pytest.raises(RunError, match=r"config.json says .*21"):
+        training._require_of_run(load_agent(run), run, other, run.places[0])
 
 
 def test_a_run_that_has_no_front_yet_is_measured_by_resume(copied: Path, finished: Path) -> None:

@@ -28,10 +28,9 @@ QUICK = ("README.md-2", "docs/clients.md-4", "docs/clients.md-6")
 
 
 def prepared(name: str, folder: Path, whole: bool = False) -> str:
-    """The code with paths in a folder of the test's own, and training cut to what shows that it runs."""
+    """The code with paths in a folder of the test's own, and training cut to what no agent calls too little."""
     code = SNIPPETS[name].replace("/tmp/", f"{folder}/")
-    budget = "8_000" if "LinearScalarization" in code else "2_000"  # with less it warns that little will be learned
-    return code if whole else re.sub(r"\.learn\((total_timesteps=)?[\d_]{5,}\)", rf".learn(\g<1>{budget})", code)
+    return code if whole else re.sub(r"\.learn\((total_timesteps=)?[\d_]{5,}\)", r".learn(\g<1>8_000)", code)
 
 
 def needs(code: str) -> None:

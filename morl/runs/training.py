@@ -278,10 +278,17 @@ def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path
     asked = to_dict(make_config(type(agent).Config, config.options, name))
     has = to_dict(agent.config)
     for option in config.options:
-        if asked[option] != has[option]:
+        if not _as_asked(asked[option], has[option]):
             raise RunError(
                 f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
             )
+
+
+def _as_asked(asked: Any, has: Any) -> bool:
+    """Whether an option is what was asked for; tuned options may have joined those of a table."""
+    if isinstance(asked, Mapping) and isinstance(has, Mapping):
+        return all(key in has and has[key] == value for key, value in asked.items())
+    return bool(asked == has)
 
 
 def verify(run: RunFolder) -> list[str]:
