@@ -1,0 +1,118 @@
+"""How the package hangs together: files and lines per layer, circles of imports, and what a module brings along.
+
+    python tools/imports.py                      # the table and the circles; exit 1 where one is made at import time
+    python tools/imports.py morl.agents.envelope # the modules of its own layer that it needs, directly or not
+
+Imports under ``if TYPE_CHECKING:`` and inside functions are told apart from those that run when a module is imported:
+only the latter can break an import, and only they count as a circle here.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {"morl": "morl", "envs": "morl.envs", "agents": "morl.agents"}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    found = {}
+    for folder, name in FOLDERS.items():
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            parts = file.relative_to(ROOT / folder).with_suffix("").parts
+            if folder == "morl" and parts[0] in ("envs", "agents"):
+                continue  # links to the folders beside
+            found[".".join((name, *parts)).removesuffix(".__init__")] = file
+    return found
+
+
+def imports(tree: ast.AST, late: bool = False) -> Iterator[tuple[str, bool]]:
+    """Names that a module imports, and whether only late (in a function) or for types."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, late) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((f"{node.module}.{alias.name}", late) for alias in node.names)
+        else:
+            typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from imports(node, late or typing or inside)
+
+
+def graph(files: dict[str, Path], late: bool) -> dict[str, set[str]]:
+    """Module → modules of the package that it imports; with ``late`` those in functions and for types as well."""
+    arrows: dict[str, set[str]] = {name: set() for name in files}
+    for name, file in files.items():
+        for target, is_late in imports(ast.parse(file.read_text(encoding="utf-8"))):
+            if late or not is_late:
+                known = target if target in files else target.rpartition(".")[0]
+                if known in files and known != name:
+                    arrows[name].add(known)
+    return arrows
+
+
+def reached(arrows: dict[str, set[str]], start: str) -> set[str]:
+    """All modules that ``start`` needs."""
+    seen: set[str] = set()
+    stack = [start]
+    while stack:
+        for target in arrows[stack.pop()] - seen:
+            seen.add(target)
+            stack.append(target)
+    return seen
+
+
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules each of which needs all the others."""
+    needs = {name: reached(arrows, name) for name in arrows}
+    found: list[set[str]] = []
+    for name in arrows:
+        group = {other for other in needs[name] if name in needs[other]} | {name}
+        if len(group) > 1 and group not in found:
+            found.append(group)
+    return found
+
+
+def layer(name: str) -> str:
+    """The layer of a module, as import-linter's contract names them."""
+    return ".".join(name.split(".")[:2])
+
+
+def table(files: Iterable[tuple[str, Path]]) -> str:
+    """Files and lines per layer."""
+    count, lines = Counter[str](), Counter[str]()
+    for name, file in files:
+        count[layer(name)] += 1
+        lines[layer(name)] += len(file.read_text(encoding="utf-8").splitlines())
+    rows = [f"{name:22} {count[name]:4} files {lines[name]:7,} lines" for name in sorted(count)]
+    return "\n".join([*rows, f"{'all':22} {count.total():4} files {lines.total():7,} lines"])
+
+
+def main() -> int:
+    """Print what was asked for."""
+    files = modules()
+    now = graph(files, late=False)
+    if len(sys.argv) > 1:
+        name = sys.argv[1]
+        if name not in files:
+            print(f"no module {name!r}; expected one such as morl.agents.envelope", file=sys.stderr)
+            return 2
+        own = sorted(other for other in reached(now, name) if layer(other) == layer(name))
+        print("\n".join([*own, f"{len(own)} modules of {layer(name)}"]))
+        return 0
+    print(table(files.items()))
+    broken, late = circles(now), circles(graph(files, late=True))
+    for title, groups in (("circles at import time", broken), ("with imports in functions and for types", late)):
+        print(f"{title}: {len(groups)}")
+        for group in groups:
+            print(f"  {', '.join(sorted(group))}")
+    return int(bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
