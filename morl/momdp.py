@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +31,8 @@ from morl.momdp_validation import (
     whole_array,
 )
 from morl.npz import read_npz
-from morl.spec import BoolArray, FloatArray, IntArray, ModelError, MorlError, Objective, as_objectives
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError, MorlError, Objective, as_objectives, shown
+from morl.storage import write_atomic
 
 State = Hashable
 Outcome = tuple[float, State, Sequence[float], bool]
@@ -184,14 +183,17 @@ class MOMDP:
         return replace(self, horizon=horizon)
 
     def minimised(self, names: Iterable[str] | str) -> MOMDP:
-        """The same model with the rewards of these objectives negated: they are costs, and less of them is better.
+        """The same model with these objectives as costs: less of them is better, and their rewards are negated.
+
+        They are marked with :attr:`Objective.minimise`, so that tables, plots, files and constraints show costs.
 
         Raises:
-            ModelError: there is no objective of that name.
+            ModelError: there is no objective of that name, or it is a cost already.
 
         >>> m = MOMDP.from_arrays([[[1.0]]], [[[1.0, 3.0]]], discount=0.5, objectives=["gain", "cost"])
-        >>> m.minimised("cost").rewards.tolist()
-        [[1.0, -3.0]]
+        >>> costly = m.minimised("cost")
+        >>> costly.rewards.tolist(), [o.minimise for o in costly.objectives]
+        ([[1.0, -3.0]], [False, True])
         """
         costs = {names} if isinstance(names, str) else set(names)
         if not costs:
@@ -200,12 +202,15 @@ class MOMDP:
         known = [o.name for o in objectives]
         for name in sorted(costs.difference(known)):
             raise ModelError(f"minimise names {name!r}; expected some of {', '.join(known)}")
-        sign = np.array([-1.0 if name in costs else 1.0 for name in known])
+        for objective in objectives:
+            if objective.name in costs and objective.minimise:
+                raise ModelError(f"minimise names {objective.name!r}, which the model minimises already; leave it out")
+        turned = [Objective(name, minimise=name in costs) for name in known]
         return replace(
             self,
-            rewards=self.rewards * sign,
-            outcome_rewards=None if self.outcome_rewards is None else self.outcome_rewards * sign,
-            objectives=tuple(replace(o, low=-o.high, high=-o.low) if o.name in costs else o for o in objectives),
+            rewards=shown(self.rewards, turned),
+            outcome_rewards=None if self.outcome_rewards is None else shown(self.outcome_rewards, turned),
+            objectives=tuple(replace(o, minimise=True) if o.name in costs else o for o in objectives),
         )
 
     # ---- builders --------------------------------------------------------------------------------------
@@ -443,15 +448,7 @@ class MOMDP:
         }
         if self.outcome_rewards is not None:
             arrays["outcome_rewards"] = self.outcome_rewards
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz.part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        return path
+        return write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> MOMDP:

@@ -18,9 +18,9 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -38,21 +38,24 @@ _UNBLOCKED = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getatt
 # ---- writing ----------------------------------------------------------------------------------------------
 
 
-def write_atomic(path: str | Path, payload: bytes | str) -> Path:
+def write_atomic(path: str | Path, payload: bytes | str | Callable[[BinaryIO], object]) -> Path:
     """Write a file so that it is either the old one or the new one, whole, on disk, with the umask's permissions.
 
-    Text is written as UTF-8. A symbolic link at ``path`` is replaced, not followed.
+    Text is written as UTF-8; a function writes into the open file itself. A symbolic link at
+    ``path`` is replaced, not followed.
 
     Raises:
         OSError: the folder is missing or cannot be written, or the disk is full (nothing is left half-written).
     """
     path = Path(path)
-    data = payload.encode() if isinstance(payload, str) else payload
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _UNFOLLOWED | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with open(handle, "wb") as file:
-            file.write(data)
+            if callable(payload):
+                payload(file)
+            else:
+                file.write(payload.encode() if isinstance(payload, str) else payload)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -48,8 +48,11 @@ def test_drn_by_hand(tmp_path):
     file.write_text(DRN)
     m = read_drn(file, minimise=["time"])
     assert m.n_actions.tolist() == [2, 1, 1]
-    assert [o.name for o in m.objectives] == ["time", "gold"]
+    assert [(o.name, o.minimise) for o in m.objectives] == [("time", True), ("gold", False)]
     assert evaluate(m, np.zeros(3, int)).start == pytest.approx([-4 / 3, 1.5])
+    again = read_drn(write_drn(m, tmp_path / "again.drn"), minimise=["time"])
+    assert again.objectives == m.objectives
+    assert again.rewards.tolist() == m.rewards.tolist()
     assert pareto_deterministic(m).points == pytest.approx(np.array([[-4 / 3, 1.5]]))
 
 

@@ -316,12 +316,28 @@ class TestCommandLine:
         words = ["solve", str(DATA / "prism/robot[N=3].tra"), "--minimise", "time", "--minimise", "energy"]
         assert main([*words, "--minimise", "falls", "--json"]) == 0
         points = np.array(json.loads(capsys.readouterr().out)["points"])
-        assert np.abs(points) == pytest.approx(np.array([[2.5, 7.5, 0.5], [4.0, 4.0, 0.0]]), abs=1e-5)
+        assert points == pytest.approx(np.array([[2.5, 7.5, 0.5], [4.0, 4.0, 0.0]]), abs=1e-5)
 
     def test_a_model_saved_as_arrays(self, capsys, tmp_path):
         path = read("drn/scheduler.drn").save(tmp_path / "scheduler.npz")
         assert main(["solve", str(path), "--minimise", "waiting", "--utility", "linear:1,0", "--json"]) == 0
-        assert abs(json.loads(capsys.readouterr().out)["value"][0]) == pytest.approx(8.0, abs=1e-6)
+        assert json.loads(capsys.readouterr().out)["value"][0] == pytest.approx(8.0, abs=1e-6)
+
+    def test_constraints_and_tables_show_the_cost(self, capsys):
+        words = ["solve", str(DATA / "drn/scheduler.drn"), "--minimise", "waiting", "--minimise", "switches"]
+        assert main([*words, "--utility", "linear:1,0", "--constraint", "switches<=5", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["value"] == pytest.approx([8.0, 4.0], abs=1e-6)
+        assert main([*words, "--utility", "linear:1,0", "--constraint", "switches<=3"]) == 1
+        assert "the best any policy reaches is 4" in capsys.readouterr().err
+        assert main([*words, "--ref-point", "20", "20", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["ref_point"] == [20, 20]
+        assert [o["minimise"] for o in told["objectives"]] == [True, True]
+
+    def test_a_cost_is_named_once(self, capsys, tmp_path):
+        path = read("drn/scheduler.drn").minimised("waiting").save(tmp_path / "scheduler.npz")
+        assert main(["solve", str(path), "--minimise", "waiting"]) == 1
+        assert "'waiting', which the model minimises already" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("words", "text"),

@@ -23,6 +23,7 @@ from morl import storage
 from morl.agents import checkpoint
 from morl.cli import main
 from morl.runs import RunConfig, RunFolder, load_agent, resume, train, training, verify
+from morl.runs.seal import Seal
 from morl.spec import MorlError, RunError
 from morl.testing.agents import digest
 
@@ -335,6 +336,28 @@ def test_a_run_saved_once_has_a_second_copy(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert load_agent(run).num_timesteps >= 500
+
+
+def test_files_that_nobody_sealed_are_named(copied: Path, finished: Path) -> None:
+    run = RunFolder.open(copied)
+    for name in ("notes.txt", "front.json.bak"):
+        (copied / name).write_text("mine")
+    (copied / ".front.json.0123.part").write_text("half")  # what a kill leaves behind
+    assert [problem.split(" is ")[0] for problem in verify(run)] == [
+        repr(str(copied / name)) for name in ("front.json.bak", "notes.txt")
+    ]
+    for file in ("notes.txt", "front.json.bak", "front.json"):
+        (copied / file).unlink()
+    seal = json.loads((copied / "seal.json").read_text())
+    del seal["files"]["front.json"], seal["seal"], seal["format"]
+    Seal(**seal).write(copied)  # as of a run killed before its front, into which somebody put one
+    shutil.copy(finished / "front.json", copied / "front.json")
+    run = RunFolder.open(copied)
+    with pytest.warns(UserWarning, match="none that the run sealed"):
+        run.front()
+    with pytest.warns(UserWarning, match="none that the run sealed"):
+        (problem,) = verify(run)
+    assert "front.json' is unsealed" in problem
 
 
 @pytest.mark.parametrize("seed", range(4))

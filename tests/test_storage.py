@@ -16,9 +16,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morl import storage
+from morl.exact import write_drn
+from morl.momdp import MOMDP
+from morl.pareto import Front
 from morl.spec import FrontError, RunError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and FIFOs are POSIX's")
+
+
+def written(folder: Path) -> list[Path]:
+    """A file of every writer."""
+    model = MOMDP.from_arrays([[[1.0]]], [[[1.0, 3.0]]], discount=0.5)
+    front = Front([[1.0, 2.0]])
+    tables = [front.save(folder / "f.csv"), folder / "f.csv.sha256"]
+    models = [model.save(folder / "m"), write_drn(model, folder / "d")]
+    return [storage.write_atomic(folder / "f", "text"), front.save(folder / "f.json"), *tables, *models]
 
 
 @posix
@@ -26,10 +38,11 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and FI
 def test_files_take_the_umasks_permissions(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
     try:
-        storage.write_atomic(tmp_path / "f", "text")
+        files = written(tmp_path)
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o666 & ~mask
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o666 & ~mask}
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +54,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         storage.write_atomic(tmp_path / "f", b"new")
+    with pytest.raises(OSError, match="No space"):
+        storage.write_atomic(tmp_path / "f", lambda file: file.write(b"new"))
+    with pytest.raises(OSError, match="No space"):
+        write_drn(MOMDP.from_arrays([[[1.0]]], [[[1.0, 3.0]]], discount=0.5), tmp_path / "f")
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_bytes() == b"old"
 
@@ -141,6 +158,9 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 HOLD = """
 import sys
 from morl import storage
+from morl.exact import write_drn
+from morl.momdp import MOMDP
+from morl.pareto import Front
 
 with storage.locked(sys.argv[1]) as ours:
     print(ours, flush=True)

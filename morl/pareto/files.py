@@ -9,7 +9,6 @@ import json
 import math
 import os
 import stat
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from morl.pareto.front import Front
 from morl.pareto.tables import read_points
 from morl.spec import FrontError, MorlError, Objective, shown
+from morl.storage import write_atomic, write_json
 
 LARGEST = 256 * 2**20
 """Bytes of the largest file that is read."""
@@ -47,11 +47,11 @@ def save_front(front: Front, path: str | Path) -> Path:
         text = to_csv(front)
         beside = _beside(path)
         beside.unlink(missing_ok=True)  # first: better no digest than one of another file
-        _write(path, text)
-        _write(beside, f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
+        write_atomic(path, text)
+        write_atomic(beside, f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     elif kind == ".json":
         data = front.to_dict()
-        _write(path, json.dumps({**data, "digest": digest(data)}, indent=1, allow_nan=False) + "\n")
+        write_json(path, {**data, "digest": digest(data)})
     else:
         raise FrontError(f"front file {str(path)!r} ends in {path.suffix!r}; expected .json or .csv")
     return path
@@ -214,14 +214,3 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
         raise
     except (OSError, ValueError) as error:
         raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None
-
-
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl import storage
-from morl.runs.seal import ALTERED, MISSING, WHOLE, Seal
+from morl.runs.seal import ALTERED, MISSING, NAME, UNSEALED, WHOLE, Seal
 from morl.spec import FrontError, MorlError, RunError, listed
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class RunFolder:
         self.write("front.json", json.dumps(front.to_dict(), indent=1, allow_nan=False) + "\n")
 
     def front(self) -> Front:
-        """The front that the run reported last; warns where its file was altered since.
+        """The front that the run reported last; warns where its file was altered since, or is not the run's.
 
         Raises:
             RunError: the run has not reported one yet.
@@ -252,12 +252,18 @@ class RunFolder:
         front = Front.from_dict(storage.read_json(file, follow=False, error=FrontError))
         with contextlib.suppress(RunError):
             seal = Seal.read(self.path)
-            if seal is not None and seal.state(self.path, "front.json") == ALTERED:
+            state = WHOLE if seal is None else seal.state(self.path, "front.json")
+            if state == ALTERED:
                 warnings.warn(f"front {str(file)!r} was altered after the run wrote it", stacklevel=2)
+            elif state == UNSEALED:
+                warnings.warn(f"front {str(file)!r} is none that the run sealed", stacklevel=2)
         return front
 
     def damage(self) -> list[str]:
-        """What differs from the seal, one line per file; for a run of an earlier version nothing is known."""
+        """What differs from the seal, one line per file; for a run of an earlier version nothing is known.
+
+        Files that the run did not write are named too. Hidden ones (locks, what a kill left half-written) do not count.
+        """
         try:
             seal = Seal.read(self.path)
         except RunError as error:
@@ -280,7 +286,13 @@ class RunFolder:
                 continue  # it was about to be written for the first time
             if state != WHOLE:
                 problems.append(f"{str(self.path / name)!r} is {state}: it is not what the run wrote")
-        return problems
+        known = {*seal.files, NAME, *(() if finished else (METRICS,))}  # metrics are sealed at times
+        strange = [file for file in sorted(self.path.iterdir()) if file.name not in known and not file.is_dir()]
+        return problems + [
+            f"{str(file)!r} is {UNSEALED}: not of this run, or its seal was lost; move it out if it is yours"
+            for file in strange
+            if not file.name.startswith(".")
+        ]
 
     @property
     def checkpoint(self) -> Path:

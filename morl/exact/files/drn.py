@@ -12,7 +12,8 @@ from scipy import sparse
 from morl.exact.files.listing import Listing, Start, build, check_size
 from morl.exact.files.text import Line, model_kind, number, read_lines, short, whole
 from morl.momdp import MOMDP
-from morl.spec import ModelError
+from morl.spec import ModelError, shown
+from morl.storage import write_atomic
 
 _SECTIONS = ("type", "value_type", "parameters", "placeholders", "reward_models", "nr_states", "nr_choices")
 
@@ -24,7 +25,7 @@ def read_drn(path: str | Path, *, discount: float = 1.0, minimise: Iterable[str]
 
     Args:
         discount: γ, which the format does not hold.
-        minimise: reward models that are costs; they keep their names, and their rewards change the sign.
+        minimise: reward models that are costs (:meth:`MOMDP.minimised`).
         start: a state or a distribution over states, where it is not the state that is labelled ``init``.
 
     Raises:
@@ -228,7 +229,8 @@ def write_drn(momdp: MOMDP, path: str | Path) -> Path:
 
     The format has neither a discount nor a start distribution. Discounting is written as what it means, a step
     into a sink with probability 1 − γ, so the undiscounted totals of the file are the discounted returns of the
-    model; a start distribution becomes one more state. Terminal states loop without reward.
+    model; a start distribution becomes one more state. Terminal states loop without reward. Minimised objectives are
+    written as the costs that they are: name them in ``minimise`` to read the file back.
 
     Raises:
         ModelError: the model has a horizon.
@@ -243,6 +245,7 @@ def write_drn(momdp: MOMDP, path: str | Path) -> Path:
     extra = count if len(starts) > 1 else None
     states = count + (extra is not None)
     choices = momdp.n_rows + int(momdp.terminal.sum()) + states - n
+    rewards = shown(momdp.rewards, momdp.objectives or ())
     zero = "[" + ", ".join("0" for _ in names) + "]"
     out = ["@type: MDP", "@parameters", "", "@reward_models", " ".join(names), "@nr_states", str(states)]
     out += ["@nr_choices", str(choices), "@model"]
@@ -251,7 +254,7 @@ def write_drn(momdp: MOMDP, path: str | Path) -> Path:
         if momdp.terminal[s]:
             out += [f"\taction 0 {zero}", f"\t\t{s} : 1"]
         for a, row in enumerate(range(int(momdp.row_ptr[s]), int(momdp.row_ptr[s + 1]))):
-            out.append(f"\taction {a} [{', '.join(repr(float(x)) for x in momdp.rewards[row])}]")
+            out.append(f"\taction {a} [{', '.join(repr(float(x)) for x in rewards[row])}]")
             part = sparse.csr_array(momdp.transitions[[row]])
             part.sum_duplicates()
             out += [
@@ -266,6 +269,4 @@ def write_drn(momdp: MOMDP, path: str | Path) -> Path:
     if extra is not None:
         out += [f"state {extra} {zero} init", f"\taction 0 {zero}"]
         out += [f"\t\t{s} : {float(momdp.start[s])!r}" for s in starts]
-    path = Path(path)
-    path.write_text("\n".join(out) + "\n", encoding="utf-8")
-    return path
+    return write_atomic(path, "\n".join(out) + "\n")

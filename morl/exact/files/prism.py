@@ -49,7 +49,7 @@ def read_prism(
         labels: the ``.lab`` file, PRISM's (``0="init" 1="deadlock"``) or Storm's (``#DECLARATION``), whose label
             ``init`` marks the start. Without one the start is the ``.tra`` file's own (``- - 0 -``), else state 0.
         discount: γ, which the format does not hold.
-        minimise: objectives that are costs; they keep their names, and their rewards change the sign.
+        minimise: objectives that are costs (:meth:`MOMDP.minimised`).
         start: a state or a distribution over states, in place of the file's.
 
     Raises:
