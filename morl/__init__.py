@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import morl.testing as testing
     from morl import agents, envs, exact
     from morl.envs import check_env, make, make_vec, register, register_momdp
-    from morl.exact import solve
     from morl.momdp import MOMDP
     from morl.pareto import Front, compare
+    from morl.solving import solve
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ _LAZY = {
     "make_vec": "morl.envs",
     "register": "morl.envs",
     "register_momdp": "morl.envs",
-    "solve": "morl.exact",
+    "solve": "morl.solving",
 }
 _MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "testing", "utility")
 

@@ -100,13 +100,13 @@ class Demo:
     def _worst(self, fronts: dict[str, Front]) -> None:
         """The best worst objective that each class of policies reaches on ScientificDiscovery."""
         from morl.exact import expected_utility, maximise
-        from morl.exact.dispatch import as_momdp
+        from morl.solving import load
         from morl.utility import WorstCase
 
         truth = fronts["exact front"]
         assert truth.scale is not None
         worst = WorstCase(scale=(tuple(truth.scale[0]), tuple(truth.scale[1])))
-        model = as_momdp(LAB)[0]
+        model = load(LAB).model
         with stage(f"{LAB}: worst objective by policy class"):
             mixed = maximise(model, worst)
             episode = expected_utility(model, worst, clip=worst.scale)
@@ -130,7 +130,7 @@ def _best(front: Front, utility: Utility) -> float:
 
 
 def _solve(env: str, name: str, **how: Any) -> Front:
-    from morl.exact import solve
+    from morl.solving import solve
 
     with stage(f"{env}: {name}") as watch:
         front = solve(env, discount=DISCOUNT[env], **how)

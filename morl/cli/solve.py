@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
+from morl.cli.arguments import load_utility
 from morl.cli.console import emit_json, emit_points, emit_table, note, stage
 from morl.cli.sources import Imports
-from morl.spec import SpecError, as_returns, shown
+from morl.spec import MOSpec, SpecError, as_returns, shown
 
 if TYPE_CHECKING:
     from morl.momdp import MOMDP
     from morl.pareto import Front
-    from morl.spec import MOSpec
+    from morl.solving import Loaded
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Solve:
     """Policy class: mixtures (= stochastic policies, the convex coverage set), or deterministic ones that are
     stationary, Markov (finite horizon) or history-dependent."""
     utility: str | None = None
-    """Best policy for a utility: linear:W, chebyshev:W, worst, quantile:Q, cvar:ALPHA, threshold:T…"""
+    """Best policy for a utility: linear:W, chebyshev:W, worst, quantile:Q, cvar:ALPHA, threshold:T…, or a function of a
+    return vector that never falls when an objective rises, module:function or file.py:function."""
     criterion: Literal["ser", "esr"] = "ser"
     """With --utility: utility of the expected return (ser) or expected utility of the return (esr)."""
     risk: str | None = None
@@ -70,25 +72,32 @@ class Solve:
 
     def run(self) -> int:
         """Solve and print."""
-        from morl.cli.model import load_model
+        from morl.envs import import_package
+        from morl.solving import load
 
-        model, spec = load_model(self.model, self.discount, self.imports, self.minimise)
+        for package in self.imports:
+            import_package(package)
+        problem = load(self.model, self.discount, self.minimise)
         if self.utility or self.lexicographic:
-            return self._best(model, spec)
-        if self.constraint:
-            raise SpecError(f"--constraint {self.constraint[0]!r} needs --utility; expected e.g. --utility worst")
-        return self._front(model, spec)
+            return self._best(problem)
+        for option, given in (("constraint", self.constraint), ("risk", self.risk), ("criterion", self._per_episode)):
+            if given:
+                shown_value = given[0] if isinstance(given, tuple) else given
+                raise SpecError(f"--{option} {shown_value!r} needs --utility; expected e.g. --utility worst")
+        return self._front(problem)
 
-    def _front(self, model: MOMDP, spec: MOSpec | None) -> int:
-        from morl.exact import solve
+    @property
+    def _per_episode(self) -> str:
+        return self.criterion if self.criterion != "ser" else ""
+
+    def _front(self, problem: Loaded) -> int:
+        from morl.solving import solve
 
         with stage(f"solving {self.model} ({self.policies})") as watch:
-            front = solve(
-                model, policies=self.policies, epsilon=self.epsilon, time_limit=self.time_limit, horizon=self.horizon
+            front = problem.named(
+                solve(problem.model, self.policies, None, self.epsilon, self.time_limit, self.horizon)
             )
         seconds = watch.seconds
-        if spec is not None:
-            front = front.with_spec(spec)
         if self.ref_point:
             front = front.replace(ref_point=as_returns(self.ref_point, front.objectives))
         if front.supported is None:
@@ -112,12 +121,28 @@ class Solve:
 
             note(f"wrote {save_plot(self.plot, front)}")
 
-    def _best(self, model: MOMDP, spec: MOSpec | None) -> int:
-        from morl.cli.best import solve_best
+    def _best(self, problem: Loaded) -> int:
+        from morl.exact import Mixture
 
+        model = problem.model
         with stage(f"solving {self.model}") as watch:
-            found = solve_best(model, spec, self)
-        found["value"] = shown(found["value"], model.objectives or ())
+            best = problem.best(
+                self._wanted(model),
+                self.policies,
+                self.constraint,
+                self.criterion,
+                self.risk,
+                self.epsilon,
+                self.time_limit,
+                self.horizon,
+            )
+        self._files(best.front)
+        found = {**best.facts, "value": shown(best.front.points[0], model.objectives or ())}
+        mixture = best.front.policies[0] if best.front.policies else None
+        if isinstance(mixture, Mixture):
+            found["mixture"] = {"probabilities": mixture.probabilities, "policies": mixture.policies}
+        if self.criterion == "ser":
+            found["policy"] = best.policy
         seconds = watch.seconds
         names = [o.label for o in model.objectives or ()]
         if self.json:
@@ -125,9 +150,18 @@ class Solve:
             return 0
         rows: list[tuple[str, Any]] = [(name, float(v)) for name, v in zip(names, found["value"], strict=True)]
         emit_table(("expected return", "value"), rows)
-        facts = {key: value for key, value in found.items() if key not in ("value", "policy", "mixture")}
-        emit_table(("", "value"), list(facts.items()))
+        emit_table(("", "value"), list(best.facts.items()))
         return 0
+
+    def _wanted(self, model: MOMDP) -> Any:
+        """The utility that was asked for: a text, a function or an order of the objectives."""
+        from morl.utility import Lexicographic
+
+        if not self.lexicographic:
+            return load_utility(self.utility) or self.utility
+        objectives = MOSpec(tuple(model.objectives or ()))
+        order = [objectives.index(int(x) if x.isdigit() else x) for x in self.lexicographic]
+        return Lexicographic(tuple(order), (self.slack,) * len(order))
 
 
 def _summary(front: Front, seconds: float) -> str:
