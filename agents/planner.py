@@ -63,6 +63,7 @@ class ExactPlanner(Agent):
             given: dict[str, Any] = {"time_limit": self.config.time_limit}
             if self.config.epsilon > 0:
                 given["epsilon"] = self.config.epsilon
+            assert self.problem.model is not None  # the algorithm says that it needs one
             front: Front = solve(self.problem.model, policies=self.config.policies, **given)
             if front.policies is None:
                 raise AgentError(f"the exact solver gave no policies for policies={self.config.policies!r}")

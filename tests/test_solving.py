@@ -131,3 +131,16 @@ def test_the_solver_of_models_takes_models_only():
         exact.solve(SEA)
     with pytest.raises(UnknownNameError, match="criterion"):
         morl.solve(LAB, utility="worst", criterion="sir")
+
+
+def test_a_front_that_ran_out_of_time_says_so():
+    """Whoever gives no time limit gets one; what it leaves out is certified and shown as not complete."""
+    env = morl.make("morl/Fishwood-v0").unwrapped
+    whole, part = env.pareto_front(), env.pareto_front(time_limit=0.0)
+    assert whole.complete
+    assert not part.complete
+    assert part.epsilon is not None
+    assert np.isfinite(part.epsilon)
+    for point in whole.points:  # the certificate holds
+        assert (point <= part.points + part.epsilon + 1e-9).all(axis=1).any()
+    assert part.to_dict()["complete"] is False
