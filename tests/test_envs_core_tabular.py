@@ -157,7 +157,7 @@ def test_autoreset_modes(mode: AutoresetMode) -> None:
         assert rewards.tolist() == [[2, -1], [0, 0]]
         assert terminated.tolist() == [True, False]
     else:
-        with pytest.raises(EnvError, match=r"environments \[1\] have ended.*reset_mask"):
+        with pytest.raises(EnvError, match=r"environments 1 have ended.*reset_mask"):
             vec.step(actions)
         mask = np.array([False, True])
         observations, info = vec.reset(options={"reset_mask": mask})

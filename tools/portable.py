@@ -43,7 +43,7 @@ VARIANTS: dict[str, dict[str, str]] = {
 def failures(variables: dict[str, str], arguments: list[str], workers: int) -> tuple[set[str], str]:
     """The tests that fail with these environment variables, and pytest's last line."""
     selection = [] if any(a.startswith("-m") for a in arguments) else ["-m", "not slow and not peers"]
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=no", *selection, "-n", str(workers)]
+    command = [sys.executable, "-m", "pytest", "-rfE", "--tb=no", *selection, "-n", str(workers)]
     command += ["--dist", "worksteal", "--ignore=tests/test_notebooks.py", *arguments]
     environment = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **os.environ, **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
