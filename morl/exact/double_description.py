@@ -68,11 +68,16 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
 
 @jit
 def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-def]
-    """Rays, tight sets and edges after a constraint, and for each ray the old one it is (−1 for new rays)."""
+    """Rays, tight sets and edges after a constraint, and for each ray the old one it is (−1 for new rays).
+
+    Written in loops over numbers: numba takes seconds to compile the copying of slices.
+    """
     n, d = rays.shape
+    words = tight.shape[1]
     kept = 0
-    where = np.full(n, -1, np.int64)
+    where = np.empty(n, np.int64)
     for i in range(n):
+        where[i] = -1
         if sign[i] >= 0:
             where[i] = kept
             kept += 1
@@ -81,14 +86,18 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
         if sign[edges[e, 0]] * sign[edges[e, 1]] < 0:
             crossing += 1
     total = kept + crossing
-    out_rays, origin = np.empty((total, d)), np.full(total, -1, np.int64)
-    out_tight = np.zeros((total, tight.shape[1]), np.uint64)
+    out_rays, origin = np.empty((total, d)), np.empty(total, np.int64)
+    out_tight = np.empty((total, words), np.uint64)
     word, bit = number // 64, np.uint64(1) << np.uint64(number % 64)
     members, count = np.empty(total, np.int64), 0
     for i in range(n):
         j = where[i]
         if j >= 0:
-            out_rays[j], out_tight[j], origin[j] = rays[i], tight[i], i
+            origin[j] = i
+            for k in range(d):
+                out_rays[j, k] = rays[i, k]
+            for b in range(words):
+                out_tight[j, b] = tight[i, b]
             if sign[i] == 0:
                 out_tight[j, word] |= bit
                 members[count] = j
@@ -106,9 +115,10 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
                 size = max(size, abs(out_rays[fresh, k]))
             for k in range(d):
                 out_rays[fresh, k] /= size
-            for b in range(tight.shape[1]):
+            for b in range(words):
                 out_tight[fresh, b] = tight[p, b] & tight[q, b]
             out_tight[fresh, word] |= bit
+            origin[fresh] = -1
             stay[edge_count, 0], stay[edge_count, 1] = where[p], fresh
             edge_count += 1
             members[count] = fresh
@@ -124,13 +134,16 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
             if _adjacent(out_tight, members, count, members[x], members[y], d - 2):
                 if more == len(added):
                     wider = np.empty((2 * more, 2), np.int64)
-                    wider[:more] = added
+                    for e in range(more):
+                        wider[e, 0], wider[e, 1] = added[e, 0], added[e, 1]
                     added = wider
                 added[more, 0], added[more, 1] = members[x], members[y]
                 more += 1
     out_edges = np.empty((edge_count + more, 2), np.int64)
-    out_edges[:edge_count] = stay[:edge_count]
-    out_edges[edge_count:] = added[:more]
+    for e in range(edge_count):
+        out_edges[e, 0], out_edges[e, 1] = stay[e, 0], stay[e, 1]
+    for e in range(more):
+        out_edges[edge_count + e, 0], out_edges[edge_count + e, 1] = added[e, 0], added[e, 1]
     return out_rays, out_tight, out_edges, origin
 
 

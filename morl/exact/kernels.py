@@ -130,7 +130,8 @@ def _sweeps(K: int):  # type: ignore[no-untyped-def]
             old, new = new, old
             count += 1
             if count == limit - 4:
-                low[1], high[1] = low[0], high[0]
+                for k in range(K + 1):  # numba takes seconds to compile the copying of rows
+                    low[1, k], high[1, k] = low[0, k], high[0, k]
             done = high[0, K] - low[0, K] <= tolerance
             if not rough:
                 for k in range(K):
