@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+import morl
 import morl.exact.stationary as stationary
 from morl.exact import enumerate_policies, evaluate, pareto_deterministic, solve
 from morl.exact.branch import Search
@@ -228,16 +229,19 @@ def test_least_visits_are_a_lower_bound():
 def test_solve_accepts_models_files_and_refuses_the_rest(tmp_path):
     m = random_momdp(np.random.default_rng(5), 5, 2, 2)
     path = m.save(tmp_path / "m.npz")
-    assert same_front(solve(str(path), "stationary").points, solve(m, "stationary").points)
+    assert same_front(morl.solve(str(path), "stationary").points, solve(m, "stationary").points)
     assert solve(m, "markov", horizon=2).provenance["horizon"] == 2
     assert solve(m, "stationary", discount=0.5).discount == 0.5
     mixture = solve(m, "mixture")
     deterministic = solve(m, "stationary")
     w = np.random.default_rng(0).dirichlet(np.ones(2), 20)
     assert (mixture.points @ w.T).max(axis=0) == pytest.approx((deterministic.points @ w.T).max(axis=0), abs=1e-4)
-    for bad in (object(), 3):
-        with pytest.raises(ModelError, match="no exact model"):
+    for bad in (object(), 3, str(path)):
+        with pytest.raises(ModelError, match="expected a MOMDP"):
             solve(bad)
+    for bad in (object(), 3):
+        with pytest.raises(MorlError, match="no exact model"):
+            morl.solve(bad)
     with pytest.raises(MorlError):
         solve(m, "determinstic")
 
