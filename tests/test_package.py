@@ -99,12 +99,15 @@ def test_the_source_distribution_holds_what_make_needs(tmp_path: Path) -> None:
 def test_wheel_installs_and_imports_everywhere(tmp_path: Path) -> None:
     """Build the wheel, install it alone in an empty environment and import every module from another folder."""
     wheels = tmp_path / "wheels"
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(ROOT)], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(ROOT)], env=alone, check=True
+    )
     (wheel,) = wheels.glob("morl_suite-*.whl")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], env=alone, check=True)
     python = tmp_path / "empty" / "bin" / "python"
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True)
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], env=alone, check=True)
     site = next((tmp_path / "empty" / "lib").glob("python*")) / "site-packages"
     # The dependencies come from this environment; its editable install of the project does not come along.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -112,7 +115,6 @@ def test_wheel_installs_and_imports_everywhere(tmp_path: Path) -> None:
     code = (
         f"import importlib, morl\nfor name in {modules!r}:\n    importlib.import_module(name)\nprint(morl.__file__)\n"
     )
-    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [str(python), "-c", code], cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
     )
