@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from morl.agents import registry
 from morl.agents.base import Agent, LearningInterrupted, load
-from morl.agents.config import AgentConfig, option
-from morl.agents.info import AlgoInfo
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.info import AlgoInfo
 
 if TYPE_CHECKING:
     from morl.agents.esr_q import ESRQLearning
     from morl.agents.eupg import EUPG
+    from morl.agents.exact_planner import ExactPlanner
     from morl.agents.linear import LinearScalarization
     from morl.agents.multi_weight_q import MultiWeightQLearning
     from morl.agents.pareto_q import ParetoQLearning
-    from morl.agents.planner import ExactPlanner
     from morl.agents.quantile_dqn import QuantileDQN
     from morl.agents.worst_case import WorstCase
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,19 +21,20 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike
 
-from morl.agents import checkpoint
-from morl.agents.actions import ActionMap, one_line
-from morl.agents.callbacks import Callback, CallbackList, ProgressBar, as_callback
-from morl.agents.config import AgentConfig, make_config, to_dict, tuned_options
-from morl.agents.errors import DivergedError, UtilityNeededError
-from morl.agents.evaluation import Evaluation, Evaluator
-from morl.agents.info import AlgoInfo
-from morl.agents.logger import Logger, NullLogger
-from morl.agents.memory import allocating
-from morl.agents.observations import batch_of, count_rows, is_countable, unreadable
-from morl.agents.policies import PolicySet, Subset
-from morl.agents.preferences import raw_weights, return_range, to_scaled
-from morl.agents.problem import Problem
+from morl.agents.core import checkpoint
+from morl.agents.core.actions import ActionMap, one_line
+from morl.agents.core.callbacks import Callback, CallbackList, ProgressBar, as_callback
+from morl.agents.core.config import AgentConfig, make_config, to_dict, tuned_options
+from morl.agents.core.errors import DivergedError, UtilityNeededError
+from morl.agents.core.evaluation import Evaluation, Evaluator
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.logger import Logger, NullLogger
+from morl.agents.core.memory import allocating
+from morl.agents.core.observations import batch_of, count_rows, is_countable, unreadable
+from morl.agents.core.policies import PolicySet, Subset
+from morl.agents.core.preferences import raw_weights, return_range, to_scaled
+from morl.agents.core.problem import Problem
+from morl.agents.core.threads import one_thread
 from morl.compile_time import Stopwatch
 from morl.counts import as_count
 from morl.envs.recorded import check_words
@@ -44,7 +44,7 @@ from morl.spec import AgentError, FloatArray, IntArray, MorlError, RunError
 
 Array = np.ndarray[Any, Any]
 Preference = ArrayLike | Mapping[str, float] | Sequence[Mapping[str, float]]
-"""Weights on the simplex, by position or by the objectives' names; see :func:`morl.agents.preferences.raw_weights`."""
+"""Weights on the simplex, by position or by objectives' names (:func:`~morl.agents.core.preferences.raw_weights`)."""
 
 _PURPOSES = {"train": 0, "evaluation": 1, "network": 2, "explore": 3, "predict": 4, "sample": 5, "worker": 6}
 
@@ -116,7 +116,7 @@ class Agent(ABC):
         tuned: the options taken over from those that the package ships.
         num_timesteps: environment steps learned from.
         eval_steps: environment steps spent on evaluation.
-        logger: receives numbers while learning; set it to any :class:`morl.agents.logger.Logger`.
+        logger: receives numbers while learning; set it to any :class:`morl.agents.core.logger.Logger`.
     """
 
     info: ClassVar[AlgoInfo]
@@ -282,7 +282,7 @@ class Agent(ABC):
         self._callbacks.on_training_start(self)
         self._watch.start()
         try:
-            with self._orderly_interrupt(), allocating(self.info.name), self._one_thread():
+            with self._orderly_interrupt(), allocating(self.info.name), one_thread():
                 while self.num_timesteps < self.target_timesteps:
                     until = self.target_timesteps
                     if every:
@@ -338,18 +338,6 @@ class Agent(ABC):
         known = ", ".join(f"{key} {value:.4g}" for key, value in self.status().items())
         kept = f"what {self.info.name} learned is kept{f' ({known})' if known else ''}"
         return f"{done}; {kept}: front(), predict() and save() work, learn() goes on"
-
-    @staticmethod
-    def _one_thread() -> contextlib.AbstractContextManager[None]:
-        """Torch computes in one thread while learning, where it is used, so that results do not depend on their number.
-
-        More threads round sums differently, and gain nothing for networks of the usual size.
-        """
-        if "torch" not in sys.modules:  # tables need none, and importing it takes seconds
-            return contextlib.nullcontext()
-        from morl.agents.parameters import one_thread
-
-        return one_thread()
 
     @contextlib.contextmanager
     def _orderly_interrupt(self) -> Iterator[None]:
@@ -629,7 +617,7 @@ class Agent(ABC):
     # ---- files -----------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write everything needed to go on learning into the folder ``path`` (see :mod:`morl.agents.checkpoint`).
+        """Write everything needed to go on learning into the folder ``path`` (see :mod:`morl.agents.core.checkpoint`).
 
         Raises:
             RunError: a parameter is NaN or infinite, or the folder cannot be written; a checkpoint there stays.

@@ -26,17 +26,17 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.base import Array
-from morl.agents.conditioned import reported_weights, training_weights
-from morl.agents.config import option
-from morl.agents.exploration import Persistent
-from morl.agents.flat import Adam, Target
-from morl.agents.info import AlgoInfo
-from morl.agents.networks import Perceptron, Trunk, seeded
-from morl.agents.observations import Encoder
-from morl.agents.off_policy import OffPolicy, OffPolicyConfig
-from morl.agents.parameters import load_module, module_arrays
-from morl.agents.policies import Memory, PolicySet
-from morl.agents.twins import Twins, smaller
+from morl.agents.core.config import option
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.neural.conditioned import reported_weights, training_weights
+from morl.agents.neural.flat import Adam, Target
+from morl.agents.neural.networks import Perceptron, Trunk, seeded
+from morl.agents.neural.off_policy import OffPolicy, OffPolicyConfig
+from morl.agents.neural.parameters import load_module, module_arrays
+from morl.agents.neural.twins import Twins, smaller
 from morl.spec import FloatArray, IntArray
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.base import Array
-from morl.agents.exploration import Persistent
-from morl.agents.flat import Adam, Target
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.policies import PolicySet
 from morl.agents.gpi_learners import GPIPolicies, candidates
-from morl.agents.networks import Perceptron, Trunk, seeded
-from morl.agents.parameters import load_module, module_arrays
-from morl.agents.policies import PolicySet
-from morl.agents.twins import Twins, smaller
+from morl.agents.neural.flat import Adam, Target
+from morl.agents.neural.networks import Perceptron, Trunk, seeded
+from morl.agents.neural.parameters import load_module, module_arrays
+from morl.agents.neural.twins import Twins, smaller
 from morl.spec import FloatArray
 
 

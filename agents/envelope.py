@@ -20,15 +20,15 @@ import torch
 from torch import Tensor
 
 from morl.agents.base import Array
-from morl.agents.conditioned import ConditionedQ, greedy, training_weights
-from morl.agents.config import option
-from morl.agents.dense import Dense
-from morl.agents.exploration import Persistent
-from morl.agents.flat import Target
-from morl.agents.info import AlgoInfo
-from morl.agents.kernels import best_of_all
-from morl.agents.off_policy import TRANSITION, EpsilonConfig, OffPolicy
-from morl.agents.parameters import load_module, module_arrays
+from morl.agents.core.config import option
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.info import AlgoInfo
+from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.dense import Dense
+from morl.agents.neural.flat import Target
+from morl.agents.neural.kernels import best_of_all
+from morl.agents.neural.off_policy import TRANSITION, EpsilonConfig, OffPolicy
+from morl.agents.neural.parameters import load_module, module_arrays
 
 
 @dataclass(frozen=True)

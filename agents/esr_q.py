@@ -18,10 +18,19 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.config import option
-from morl.agents.info import AlgoInfo
-from morl.agents.policies import Memory, PolicySet
-from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
+from morl.agents.core.config import option
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.tables.tabular import (
+    Choose,
+    Learn,
+    Step,
+    TabularConfig,
+    TabularLearning,
+    TabularProblem,
+    begin,
+    outcome,
+)
 from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.compiled import jit
 from morl.spec import AgentError, FloatArray, IntArray
@@ -302,7 +311,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         return {**arrays, **self.tables.arrays()}, {"size": len(self.table.key)}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.checkpoint import require_alike, require_within
+        from morl.agents.core.checkpoint import require_alike, require_within
 
         size, rows = int(facts["size"]), len(arrays["table.key"])
         require_within("the table's size", np.array(size), rows + 1, max(self.config.capacity, 8 * rows) + 1)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.collector import Rollout
-from morl.agents.config import option
-from morl.agents.info import AlgoInfo
-from morl.agents.observations import each
-from morl.agents.policies import Memory, PolicySet
+from morl.agents.core.collector import Rollout
+from morl.agents.core.config import option
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import each
+from morl.agents.core.policies import Memory, PolicySet
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
 
@@ -67,7 +67,7 @@ class EUPG(UtilityAgent):
         import torch
         from gymnasium import spaces
 
-        from morl.agents.networks import Trunk, seeded
+        from morl.agents.neural.networks import Trunk, seeded
 
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
@@ -143,7 +143,7 @@ class EUPG(UtilityAgent):
     ) -> None:
         import torch
 
-        from morl.agents.parameters import check_gradient
+        from morl.agents.neural.parameters import check_gradient
 
         c = self.config
         inputs, chosen = torch.from_numpy(now), torch.from_numpy(actions.astype(np.int64))
@@ -174,13 +174,13 @@ class EUPG(UtilityAgent):
         return ActorPolicy(self)
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.parameters import module_arrays, optimizer_arrays
+        from morl.agents.neural.parameters import module_arrays, optimizer_arrays
 
         arrays = {**module_arrays(self._modules, "net"), **optimizer_arrays(self.optimizer, "adam")}
         return arrays, {"return_scale": self._return_scale}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.parameters import load_module, load_optimizer
+        from morl.agents.neural.parameters import load_module, load_optimizer
 
         load_module(self._modules, arrays, "net")
         load_optimizer(self.optimizer, arrays, "adam")

@@ -1,6 +1,6 @@
 """Evolution of policies with pymoo: a whole population is one generation of lock-step episodes.
 
-A policy is a vector (see :mod:`morl.agents.genotypes`); NSGA-II (Deb et al. 2002), NSGA-III (Deb & Jain 2014) or
+A policy is a vector (see :mod:`morl.agents.search.genotypes`); NSGA-II (Deb et al. 2002), NSGA-III (Deb & Jain 2014) or
 MOEA/D (Zhang & Li 2007) select by the vector of mean returns, so points inside the dents of the front survive like
 any other: nothing is scalarised.
 """
@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents import sequences
-from morl.agents.archive import Archive, Candidate
 from morl.agents.base import Agent
-from morl.agents.config import AgentConfig, option
-from morl.agents.episodes import Episode, EpisodeRecorder
-from morl.agents.evaluation import roll_out
-from morl.agents.genotypes import Genotype, Sequence, make_genotype
-from morl.agents.info import AlgoInfo
-from morl.agents.memory import require
-from morl.agents.observations import Encoder
-from morl.agents.policies import Array, PolicySet
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.episodes import Episode, EpisodeRecorder
+from morl.agents.core.evaluation import roll_out
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.memory import require
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Array, PolicySet
+from morl.agents.search import sequences
+from morl.agents.search.archive import Archive, Candidate
+from morl.agents.search.genotypes import Genotype, Sequence, make_genotype
 from morl.spec import AgentError, FloatArray, RunError
 
 PLAYS = 16
@@ -273,7 +273,7 @@ class ParetoEvolution(Agent):
         return arrays, {"generation": self.generation, "noisy": self.noisy}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.checkpoint import require_within
+        from morl.agents.core.checkpoint import require_within
 
         for name in ("archive.x", "population", "flock.vectors", "totals.x"):
             vectors = arrays.get(name, np.zeros((0, self.genotype.size)))

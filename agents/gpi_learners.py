@@ -8,13 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from morl.agents.base import Array
-from morl.agents.conditioned import greedy
-from morl.agents.exploration import Persistent
-from morl.agents.kernels import best_of_smaller
-from morl.agents.observations import Encoder
-from morl.agents.off_policy import TRANSITION
-from morl.agents.policies import Memory, PolicySet
-from morl.agents.twins import Twins
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.neural.conditioned import greedy
+from morl.agents.neural.kernels import best_of_smaller
+from morl.agents.neural.off_policy import TRANSITION
+from morl.agents.neural.twins import Twins
 from morl.spec import FloatArray, IntArray
 
 

@@ -24,15 +24,15 @@ import torch
 from torch import Tensor
 
 from morl.agents.base import Array
-from morl.agents.conditioned import reported_weights, training_weights
 from morl.agents.conditioned_td3 import BoxLearner
-from morl.agents.config import option
-from morl.agents.exploration import Persistent
+from morl.agents.core.config import option
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import PolicySet
 from morl.agents.gpi_learners import DiscreteLearner
-from morl.agents.info import AlgoInfo
-from morl.agents.observations import Encoder
-from morl.agents.off_policy import EpsilonConfig, OffPolicy
-from morl.agents.policies import PolicySet
+from morl.agents.neural.conditioned import reported_weights, training_weights
+from morl.agents.neural.off_policy import EpsilonConfig, OffPolicy
 from morl.pareto.weights import corner_weights
 from morl.spec import FloatArray
 

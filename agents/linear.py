@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from gymnasium import spaces
 
-from morl.agents import sb3_budget
 from morl.agents.base import Agent, Array
-from morl.agents.config import AgentConfig, option
-from morl.agents.errors import NoPolicyError
-from morl.agents.info import AlgoInfo
-from morl.agents.policies import Memory, PolicySet
-from morl.agents.preferences import LinearSupport, training_grid
-from morl.envs.worker import end_with_parent
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import NoPolicyError
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.preferences import LinearSupport, training_grid
+from morl.agents.neural import sb3_budget
+from morl.envs.vector.worker import end_with_parent
 from morl.spec import AgentError, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -244,14 +244,14 @@ class LinearScalarization(Agent):
         return model
 
     def _work(self, steps: int) -> None:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         assert self._model is not None
         seed = self.integer_seed("train", self._segment, self._turn)
         sb3.train(self._model, max(1, steps), seed, self.advance, self._budget)
 
     def _end_turn(self) -> None:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         assert self._model is not None
         number = self._number
@@ -320,7 +320,7 @@ class LinearScalarization(Agent):
 
     def _task(self, number: int, turn: int) -> dict[str, Any]:
         """All that a process needs to solve a weight, with the seeds that its turn would have in this one."""
-        from morl.agents.config import to_dict
+        from morl.agents.core.config import to_dict
         from morl.envs.imports import Imported
 
         weight = self.weights[number]
@@ -348,7 +348,7 @@ class LinearScalarization(Agent):
     # ---- models ----------------------------------------------------------------------------------------
 
     def _build(self, weight: FloatArray, n_envs: int, number: int = 0, *, acting: bool = False) -> BaseAlgorithm:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         options = sb3_budget.fitted(self.algorithm, self.config.sb3 or {}, self._fixed, self._copies(), self._budget)
         if acting and self.algorithm in sb3_budget.ON_POLICY:
@@ -364,7 +364,7 @@ class LinearScalarization(Agent):
         return sb3.build(self.algorithm, env, self.discount, seed, options)
 
     def _put(self, model: BaseAlgorithm, arrays: Arrays) -> None:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         sb3.load_model(model, arrays, "model")
 
@@ -406,7 +406,7 @@ class LinearScalarization(Agent):
         return {"weights": float(len(self.weights))}
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         arrays: Arrays = {"weights": np.array(self.weights).reshape(-1, self.k)}
         arrays["values"] = np.array(self.values).reshape(-1, self.k)
@@ -425,8 +425,8 @@ class LinearScalarization(Agent):
         }
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
-        from morl.agents import sb3
-        from morl.agents.checkpoint import require_alike
+        from morl.agents.core.checkpoint import require_alike
+        from morl.agents.neural import sb3
 
         self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
         self.solved = []
@@ -452,7 +452,7 @@ class ModelPolicies(PolicySet):
     Args:
         space: the environment's observation space.
         models: SB3 models.
-        scaled: whether they see scaled observations (see :class:`morl.agents.sb3.ScalarVecEnv`).
+        scaled: whether they see scaled observations (see :class:`morl.agents.neural.sb3.ScalarVecEnv`).
         preferences: ``(m, K)`` or ``None``.
     """
 
@@ -461,7 +461,7 @@ class ModelPolicies(PolicySet):
     def __init__(
         self, space: spaces.Space[Any], models: list[Any], scaled: bool, preferences: FloatArray | None = None
     ) -> None:
-        from morl.agents.observations import sb3_encoder
+        from morl.agents.core.observations import sb3_encoder
 
         self.models, self.preferences = models, preferences
         self._encode = sb3_encoder(space, scaled)
@@ -480,8 +480,8 @@ class ModelPolicies(PolicySet):
         deterministic: bool,
     ) -> tuple[Array, Memory]:
         """One network call per model."""
-        from morl.agents.collector import take
-        from morl.agents.sb3 import isolated_randomness, normaliser_of
+        from morl.agents.core.collector import take
+        from morl.agents.neural.sb3 import isolated_randomness, normaliser_of
 
         seen = observations if self._encode is None else self._encode(observations)
         out: Array | None = None
@@ -530,7 +530,7 @@ def _prepared_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # The first optimizer of a process imports torch._dynamo, which takes half of the two seconds.
-    context.set_forkserver_preload(["morl.agents.sb3", "morl.agents.linear", "morl.envs", "torch._dynamo"])
+    context.set_forkserver_preload(["morl.agents.neural.sb3", "morl.agents.linear", "morl.envs", "torch._dynamo"])
     return context
 
 
@@ -538,7 +538,7 @@ def solve_weight(task: dict[str, Any]) -> tuple[int, Arrays]:
     """Solve one weight in a process of its own; returns the steps taken and the model's arrays."""
     import torch
 
-    from morl.agents import sb3
+    from morl.agents.neural import sb3
     from morl.envs.registration import admit, make
 
     torch.set_num_threads(1)

@@ -18,11 +18,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.config import option
-from morl.agents.info import AlgoInfo
-from morl.agents.policies import PolicySet, TablePolicies
-from morl.agents.preferences import training_grid
-from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
+from morl.agents.core.config import option
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.policies import PolicySet, TablePolicies
+from morl.agents.core.preferences import training_grid
+from morl.agents.tables.tabular import (
+    Choose,
+    Learn,
+    Step,
+    TabularConfig,
+    TabularLearning,
+    TabularProblem,
+    begin,
+    outcome,
+)
 from morl.compiled import jit
 from morl.spec import FloatArray
 

@@ -20,12 +20,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from morl.agents import pareto_sets
 from morl.agents.base import Array
-from morl.agents.config import option
-from morl.agents.errors import NoPolicyError
-from morl.agents.info import AlgoInfo
-from morl.agents.pareto_sets import (
+from morl.agents.core.config import option
+from morl.agents.core.errors import NoPolicyError
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.policies import PolicySet
+from morl.agents.tables import pareto_sets
+from morl.agents.tables.pareto_sets import (
     ENDED,
     TOLERANCE,
     Counts,
@@ -37,9 +38,17 @@ from morl.agents.pareto_sets import (
     new_plans,
     new_sets,
 )
-from morl.agents.plan_policies import PlanPolicies
-from morl.agents.policies import PolicySet
-from morl.agents.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem, begin, outcome
+from morl.agents.tables.plan_policies import PlanPolicies
+from morl.agents.tables.tabular import (
+    Choose,
+    Learn,
+    Step,
+    TabularConfig,
+    TabularLearning,
+    TabularProblem,
+    begin,
+    outcome,
+)
 from morl.compiled import inlined, jit
 from morl.spec import AgentError, FloatArray
 
@@ -344,7 +353,7 @@ class ParetoQLearning(TabularLearning):
         return arrays, {"random": self._random, "next_solve": self._next_solve}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.checkpoint import require_within
+        from morl.agents.core.checkpoint import require_within
 
         states, most = arrays["sets.node"].shape
         require_within("counts.successor", arrays["counts.successor"], -2, min(states, len(arrays["counts.n_actions"])))

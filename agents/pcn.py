@@ -17,16 +17,16 @@ from gymnasium import spaces
 from torch import nn
 
 from morl.agents.base import Agent
-from morl.agents.collector import Collector, take
-from morl.agents.config import AgentConfig, option
-from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
-from morl.agents.exploration import Persistent
-from morl.agents.flat import Adam
-from morl.agents.info import AlgoInfo
-from morl.agents.networks import Perceptron, Trunk, seeded
-from morl.agents.observations import Encoder
-from morl.agents.parameters import load_module, module_arrays
-from morl.agents.policies import Array, Memory, PolicySet
+from morl.agents.core.collector import Collector, take
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Array, Memory, PolicySet
+from morl.agents.neural.flat import Adam
+from morl.agents.neural.networks import Perceptron, Trunk, seeded
+from morl.agents.neural.parameters import load_module, module_arrays
 from morl.agents.scouting import scout
 from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray

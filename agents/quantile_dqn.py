@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from morl.agents.base import Array
-from morl.agents.collector import random_actions
-from morl.agents.config import Annealed, option
-from morl.agents.info import AlgoInfo
-from morl.agents.policies import Memory, PolicySet
-from morl.agents.replay import ReplayBuffer
+from morl.agents.core.collector import random_actions
+from morl.agents.core.config import Annealed, option
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.neural.replay import ReplayBuffer
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
 
@@ -77,7 +77,7 @@ class QuantileDQN(UtilityAgent):
         import torch
         from gymnasium import spaces
 
-        from morl.agents.networks import Trunk, seeded
+        from morl.agents.neural.networks import Trunk, seeded
 
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
@@ -206,7 +206,7 @@ class QuantileDQN(UtilityAgent):
     def _update(self, rng: np.random.Generator) -> None:
         import torch
 
-        from morl.agents.parameters import check_gradient
+        from morl.agents.neural.parameters import check_gradient
 
         c = self.config
         low, high = self._span()
@@ -296,7 +296,7 @@ class QuantileDQN(UtilityAgent):
         return {**super()._provenance(), "risk": self.config.risk, "alpha": self.config.alpha, "eta": self.eta}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.parameters import module_arrays, optimizer_arrays
+        from morl.agents.neural.parameters import module_arrays, optimizer_arrays
 
         arrays = {
             **module_arrays(self.net, "net"),
@@ -308,7 +308,7 @@ class QuantileDQN(UtilityAgent):
         return arrays, {"updates": self.updates}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.parameters import load_module, load_optimizer
+        from morl.agents.neural.parameters import load_module, load_optimizer
 
         load_module(self.net, arrays, "net")
         load_module(self.target, arrays, "target")

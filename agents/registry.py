@@ -17,7 +17,7 @@ BUILT_IN: dict[str, str] = {
     "ESRQLearning": "morl.agents.esr_q",
     "EUPG": "morl.agents.eupg",
     "Envelope": "morl.agents.envelope",
-    "ExactPlanner": "morl.agents.planner",
+    "ExactPlanner": "morl.agents.exact_planner",
     "GPILS": "morl.agents.gpi_ls",
     "LinearScalarization": "morl.agents.linear",
     "MultiWeightQLearning": "morl.agents.multi_weight_q",

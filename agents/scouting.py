@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from morl.agents import sequences
 from morl.agents.base import Agent
-from morl.agents.callbacks import Callback
-from morl.agents.config import tuned_options
-from morl.agents.episodes import Episode
+from morl.agents.core.callbacks import Callback
+from morl.agents.core.config import tuned_options
+from morl.agents.core.episodes import Episode
 from morl.agents.evolution import ParetoEvolution
+from morl.agents.search import sequences
 from morl.spec import AgentError
 
 

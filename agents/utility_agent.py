@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 
 from morl.agents.base import Agent, Array
-from morl.agents.config import AgentConfig, option
-from morl.agents.errors import UtilityNeededError
-from morl.agents.observations import Encoder
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import UtilityNeededError
+from morl.agents.core.observations import Encoder
 from morl.spec import FloatArray, IntArray
 from morl.utility import as_function, parse_utility
 from morl.utility.functions import Function

@@ -9,8 +9,9 @@ target networks, given normalised layers and many environments, is Gallici et al
 those of Peng & Williams (1996); vector values conditioned on the weight are Abels et al. (2019).
 
 Two things make it find rewards that are paid late and seldom. Exploration holds its random actions for a while (see
-:mod:`morl.agents.exploration`). And the best episodes so far are remembered by their *vector* of returns: one that is
-good for a weight, whoever played it, is imitated for that weight where the network expects less than it showed::
+:mod:`morl.agents.core.exploration`). And the best episodes so far are remembered by their *vector* of returns: one
+that is good for a weight, whoever played it, is imitated for that weight where the network expects less than it
+showed::
 
     (w·Rₜ − w·Q(s_t, a_t, w))₊ > 0   ⇒   Q(s_t, a_t, w) → Rₜ
 
@@ -27,12 +28,12 @@ import numpy as np
 import torch
 
 from morl.agents.base import Array
-from morl.agents.collector import Collector, take
-from morl.agents.conditioned import ConditionedQ, greedy, training_weights
-from morl.agents.config import Annealed, option
-from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive
-from morl.agents.exploration import Persistent
-from morl.agents.info import AlgoInfo
+from morl.agents.core.collector import Collector, take
+from morl.agents.core.config import Annealed, option
+from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.info import AlgoInfo
+from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
 from morl.spec import FloatArray
 
 

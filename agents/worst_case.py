@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from morl.agents.base import Agent, Array
-from morl.agents.config import AgentConfig, option
-from morl.agents.info import AlgoInfo
-from morl.agents.observations import is_countable
-from morl.agents.policies import Mixtures, PolicySet, TablePolicies
+from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import is_countable
+from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
@@ -175,7 +175,7 @@ class WorstCase(Agent):
         return arrays, {"rounds": self.rounds}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.checkpoint import require_alike
+        from morl.agents.core.checkpoint import require_alike
 
         self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
         self.rounds = int(facts["rounds"])
@@ -237,7 +237,7 @@ class TableLearner:
     """Q-learning in a table of value vectors, greedy for whatever the weights are now."""
 
     def __init__(self, agent: WorstCase) -> None:
-        from morl.agents.tabular import TabularProblem
+        from morl.agents.tables.tabular import TabularProblem
 
         self.agent = agent
         self.tables = TabularProblem(agent.problem, agent.config.max_states)
@@ -268,7 +268,7 @@ class TableLearner:
 
     def _step(self, weights: FloatArray, steps: int, segment: int) -> int:
         from morl.agents.multi_weight_q import choose, update
-        from morl.agents.tabular import Step, Stepper
+        from morl.agents.tables.tabular import Step, Stepper
 
         agent, c = self.agent, self.agent.config
         if self._stepper is None:
@@ -322,14 +322,14 @@ class DeepLearner:
     """A stable-baselines3 model whose scalarisation is changed under it."""
 
     def __init__(self, agent: WorstCase, algorithm: str) -> None:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         self.agent, self.algorithm = agent, algorithm
         self._env = sb3.ScalarVecEnv(agent.problem, agent.config.n_envs, np.full(agent.k, 1.0 / agent.k))
         self.model = self._build(self._env)
 
     def _build(self, env: Any, *, acting: bool = False) -> Any:
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         agent = self.agent
         options = dict(agent.config.sb3 or {})
@@ -339,7 +339,7 @@ class DeepLearner:
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """See :class:`Learner`."""
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         self._env.weight = weight
         before = self.model.num_timesteps
@@ -349,14 +349,14 @@ class DeepLearner:
 
     def policy(self) -> dict[str, Array]:
         """The network's parameters."""
-        from morl.agents.parameters import module_arrays
+        from morl.agents.neural.parameters import module_arrays
 
         return module_arrays(self.model.policy, "policy")
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
         from morl.agents.linear import ModelPolicies
-        from morl.agents.parameters import load_module
+        from morl.agents.neural.parameters import load_module
 
         models = []
         for arrays in saved:
@@ -367,13 +367,13 @@ class DeepLearner:
 
     def state(self) -> dict[str, Array]:
         """See :class:`Learner`."""
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         return sb3.model_arrays(self.model, "model", replay=True)
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """See :class:`Learner`."""
-        from morl.agents import sb3
+        from morl.agents.neural import sb3
 
         sb3.load_model(self.model, arrays, "model")
 

@@ -19,7 +19,7 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.callbacks import Callback
+from morl.agents.core.callbacks import Callback
 
 DST, SCIENCE = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
 EXACT_DST = 1101.3844295193442

@@ -31,8 +31,8 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.callbacks import FrontCallback
-from morl.agents.config import tuned_options
+from morl.agents.core.callbacks import FrontCallback
+from morl.agents.core.config import tuned_options
 from morl.pareto import Front
 from morl.pareto.indicators import expected_utility, hypervolume
 from morl.spec import MOSpec
@@ -251,7 +251,7 @@ def envelope(task: Task, seed: int, budget: float) -> list[Row]:
         initial_homotopy_lambda=0.0, final_homotopy_lambda=1.0, homotopy_decay_steps=10_000, learning_starts=100,
         envelope=True, gradient_updates=1, target_net_update_freq=1000, tau=1, log=False, seed=seed,
     )  # fmt: skip
-    from morl.agents.preferences import simplex_grid
+    from morl.agents.core.preferences import simplex_grid
 
     plain = floats(peer_env(task))
     fronts.append(lambda: [_greedy(agent, plain, w, task.spec.discount) for w in simplex_grid(len(task.ref_point), 5)])

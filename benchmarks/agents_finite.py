@@ -31,7 +31,7 @@ from scipy.spatial import ConvexHull
 
 import morl
 from morl.agents import registry
-from morl.agents.config import tuned_options
+from morl.agents.core.config import tuned_options
 from morl.pareto import Front, compare
 from morl.pareto.indicators import hypervolume
 from morl.spec import MorlError

@@ -35,8 +35,8 @@ from minecart_front import stochastic_front
 import morl
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.callbacks import Callback
-from morl.agents.config import tuned_options
+from morl.agents.core.callbacks import Callback
+from morl.agents.core.config import tuned_options
 from morl.pareto.indicators import hypervolume
 from morl.spec import FloatArray
 

@@ -27,10 +27,10 @@ import torch
 from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
-from morl.agents.evaluation import Evaluator
-from morl.agents.policies import PolicySet
-from morl.agents.preferences import simplex_grid
-from morl.agents.problem import Problem
+from morl.agents.core.evaluation import Evaluator
+from morl.agents.core.policies import PolicySet
+from morl.agents.core.preferences import simplex_grid
+from morl.agents.core.problem import Problem
 from morl.pareto.indicators import hypervolume
 
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.config import tuned_options
+from morl.agents.core.config import tuned_options
 from morl.envs.classic import fishwood
 from morl.exact import cvar, quantile
 

@@ -33,8 +33,8 @@ import numpy as np
 import torch
 
 from morl.agents import registry
-from morl.agents.config import tuned_options
-from morl.agents.perceptron import product
+from morl.agents.core.config import tuned_options
+from morl.agents.neural.perceptron import product
 from morl.pareto.indicators import hypervolume
 
 Row = dict[str, Any]

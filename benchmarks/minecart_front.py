@@ -204,7 +204,7 @@ def read(file: Path) -> np.ndarray:
 
 def play(sequences: np.ndarray, episodes: int, seed: int) -> np.ndarray:
     """Mean returns ``(n, 3)`` in the stochastic minecart at γ = 0.98."""
-    from morl.agents import sequences as bulk
+    from morl.agents.search import sequences as bulk
     from morl.envs.control.minecart import MinecartDynamics
 
     rng = np.random.default_rng(seed)
@@ -233,7 +233,7 @@ def evolved(env: str, discount: float, steps: int, seed: int, population: int, l
 
 def search_stochastic(steps: int, islands: int, seed: int) -> np.ndarray:
     """Sequences ``(n, LONGEST)`` on the front, or the best for a linear preference, of all that are known."""
-    from morl.agents.sequences import screen
+    from morl.agents.search.sequences import screen
 
     found = [pad(witnesses())]
     found += [read(STOCHASTIC)] if STOCHASTIC.exists() else []

@@ -19,7 +19,7 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.config import tuned_options
+from morl.agents.core.config import tuned_options
 from morl.exact import expected_utility, maximise, pareto_deterministic
 from morl.utility import CVaRAcross, WorstCase
 

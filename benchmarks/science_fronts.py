@@ -18,7 +18,7 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.config import tuned_options
+from morl.agents.core.config import tuned_options
 from morl.pareto import Front
 from morl.spec import FloatArray
 

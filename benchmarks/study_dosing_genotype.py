@@ -16,7 +16,7 @@ import numpy as np
 
 import morl
 from morl.agents import registry
-from morl.agents.config import tuned_options
+from morl.agents.core.config import tuned_options
 from morl.envs.science.dosing import DAYS, Clinician, MultiDrugDosingVector
 from morl.pareto import Front
 from morl.pareto.indicators import hypervolume, nondominated_mask

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, Transition
     from morl.envs.checker import check_env
     from morl.envs.finite import FiniteProblem
-    from morl.envs.tabular import TabularEnv, TabularVectorEnv
+    from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
     from morl.envs.vector import AsyncVectorEnv, SyncVectorEnv
 
 _LAZY = {
@@ -34,8 +34,8 @@ _LAZY = {
     "Dynamics": "batched",
     "FiniteProblem": "finite",
     "SyncVectorEnv": "vector",
-    "TabularEnv": "tabular",
-    "TabularVectorEnv": "tabular",
+    "TabularEnv": "finite.tabular",
+    "TabularVectorEnv": "finite.tabular",
     "Transition": "batched",
     "check_env": "checker",
 }

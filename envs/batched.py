@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode
 
 from morl.envs.actions import OneAction, check_batch
 from morl.envs.core import Info, MOEnv, check_options, reward_space
-from morl.envs.native import NativeVectorEnv
+from morl.envs.vector.native import NativeVectorEnv
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
 
 State = dict[str, np.ndarray[Any, Any]]

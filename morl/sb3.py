@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from morl.envs import make_vec
-from morl.envs.infos import unstack_info
 from morl.envs.vector import CopiesVectorEnv
+from morl.envs.vector.infos import unstack_info
 from morl.envs.wrappers import VectorESRReward, VectorLinearReward
 from morl.envs.wrappers.rewards import VECTOR_REWARD, UtilityFunction
 from morl.spec import EnvError

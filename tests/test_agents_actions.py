@@ -10,9 +10,9 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morl.agents.actions import ActionMap, action_map
-from morl.agents.info import AlgoInfo
-from morl.agents.problem import Problem
+from morl.agents.core.actions import ActionMap, action_map
+from morl.agents.core.info import AlgoInfo
+from morl.agents.core.problem import Problem
 from morl.spec import AgentError
 from morl.testing.problems import AnySpaces
 

@@ -11,11 +11,11 @@ import pytest
 import morl
 from morl.agents import registry
 from morl.agents.esr_q import ESRQLearning
+from morl.agents.exact_planner import ExactPlanner
 from morl.agents.multi_weight_q import MultiWeightQLearning
 from morl.agents.pareto_q import ParetoQLearning
-from morl.agents.pareto_sets import ENDED, count, new_counts, nondominated, solve, spread
-from morl.agents.planner import ExactPlanner
 from morl.agents.quantile_dqn import cvar, quantile
+from morl.agents.tables.pareto_sets import ENDED, count, new_counts, nondominated, solve, spread
 from morl.agents.worst_case import WorstCase, best_mixture, cap_simplex
 from morl.envs import wrappers
 from morl.pareto.indicators import nondominated_mask
@@ -251,7 +251,7 @@ def test_networks_on_the_science_problem_for_single_episodes(science) -> None:
 def test_quantile_dqn_prefers_safety_where_the_mean_does_not(risk, alpha, exact) -> None:
     """Sure 2, against 0 or 8 with equal probability: the mean wants the gamble (4), the tail the sure thing."""
     from morl.agents.quantile_dqn import QuantileDQN
-    from morl.envs.tabular import TabularEnv
+    from morl.envs.finite.tabular import TabularEnv
     from morl.momdp import MOMDP
     from morl.spec import MOSpec
 
@@ -282,7 +282,7 @@ def test_sb3_models_learn_a_weighted_sum_and_stop_at_the_hull() -> None:
 
 @pytest.mark.slow
 def test_sb3_off_policy_resumes_identically(tmp_path) -> None:
-    from morl.agents.callbacks import CheckpointCallback
+    from morl.agents.core.callbacks import CheckpointCallback
     from morl.agents.linear import LinearScalarization
     from morl.testing.agents import digest
 

@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 import morl
 from morl.agents import registry
-from morl.agents.collector import LARGEST, check_flags, check_observations, check_rewards
+from morl.agents.core.collector import LARGEST, check_flags, check_observations, check_rewards
 from morl.envs.core import MOEnv, MOVectorEnv
 from morl.spec import EnvError, MOSpec, Objective
 from morl.testing.spaces import OBSERVATIONS, SMALL

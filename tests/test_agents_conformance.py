@@ -9,7 +9,7 @@ import pytest
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.info import AlgoInfo
+from morl.agents.core.info import AlgoInfo
 from morl.spec import UnknownNameError
 from morl.testing import ConformanceError, check_agent
 from morl.testing.agents import CHECKS, Case
@@ -106,7 +106,7 @@ class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
 
     def _learn(self, until: int) -> None:
         from morl.agents import multi_weight_q as m
-        from morl.agents.tabular import Stepper
+        from morl.agents.tables.tabular import Stepper
 
         rng, n = self.rng("explore"), self.tables.n_actions
         stepper = Stepper(self.tables, 1, self.discount)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.conditioned import greedy, reported_weights, training_weights
 from morl.agents.envelope import Envelope
-from morl.agents.networks import PopArt
+from morl.agents.neural.conditioned import greedy, reported_weights, training_weights
+from morl.agents.neural.networks import PopArt
 from morl.agents.vector_q_lambda import VectorQLambda, lambda_returns
 from morl.spec import MOSpec, Objective
 from morl.testing import problems

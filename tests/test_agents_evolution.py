@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
-from morl.agents import sequences
+from morl.agents.core.problem import Problem
 from morl.agents.evolution import ParetoEvolution
-from morl.agents.genotypes import Sequence, Table
-from morl.agents.problem import Problem
+from morl.agents.search import sequences
+from morl.agents.search.genotypes import Sequence, Table
 from morl.pareto.indicators import hypervolume, nondominated_mask
 from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case

@@ -9,7 +9,7 @@ import torch
 from morl.agents.conditioned_td3 import Actor, BoxLearner
 from morl.agents.gpi_learners import DiscreteLearner
 from morl.agents.gpi_ls import GPILS
-from morl.agents.twins import smaller
+from morl.agents.neural.twins import smaller
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
 

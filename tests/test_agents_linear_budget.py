@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morl.agents import LinearScalarization
-from morl.agents.running import Normaliser, unscaled
-from morl.agents.sb3_budget import SHORTEST, UPDATES, fitted, least_budget, steps_per_update
+from morl.agents.core.running import Normaliser, unscaled
+from morl.agents.neural.sb3_budget import SHORTEST, UPDATES, fitted, least_budget, steps_per_update
 from morl.envs.core import MOEnv
 from morl.spec import MOSpec
 from morl.testing import problems

@@ -15,22 +15,31 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morl.agents import checkpoint, registry
-from morl.agents.archive import Archive, crowding
+from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.callbacks import CheckpointCallback, StopAtHypervolume
-from morl.agents.collector import Collector, check_rewards, random_actions
-from morl.agents.config import AgentConfig, load_options, make_config, option, options, parse_assignments, tuned_options
-from morl.agents.evaluation import Evaluator
-from morl.agents.exact_values import return_distribution
-from morl.agents.logger import JsonlLogger, MemoryLogger
+from morl.agents.core import checkpoint
+from morl.agents.core.callbacks import CheckpointCallback, StopAtHypervolume
+from morl.agents.core.collector import Collector, check_rewards, random_actions
+from morl.agents.core.config import (
+    AgentConfig,
+    load_options,
+    make_config,
+    option,
+    options,
+    parse_assignments,
+    tuned_options,
+)
+from morl.agents.core.evaluation import Evaluator
+from morl.agents.core.exact_values import return_distribution
+from morl.agents.core.logger import JsonlLogger, MemoryLogger
+from morl.agents.core.observations import Encoder, RunningScale, StateIndex
+from morl.agents.core.policies import Mixtures, TablePolicies
+from morl.agents.core.preferences import LinearSupport, sample_simplex, simplex_grid, to_raw
+from morl.agents.core.problem import Problem
 from morl.agents.multi_weight_q import MultiWeightQConfig, MultiWeightQLearning
-from morl.agents.observations import Encoder, RunningScale, StateIndex
-from morl.agents.policies import Mixtures, TablePolicies
-from morl.agents.preferences import LinearSupport, sample_simplex, simplex_grid, to_raw
-from morl.agents.problem import Problem
-from morl.agents.replay import ReplayBuffer
-from morl.envs.tabular import TabularEnv, TabularVectorEnv
+from morl.agents.neural.replay import ReplayBuffer
+from morl.agents.search.archive import Archive, crowding
+from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
 from morl.momdp import MOMDP
 from morl.spec import AgentError, EnvError, MOSpec, Objective, RunError, UnknownNameError
 from morl.testing import problems
@@ -48,7 +57,7 @@ def test_registry_lists_algorithms_without_importing_torch() -> None:
 def test_info_of_every_algorithm_is_read_without_torch() -> None:
     code = (
         "import sys, morl.agents.registry as r\n"
-        "from morl.agents.config import options\n"
+        "from morl.agents.core.config import options\n"
         "for n in ['ParetoQLearning','MultiWeightQLearning','LinearScalarization','EUPG','QuantileDQN','WorstCase',"
         "'ESRQLearning','ExactPlanner']: assert options(r.get(n).Config) and r.get(n).info.name == n\n"
         "print('torch' in sys.modules, 'stable_baselines3' in sys.modules)"
@@ -91,7 +100,7 @@ def test_assignments_and_toml(tmp_path) -> None:
 
 
 def test_tuned_options_exist_and_are_valid() -> None:
-    from morl.agents.config import _tuned
+    from morl.agents.core.config import _tuned
 
     for algorithm, table in _tuned().items():
         for env_id, values in table.items():
@@ -484,7 +493,7 @@ def test_crowding_of_evenly_spread_points() -> None:
 
 def test_popart_keeps_outputs_and_evens_scales() -> None:
     torch = pytest.importorskip("torch")
-    from morl.agents.networks import PopArt, seeded
+    from morl.agents.neural.networks import PopArt, seeded
 
     with seeded(0):
         head = PopArt(4, 2, 3)
@@ -501,8 +510,8 @@ def test_popart_keeps_outputs_and_evens_scales() -> None:
 
 def test_networks_are_seeded_without_touching_the_global_generator() -> None:
     torch = pytest.importorskip("torch")
-    from morl.agents.networks import VectorNet, seeded
-    from morl.agents.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
+    from morl.agents.neural.networks import VectorNet, seeded
+    from morl.agents.neural.parameters import load_module, load_optimizer, module_arrays, optimizer_arrays
 
     state = torch.get_rng_state()
     nets = []
@@ -531,7 +540,7 @@ def test_networks_are_seeded_without_touching_the_global_generator() -> None:
 def test_one_operation_equals_its_layers(mix: str, layer_norm: bool, rows: int) -> None:
     """Values and every gradient, small and large enough for either library."""
     torch = pytest.importorskip("torch")
-    from morl.agents.networks import VectorNet, seeded
+    from morl.agents.neural.networks import VectorNet, seeded
 
     with seeded(1):
         net = VectorNet(5, 2, 3, (128, 96), mix=mix, layer_norm=layer_norm)
@@ -556,9 +565,9 @@ def test_one_operation_equals_its_layers(mix: str, layer_norm: bool, rows: int) 
 def test_a_dense_network_is_its_module(mix: str, layer_norm: bool, hidden: tuple[int, ...]) -> None:
     """Values, chosen outputs and every gradient are those of autograd."""
     torch = pytest.importorskip("torch")
-    from morl.agents.dense import Dense
-    from morl.agents.flat import Adam
-    from morl.agents.networks import VectorNet, seeded
+    from morl.agents.neural.dense import Dense
+    from morl.agents.neural.flat import Adam
+    from morl.agents.neural.networks import VectorNet, seeded
 
     if not hidden and mix == "film":
         pytest.skip("no hidden layer to scale")
@@ -585,8 +594,8 @@ def test_a_dense_network_is_its_module(mix: str, layer_norm: bool, hidden: tuple
 
 def test_one_vector_learns_as_its_layers_do() -> None:
     torch = pytest.importorskip("torch")
-    from morl.agents.flat import Adam, Target
-    from morl.agents.networks import VectorNet, seeded
+    from morl.agents.neural.flat import Adam, Target
+    from morl.agents.neural.networks import VectorNet, seeded
 
     with seeded(1):
         plain = VectorNet(4, 2, 3, (8, 8), layer_norm=True)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from morl.agents import memory, registry
-from morl.agents.errors import DivergedError
-from morl.agents.replay import ReplayBuffer
+from morl.agents import registry
+from morl.agents.core import memory
+from morl.agents.core.errors import DivergedError
+from morl.agents.neural.replay import ReplayBuffer
 from morl.spec import AgentError
 from morl.testing import problems
 from morl.testing.agents import digest

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from morl.agents import ParetoQLearning
-from morl.agents.errors import NoPolicyError
-from morl.agents.evaluation import Evaluator
-from morl.agents.pareto_sets import ENDED, Counts, surely_ends
-from morl.agents.policies import TablePolicies
-from morl.agents.problem import Problem
-from morl.envs.tabular import TabularEnv
+from morl.agents.core.errors import NoPolicyError
+from morl.agents.core.evaluation import Evaluator
+from morl.agents.core.policies import TablePolicies
+from morl.agents.core.problem import Problem
+from morl.agents.tables.pareto_sets import ENDED, Counts, surely_ends
+from morl.envs.finite.tabular import TabularEnv
 from morl.momdp import MOMDP
 from morl.spec import MOSpec
 from morl.testing import problems
@@ -123,7 +123,7 @@ def test_no_policy_is_an_error_that_says_why_and_never_an_exact_front() -> None:
 
 
 def test_callbacks_wait_for_a_first_policy() -> None:
-    from morl.agents.callbacks import FrontCallback
+    from morl.agents.core.callbacks import FrontCallback
 
     watch = FrontCallback(10, episodes=2)
     ParetoQLearning(problems.Plain(ring(max_steps=10)), seed=0).learn(40, callback=watch)

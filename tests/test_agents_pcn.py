@@ -9,12 +9,12 @@ import pytest
 from gymnasium import spaces
 
 import morl
-from morl.agents.collector import Transitions
-from morl.agents.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
-from morl.agents.exploration import Persistent
-from morl.agents.observations import Encoder
+from morl.agents.core.collector import Transitions
+from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
+from morl.agents.core.exploration import Persistent
+from morl.agents.core.observations import Encoder
 from morl.agents.pcn import PCN, remaining
-from morl.agents.sequences import dynamics_of
+from morl.agents.search.sequences import dynamics_of
 from morl.envs.wrappers import FaultyReward
 from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case

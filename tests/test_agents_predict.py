@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from morl.agents import load, registry
-from morl.agents.preferences import raw_weights, sample_simplex, to_raw, to_scaled, training_grid
-from morl.envs.tabular import TabularEnv
+from morl.agents.core.preferences import raw_weights, sample_simplex, to_raw, to_scaled, training_grid
+from morl.envs.finite.tabular import TabularEnv
 from morl.momdp import MOMDP
 from morl.spec import AgentError, MOSpec, SpecError, UnknownNameError
 

@@ -10,7 +10,7 @@ import pytest
 
 import morl
 from morl.agents import registry
-from morl.agents.problem import Problem
+from morl.agents.core.problem import Problem
 from morl.envs import wrappers
 from morl.envs.core import mo_spec
 from morl.spec import AgentError

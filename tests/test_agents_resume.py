@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.callbacks import CheckpointCallback
+from morl.agents.core.callbacks import CheckpointCallback
 from morl.spec import MOSpec, Objective
 from morl.testing import problems
 from morl.testing.agents import digest

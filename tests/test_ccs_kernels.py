@@ -17,10 +17,11 @@ from scipy import sparse
 from scipy.spatial import ConvexHull
 
 from morl.compiled import enabled
-from morl.exact import ccs as ccs_module
-from morl.exact import convex_coverage_set, evaluate, kernels_numpy, solve_weight
-from morl.exact.certificate import certified_epsilon, check
-from morl.exact.double_description import Cone, corner_weights
+from morl.exact import convex_coverage_set, evaluate, solve_weight
+from morl.exact.coverage import ccs as ccs_module
+from morl.exact.coverage import kernels_numpy
+from morl.exact.coverage.certificate import certified_epsilon, check
+from morl.exact.coverage.double_description import Cone, corner_weights
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
 from morl.spec import FrontError, SpecError
@@ -34,7 +35,7 @@ compiled = pytest.mark.skipif(not enabled(), reason="numba is off")
 @compiled
 @pytest.mark.parametrize(("w", "k"), [(1, 1), (1, 2), (4, 2), (4, 3), (2, 5), (4, 6)])
 def test_one_backup_is_the_same_on_both_paths(w: int, k: int) -> None:
-    from morl.exact import kernels
+    from morl.exact.coverage import kernels
 
     rng = np.random.default_rng(w * 10 + k)
     m = random_model(rng, 30, 4, k, ragged=True, terminals=3)

@@ -7,7 +7,7 @@ import pytest
 from ccs_oracles import hull_loss, occupancy_optimum, random_model, rational_values, timed_optimum
 
 from morl.exact import convex_coverage_set, enumerate_policies, evaluate, solve_weight
-from morl.exact.certificate import certified_epsilon, check
+from morl.exact.coverage.certificate import certified_epsilon, check
 from morl.momdp import MOMDP
 
 SHAPES = [(1, 3, 2), (2, 2, 2), (3, 3, 2), (4, 2, 3), (5, 2, 2), (3, 3, 4), (4, 2, 5), (4, 2, 6), (4, 2, 1)]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import morl
 from morl import MOMDP, MOSpec
-from morl.envs.tables import tables_of
-from morl.envs.tabular import TabularEnv, TabularVectorEnv
+from morl.envs.finite.tables import tables_of
+from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
 from morl.spec import EnvError
 
 

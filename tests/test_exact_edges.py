@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import morl
-import morl.exact.stationary as stationary
+import morl.exact.deterministic.stationary as stationary
 from morl.exact import enumerate_policies, evaluate, pareto_deterministic, solve
-from morl.exact.branch import Search
-from morl.exact.tolerant import tolerant_front
+from morl.exact.deterministic.branch import Search
+from morl.exact.deterministic.tolerant import tolerant_front
 from morl.momdp import MOMDP
 from morl.spec import ModelError, MorlError
 
@@ -53,7 +53,7 @@ def brute_force(m):
 def searched(m, monkeypatch):
     """The front by branch and bound alone, down to single policies."""
     monkeypatch.setattr(stationary, "ENUMERATE", dict.fromkeys(range(1, 9), 0.0))
-    monkeypatch.setattr("morl.exact.branch.LEAF", 1)
+    monkeypatch.setattr("morl.exact.deterministic.branch.LEAF", 1)
     front = pareto_deterministic(m, "stationary")
     monkeypatch.undo()
     return front

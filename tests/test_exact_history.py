@@ -7,9 +7,9 @@ import pytest
 from exact_models import random_momdp, same_front, scientific_discovery
 
 from morl.exact import evaluate, pareto_deterministic
-from morl.exact.minkowski import cover, new_points, sum_sets
-from morl.exact.tolerant import tolerant_front
-from morl.exact.unroll import unroll
+from morl.exact.deterministic.minkowski import cover, new_points, sum_sets
+from morl.exact.deterministic.tolerant import tolerant_front
+from morl.exact.deterministic.unroll import unroll
 from morl.momdp import MOMDP
 from morl.spec import ModelError
 
@@ -152,7 +152,7 @@ def test_time_limit_leaves_a_certified_answer():
 
 
 def test_explosions_are_refused_with_an_estimate(monkeypatch):
-    monkeypatch.setattr("morl.exact.history.LARGEST_BACKUP", 1e4)
+    monkeypatch.setattr("morl.exact.deterministic.history.LARGEST_BACKUP", 1e4)
     with pytest.raises(ModelError, match=r"pairs.*epsilon"):
         pareto_deterministic(scientific_discovery(), "history", horizon=6)
 

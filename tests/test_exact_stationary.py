@@ -12,11 +12,11 @@ from exact_models import (
     scientific_discovery,
 )
 
-import morl.exact.stationary as stationary
+import morl.exact.deterministic.stationary as stationary
 from morl.exact import enumerate_policies, evaluate, evaluate_batch, pareto_deterministic, policy_values
-from morl.exact.branch import separate
-from morl.exact.corners import Corners
-from morl.exact.tolerant import tolerant_front
+from morl.exact.deterministic.branch import separate
+from morl.exact.deterministic.corners import Corners
+from morl.exact.deterministic.tolerant import tolerant_front
 from morl.momdp import MOMDP
 from morl.pareto.convexity import supported_mask
 from morl.pareto.indicators import hypervolume
@@ -85,7 +85,7 @@ def test_ties_are_one_point():
     ("s", "a", "k"), [(6, 2, 2), (8, 3, 2), (7, 3, 2), (14, 2, 2), (8, 2, 3), (7, 2, 4), (6, 3, 1)]
 )
 def test_search_equals_brute_force(search_only, monkeypatch, s, a, k):
-    monkeypatch.setattr("morl.exact.branch.LEAF", 16)  # so that small models are searched, too
+    monkeypatch.setattr("morl.exact.deterministic.branch.LEAF", 16)  # so that small models are searched, too
     rng = np.random.default_rng(100 * s + 10 * a + k)
     for _ in range(3):
         m = random_momdp(rng, s, a, k)
@@ -109,7 +109,7 @@ def test_search_equals_enumeration_on_a_hundred_models(search_only):
 
 
 def test_epsilon_and_time_limit_are_certified(search_only, monkeypatch):
-    monkeypatch.setattr("morl.exact.branch.LEAF", 16)
+    monkeypatch.setattr("morl.exact.deterministic.branch.LEAF", 16)
     m = random_momdp(np.random.default_rng(5), 14, 2, 2)
     truth = enumerate_policies(m).points
     for options in ({"epsilon": 0.3}, {"time_limit": 0.0}, {"time_limit": 0.02}):

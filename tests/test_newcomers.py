@@ -10,7 +10,7 @@ import pytest
 
 from morl import make
 from morl.agents import EUPG, load, registry
-from morl.agents.config import suggestion
+from morl.agents.core.config import suggestion
 from morl.cli import main
 from morl.counts import as_count
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError, listed, nearest

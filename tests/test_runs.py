@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from morl import storage
-from morl.agents import checkpoint
+from morl.agents.core import checkpoint
 from morl.cli import main
 from morl.runs import RunConfig, RunFolder, load_agent, resume, train, training, verify
 from morl.runs.seal import Seal

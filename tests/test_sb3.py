@@ -264,7 +264,7 @@ def test_where_all_actions_are_valid_there_are_no_masks() -> None:
 
 
 def test_masks_of_a_model_whose_states_differ_in_their_actions() -> None:
-    from morl.envs.tabular import TabularEnv, TabularVectorEnv
+    from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
     from morl.momdp import MOMDP
 
     table = {

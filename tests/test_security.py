@@ -21,7 +21,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import morl
-from morl.agents.config import load_options
+from morl.agents.core.config import load_options
 from morl.cli import main
 from morl.envs import imports, recorded
 from morl.envs.catalog import BUILTIN

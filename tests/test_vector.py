@@ -15,9 +15,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 import morl
-from morl.envs.infos import join_infos, stack_infos, unstack_info
-from morl.envs.parallel import AsyncVectorEnv
 from morl.envs.vector import SyncVectorEnv
+from morl.envs.vector.infos import join_infos, stack_infos, unstack_info
+from morl.envs.vector.parallel import AsyncVectorEnv
 from morl.spec import EnvError
 
 

@@ -18,8 +18,8 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import AutoresetMode
 
 import morl
-from morl.envs.parallel import AsyncVectorEnv
 from morl.envs.vector import SyncVectorEnv
+from morl.envs.vector.parallel import AsyncVectorEnv
 from morl.envs.wrappers import LinearReward
 from morl.spec import EnvError, MorlError
 
@@ -307,7 +307,7 @@ ORPHANS = """
 import os, sys, numpy as np
 sys.path.insert(0, {folder!r})
 from test_vector_contract import Walk
-from morl.envs.parallel import AsyncVectorEnv
+from morl.envs.vector.parallel import AsyncVectorEnv
 
 if __name__ == "__main__":
     vec = AsyncVectorEnv([Walk] * 4, num_workers=3, context={context!r})
@@ -332,7 +332,7 @@ POOL = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
 import multiprocessing
-from morl.envs.worker import end_with_parent
+from morl.envs.vector.worker import end_with_parent
 
 if __name__ == "__main__":
     context = multiprocessing.get_context({context!r})

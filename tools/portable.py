@@ -48,7 +48,7 @@ def failures(variables: dict[str, str], arguments: list[str], workers: int) -> t
     environment = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **os.environ, **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     last = next(iter(re.findall(r"^\d+ (?:passed|failed).*$", done.stdout, flags=re.M)[-1:]), "nothing ran")
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or last == "nothing ran":
         raise SystemExit(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return set(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, flags=re.M)), last
 

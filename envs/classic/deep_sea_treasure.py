@@ -166,7 +166,7 @@ def deep_sea_treasure(
     )
 
     def render(state: int, mode: str) -> Any:
-        from morl.envs.rendering.sea import draw_sea
+        from morl.envs.classic.deep_sea_treasure_render import draw_sea
 
         return draw_sea(grid, (int(cells[state, 0]), int(cells[state, 1])), mode)
 

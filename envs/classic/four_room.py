@@ -97,7 +97,7 @@ def four_room(maze: Sequence[str] = MAZE, max_steps: int = 200) -> FiniteProblem
     seen = observations.astype(np.int32)
 
     def render(state: int, mode: str) -> Any:
-        from morl.envs.rendering.rooms import draw_rooms
+        from morl.envs.classic.four_room_render import draw_rooms
 
         return draw_rooms(cells, shapes, [int(x) for x in seen[state]], mode)
 

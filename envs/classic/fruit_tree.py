@@ -76,7 +76,7 @@ def fruit_tree(depth: int = 6, max_steps: int | None = None) -> FiniteProblem:
     spec = MOSpec(objectives, discount=0.99, ref_point=(-1.0,) * 6, return_scale=((0.0,) * 6, (10.0,) * 6))
 
     def render(state: int, mode: str) -> Any:
-        from morl.envs.rendering.tree import draw_tree
+        from morl.envs.classic.fruit_tree_render import draw_tree
 
         return draw_tree(depth, state, leaves, mode)
 

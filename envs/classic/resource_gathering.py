@@ -62,7 +62,7 @@ def resource_gathering(max_steps: int = 100) -> FiniteProblem:
     spec = MOSpec(OBJECTIVES, discount=0.9, ref_point=(-1.0, -1.0, -1.0), return_scale=scale)
 
     def render(state: int, mode: str) -> Any:
-        from morl.envs.rendering.gathering import draw_gathering
+        from morl.envs.classic.resource_gathering_render import draw_gathering
 
         return draw_gathering(tuple(int(x) for x in observations[state]), mode)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.control.drawing import characters, joined
 from morl.envs.control.split import SplitEnv, inner_mode, simulator
 from morl.envs.core import Info
+from morl.envs.rendering.drawing import characters, joined
 from morl.spec import FloatArray, MOSpec, Objective
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from morl.envs.control.drawing import characters, joined
+from morl.envs.rendering.drawing import characters, joined
 
 _ARROWS = "↑↖←↙↓↘→↗"  # where the lander's top points, by angle
 

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from morl.envs.batched import State
-from morl.envs.control import drawing
 from morl.envs.control.minecart_kernels import BASE_RADIUS, MINE_RADIUS
+from morl.envs.rendering import drawing
 
 if TYPE_CHECKING:
     from morl.envs.control.minecart import MinecartDynamics

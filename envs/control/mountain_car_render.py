@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from morl.envs.batched import State
-from morl.envs.control import drawing
+from morl.envs.rendering import drawing
 
 _LEFT, _RIGHT = -1.2, 0.6
 _SKY: drawing.Colour = "#deebf6"

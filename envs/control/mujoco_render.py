@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.control.drawing import characters, joined
+from morl.envs.rendering.drawing import characters, joined
 from morl.spec import EnvError
 
 

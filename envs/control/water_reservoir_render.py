@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from morl.envs.batched import State
-from morl.envs.control import drawing
+from morl.envs.rendering import drawing
 
 _FLOOD, _SPILL, _DOWNSTREAM, _DEMAND = 50.0, 100.0, 30.0, 50.0
 _WATER: drawing.Colour = "#5696cd"

@@ -75,7 +75,7 @@ def scientific_discovery(random_start: bool = False, max_steps: int = 200) -> Fi
     ended = model.terminal
 
     def render(state: int, mode: str) -> Any:
-        from morl.envs.rendering.discovery import draw_project
+        from morl.envs.science.discovery_render import draw_project
 
         return draw_project(int(observations[state]), bool(ended[state]), mode)
 

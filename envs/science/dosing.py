@@ -204,7 +204,7 @@ def simulate(
 
 
 def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.render_dosing import render
+    from morl.envs.science.dosing_render import render
 
     return render(state, mode)
 

@@ -186,7 +186,7 @@ def _check_curvature(value: float) -> float:
 
 
 def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.render_driving import render
+    from morl.envs.science.driving_render import render
 
     return render(state, mode)
 

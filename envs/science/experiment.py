@@ -28,7 +28,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science.render_experiment import render
+from morl.envs.science.experiment_render import render
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError
 
 GRID = np.linspace(-1.0, 1.0, 21)

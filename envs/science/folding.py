@@ -29,7 +29,7 @@ from gymnasium.vector import AutoresetMode
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.core import accepts_gamma
 from morl.envs.science import folding_kernels as kernels
-from morl.envs.science.render_folding import FoldRenderer
+from morl.envs.science.folding_render import FoldRenderer
 from morl.pareto import Front
 from morl.spec import EnvError, MOSpec, Objective
 

@@ -26,7 +26,7 @@ from gymnasium.vector import AutoresetMode
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.science.hmm import LOOK, VIEWS, best_labels, ceiling, make_hmm, posterior, view_mask
-from morl.envs.science.render_labelling import LabelRenderer
+from morl.envs.science.labelling_render import LabelRenderer
 from morl.envs.science.token_corpus import CATEGORIES, ROLES, load_corpus
 from morl.pareto import Front
 from morl.spec import EnvError, IntArray, MOSpec, Objective

@@ -200,7 +200,7 @@ class LQDynamics(Dynamics):
 
 
 def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.render_lq import render
+    from morl.envs.science.lq_render import render
 
     return render(state, mode)
 

@@ -41,7 +41,7 @@ from morl.envs.science.cluster_potential import (
     pair_terms,
     pair_terms_plain,
 )
-from morl.envs.science.render_molecule import MoleculeRenderer
+from morl.envs.science.molecule_render import MoleculeRenderer
 from morl.spec import BoolArray, EnvError, FloatArray, MOSpec, Objective
 
 HORIZON = 100

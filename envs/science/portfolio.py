@@ -231,7 +231,7 @@ def pareto_front(dynamics: PortfolioDynamics, months: int = MONTHS, discount: fl
 
 
 def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.render_portfolio import render
+    from morl.envs.science.portfolio_render import render
 
     return render(state, mode)
 

@@ -26,7 +26,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science.render_scan import render
+from morl.envs.science.scan_render import render
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MissingExtraError, MOSpec, Objective
 
 SIZE, FOVEA, MOVE, HORIZON = 32, 8, 4, 40

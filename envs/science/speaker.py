@@ -189,7 +189,7 @@ def pareto_front(points: int = 33, discount: float = 1.0) -> Front:
 
 
 def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.render_speaker import render
+    from morl.envs.science.speaker_render import render
 
     return render(state, mode)
 

@@ -62,7 +62,7 @@ class AlgoShow:
         """Print everything about one algorithm."""
         import dataclasses
 
-        from morl.agents.config import options
+        from morl.agents.core.config import options
         from morl.agents.registry import get
         from morl.envs import import_package
 

@@ -88,7 +88,7 @@ class Demo:
 
     def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
         from morl.agents import registry
-        from morl.agents.callbacks import ProgressBar
+        from morl.agents.core.callbacks import ProgressBar
 
         agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
         note(f"{env}: {algorithm}")

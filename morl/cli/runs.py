@@ -93,7 +93,7 @@ class RunsPrune:
 
     def run(self) -> int:
         """Print and delete."""
-        from morl.agents import checkpoint
+        from morl.agents.core import checkpoint
         from morl.runs import RunFolder
 
         _folders(self.root)

@@ -85,7 +85,7 @@ class Train:
 
     def _run_config(self) -> Any:
         from morl.agents import registry
-        from morl.agents.config import load_options, parse_assignments
+        from morl.agents.core.config import load_options, parse_assignments
         from morl.envs import import_package
         from morl.runs import RunConfig
 
@@ -122,7 +122,7 @@ class Train:
         given = parse_preference(self.weights, "--weights")
         if not isinstance(given, dict):
             return given or []
-        from morl.agents.preferences import by_name
+        from morl.agents.core.preferences import by_name
         from morl.envs import make
         from morl.envs.core import mo_spec
 

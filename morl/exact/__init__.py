@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
-    from morl.exact.ccs import convex_coverage_set
     from morl.exact.columns import Maximum, maximise
-    from morl.exact.deterministic import classify, pareto_deterministic
+    from morl.exact.coverage.ccs import convex_coverage_set
+    from morl.exact.coverage.policy_iteration import WeightSolution, solve_weight
+    from morl.exact.deterministic.enumeration import enumerate_policies, policy_values
+    from morl.exact.deterministic.pareto import classify, pareto_deterministic
     from morl.exact.dispatch import solve
-    from morl.exact.enumeration import enumerate_policies, policy_values
     from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
-    from morl.exact.inner import WeightSolution, solve_weight
     from morl.exact.lexical import lexicographic
     from morl.exact.occupancy import occupancy_lp
     from morl.exact.oracle import best_policy
@@ -30,12 +30,12 @@ _WHERE = {
     "Mixture": "policy",
     "Plan": "policy",
     "Value": "bellman",
-    "WeightSolution": "inner",
+    "WeightSolution": "coverage.policy_iteration",
     "best_policy": "oracle",
-    "classify": "deterministic",
-    "convex_coverage_set": "ccs",
+    "classify": "deterministic.pareto",
+    "convex_coverage_set": "coverage.ccs",
     "cvar": "risk",
-    "enumerate_policies": "enumeration",
+    "enumerate_policies": "deterministic.enumeration",
     "evaluate": "bellman",
     "evaluate_batch": "bellman",
     "expected_utility": "risk",
@@ -43,13 +43,13 @@ _WHERE = {
     "lexicographic": "lexical",
     "maximise": "columns",
     "occupancy_lp": "occupancy",
-    "pareto_deterministic": "deterministic",
-    "policy_values": "enumeration",
+    "pareto_deterministic": "deterministic.pareto",
+    "policy_values": "deterministic.enumeration",
     "quantile": "risk",
     "read_drn": "files",
     "read_prism": "files",
     "solve": "dispatch",
-    "solve_weight": "inner",
+    "solve_weight": "coverage.policy_iteration",
     "worst_cvar": "risk",
     "write_drn": "files",
 }

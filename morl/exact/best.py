@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.exact.deterministic import CLASSES, pareto_deterministic
+from morl.exact.deterministic.pareto import CLASSES, pareto_deterministic
 from morl.momdp import MOMDP
 from morl.pareto import Front
 from morl.spec import ModelError, SpecError, UnknownNameError

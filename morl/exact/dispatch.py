@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from morl.exact.best import find_best
-from morl.exact.deterministic import CLASSES, pareto_deterministic
+from morl.exact.deterministic.pareto import CLASSES, pareto_deterministic
 from morl.momdp import MOMDP
 from morl.pareto import Front
 from morl.spec import ModelError, SpecError, UnknownNameError
@@ -69,7 +69,7 @@ def adapted(model: MOMDP, discount: float | None, horizon: int | None) -> MOMDP:
 
 
 def _mixture(momdp: MOMDP, epsilon: float | None, time_limit: float | None) -> Front:
-    from morl.exact.ccs import convex_coverage_set
+    from morl.exact.coverage.ccs import convex_coverage_set
 
     if epsilon is None:
         epsilon = 1e-6 * max(float(abs(momdp.rewards).max(initial=0.0)), 1e-12) / max(1.0 - momdp.discount, 1e-2)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from morl.exact.deterministic.unroll import Unrolled, unroll
 from morl.exact.ending import find_ending
 from morl.exact.graph import reachable_states, resting_states
 from morl.exact.policy import as_stochastic
-from morl.exact.unroll import Unrolled, unroll
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError
 

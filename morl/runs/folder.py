@@ -359,7 +359,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _owner(folder: Path) -> Any:
     """The run that a checkpoint names."""
-    from morl.agents import checkpoint
+    from morl.agents.core import checkpoint
 
     try:
         return checkpoint.load_meta(folder).get("run")

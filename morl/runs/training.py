@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl import __version__, storage
-from morl.agents import checkpoint
+from morl.agents.core import checkpoint
 from morl.runs.folder import METRICS, RunFolder
 from morl.runs.trust import located, open_env, signed
 from morl.spec import FrontError, MissingExtraError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
-    from morl.agents.callbacks import Callback
+    from morl.agents.core.callbacks import Callback
     from morl.pareto import Front
 
 
@@ -265,7 +265,7 @@ def load_agent(
 def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
     """Refuse an agent that is not what the run's configuration asks for."""
     from morl.agents import registry
-    from morl.agents.config import make_config, to_dict
+    from morl.agents.core.config import make_config, to_dict
 
     name = agent.info.name
     if agent.run not in (None, run.identity):
@@ -349,7 +349,7 @@ def _check(config: RunConfig, callbacks: Sequence[Any]) -> None:
     Raises:
         MorlError: a tracker that is unknown or not installed, numbers out of range, or callbacks that do not fit.
     """
-    from morl.agents.callbacks import CallbackList, CheckpointCallback, as_callback
+    from morl.agents.core.callbacks import CallbackList, CheckpointCallback, as_callback
 
     if config.track == "tensorboard":
         if importlib.util.find_spec("tensorboard") is None:
@@ -396,8 +396,8 @@ def _learn(
 def _learn_steps(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
 ) -> None:
-    from morl.agents.callbacks import CheckpointCallback, ProgressBar
-    from morl.agents.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
+    from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
+    from morl.agents.core.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
 
     loggers: list[Logger] = [JsonlLogger(run.path / METRICS)]
     if config.track == "tensorboard":

@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.callbacks import CheckpointCallback
+from morl.agents.core.callbacks import CheckpointCallback
 from morl.envs.vector import SyncVectorEnv
 from morl.spec import AgentError, EnvError, FloatArray, MorlError, RunError, SpecError, UnknownNameError
 from morl.testing import problems
@@ -142,7 +142,7 @@ def _preferences(k: int) -> FloatArray:
 
 def check_describes_itself(case: Case) -> str | None:
     """``info`` is filled in and every option has a help line."""
-    from morl.agents.config import options
+    from morl.agents.core.config import options
 
     info = case.agent.info
     for name in ("name", "summary", "policy_class", "paper", "formula"):

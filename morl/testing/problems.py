@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.envs.core import MOEnv
-from morl.envs.tabular import TabularEnv
+from morl.envs.finite.tabular import TabularEnv
 from morl.momdp import MOMDP
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 

@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.info import AlgoInfo
+from morl.agents.core.info import AlgoInfo
 from morl.spec import AgentError, FloatArray
 from morl.testing.problems import AnySpaces
 
@@ -163,8 +163,8 @@ the space, and its front holds possible returns only. Every refusal is one line,
 `python -m morl.testing.spaces docs/agents/spaces.md`, and checked by `tests/test_agents_spaces.py`.
 
 An algorithm chooses a number from 0, one number from 0 for each component, or reals in [−1, 1]; what the environment
-takes instead is made of that in one place (`morl.agents.actions`): another first number, one of all combinations of
-several components (at most 4,096), bits, whole numbers of a box, reals between any bounds.
+takes instead is made of that in one place (`morl.agents.core.actions`): another first number, one of all combinations
+of several components (at most 4,096), bits, whole numbers of a box, reals between any bounds.
 """
 
 

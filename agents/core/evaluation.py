@@ -1,0 +1,277 @@
+"""What policies are worth, measured without touching their training.
+
+On an environment with a finite model, policies that look at the observation alone are evaluated *exactly* by the
+Bellman equations, and policies that also look at the accrued reward are evaluated exactly by carrying the whole
+distribution of (state, accrued reward) forward. Everything else is sampled: all policies in lock-step, one call per
+step for all of them, in copies of the environment that training never sees, with seeds of their own, and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from morl.agents.core.errors import NoPolicyError
+from morl.agents.core.exact_values import return_distribution, stationary_values
+from morl.agents.core.policies import Memory, PolicySet, Subset
+from morl.agents.core.problem import Problem
+from morl.momdp import MOMDP
+from morl.spec import AgentError, FloatArray, IntArray
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns of m policies.
+
+    Args:
+        mean: ``(m, K)`` expected (or mean) discounted return.
+        covariance: ``(m, K, K)`` covariance of the *mean*; zero where exact.
+        episodes: ``(m,)`` episodes behind each mean; 0 means exact.
+        undiscounted: ``(m, K)`` mean undiscounted return; NaN where it was not asked for or does not exist.
+        distributions: per policy, ``(values (n, K), probabilities (n,))`` of the discounted return: the sampled
+            episodes, or the exact distribution. ``None`` where only the mean was computed.
+        steps: environment steps spent.
+        discount: γ of ``mean``.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    episodes: IntArray
+    undiscounted: FloatArray
+    distributions: tuple[tuple[FloatArray, FloatArray], ...] | None
+    steps: int
+    discount: float
+
+    @property
+    def exact(self) -> bool:
+        """True where nothing was sampled."""
+        return bool(np.all(self.episodes == 0))
+
+
+class Evaluator:
+    """Measures policies of one problem.
+
+    Args:
+        problem: the environment.
+        seed: root of the evaluator's own seeds.
+        n_envs: copies stepped together when sampling.
+        discount: γ of the returns; the problem's by default.
+
+    Attributes:
+        steps: environment steps spent so far.
+    """
+
+    def __init__(self, problem: Problem, seed: np.random.SeedSequence, n_envs: int = 64) -> None:
+        self.problem, self.n_envs = problem, int(n_envs)
+        self._seed = seed
+        self._calls = 0
+        self.steps = 0
+
+    def evaluate(
+        self,
+        policies: PolicySet,
+        episodes: int = 100,
+        *,
+        discount: float | None = None,
+        seed: int | np.random.SeedSequence | None = None,
+        deterministic: bool = True,
+        distributions: bool = False,
+        exact: bool | None = None,
+    ) -> Evaluation:
+        """Evaluate every policy of a set.
+
+        Args:
+            policies: the set.
+            episodes: episodes per policy where sampling is needed.
+            discount: γ; the problem's own by default.
+            seed: seed of the sampled episodes; a fresh one per call by default.
+            deterministic: take the most likely action of stochastic policies.
+            distributions: also return the distribution of the return.
+            exact: ``True`` demands an exact answer, ``False`` demands samples, ``None`` prefers exact.
+
+        Raises:
+            AgentError: an exact answer was demanded and there is none.
+            NoPolicyError: the set is empty. (An empty front would pass for an exact one.)
+        """
+        gamma = self.problem.discount if discount is None else float(discount)
+        if len(policies) == 0:
+            raise NoPolicyError(f"{self.problem.id}: there is no policy to measure; learn for longer")
+        if exact is not False:
+            answer = self._exactly(policies, gamma, deterministic, distributions)
+            if answer is not None:
+                return answer
+        if exact:
+            raise AgentError(f"{self.problem.id}: these policies cannot be evaluated exactly; give exact=None")
+        return self._sampled(policies, episodes, gamma, seed, deterministic)
+
+    # ---- exact -----------------------------------------------------------------------------------------
+
+    def _exactly(self, policies: PolicySet, gamma: float, deterministic: bool, spread: bool) -> Evaluation | None:
+        model = self.problem.model
+        if model is None:
+            return None
+        model = model.with_discount(gamma)
+        observations = self.problem.model_observations
+        own = getattr(policies, "exact_values", None)
+        if own is not None and not spread:
+            values = own(model)
+            if values is not None:
+                return _exact_answer(np.asarray(values), gamma)
+        mixture = policies.mixture()
+        if mixture is not None:
+            inner = getattr(policies, "inner", None)
+            if inner is None:
+                return None
+            parts = self._exactly(inner, gamma, deterministic, spread)
+            return None if parts is None else _mix(parts, mixture, gamma)
+        if policies.has_memory:
+            return None
+        if policies.needs_accrued or spread:
+            return self._distributions(policies, model, observations, gamma, deterministic)
+        values = stationary_values(policies, model, observations, deterministic, self.problem.horizon)
+        return None if values is None else _exact_answer(values, gamma)
+
+    def _distributions(
+        self, policies: PolicySet, model: MOMDP, observations: Array, gamma: float, deterministic: bool
+    ) -> Evaluation | None:
+        results = []
+        for i in range(len(policies)):
+            one = return_distribution(
+                Subset(policies, np.array([i])), model, observations, deterministic, self.problem.horizon
+            )
+            if one is None:
+                return None
+            results.append(one)
+        mean = np.array([p @ v for v, p in results])
+        answer = _exact_answer(mean, gamma)
+        return Evaluation(mean, answer.covariance, answer.episodes, answer.undiscounted, tuple(results), 0, gamma)
+
+    # ---- sampled ---------------------------------------------------------------------------------------
+
+    def _sampled(
+        self,
+        policies: PolicySet,
+        episodes: int,
+        gamma: float,
+        seed: int | np.random.SeedSequence | None,
+        deterministic: bool,
+    ) -> Evaluation:
+        if episodes < 1:
+            raise AgentError(f"episodes is {episodes}; expected at least 1")
+        if seed is None:
+            root = self._next_seed()
+        else:
+            root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        m, k = len(policies), self.problem.spec.k
+        jobs = np.tile(np.arange(m), episodes)
+        env = self.problem.measuring(int(min(self.n_envs, len(jobs))))
+        try:
+            discounted, plain, steps = roll_out(env, self.problem, policies, jobs, gamma, root, deterministic)
+        finally:
+            env.close()
+        self.steps += steps
+        returns = discounted.reshape(episodes, m, k).transpose(1, 0, 2)
+        mean = returns.mean(axis=1)
+        centred = returns - mean[:, None]
+        covariance = np.einsum("mek,mel->mkl", centred, centred) / (max(episodes - 1, 1) * episodes)
+        weights = np.full(episodes, 1.0 / episodes)
+        return Evaluation(
+            mean,
+            covariance,
+            np.full(m, episodes, dtype=np.int64),
+            plain.reshape(episodes, m, k).mean(axis=0),
+            tuple((np.array(r), weights) for r in returns),
+            steps,
+            gamma,
+        )
+
+    def _next_seed(self) -> np.random.SeedSequence:
+        self._calls += 1
+        return np.random.SeedSequence(self._seed.entropy, spawn_key=(*self._seed.spawn_key, self._calls))
+
+
+def roll_out(
+    env: Any,
+    problem: Problem,
+    policies: PolicySet,
+    jobs: IntArray,
+    gamma: float,
+    seed: np.random.SeedSequence,
+    deterministic: bool,
+) -> tuple[FloatArray, FloatArray, int]:
+    """Play one episode per entry of ``jobs`` (the number of the policy that plays it), all in lock-step.
+
+    Returns:
+        Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps.
+    """
+    env_seed, policy_seed = seed.spawn(2)
+    rng = np.random.default_rng(policy_seed)
+    # Policies may depend on the reward accrued under the γ they were trained with, whatever γ is measured.
+    collector = problem.collector(env)
+    n, k = collector.n, problem.spec.k
+    collector.reset(int(env_seed.generate_state(1)[0]))
+    discounted, plain = np.zeros((len(jobs), k)), np.zeros((len(jobs), k))
+    slot = np.arange(n) % max(len(jobs), 1)
+    playing = np.arange(n) < len(jobs)
+    upcoming = int(playing.sum())
+    which = jobs[slot]
+    memory: Memory = policies.start(which, rng)
+    steps = 0
+    while playing.any():
+        actions, memory = policies.act(
+            which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic
+        )
+        out = collector.step(actions)
+        rows = out.env
+        counted = playing[rows]
+        steps += int(counted.sum())
+        target = slot[rows[counted]]
+        discounted[target] += (gamma ** out.time[counted])[:, None] * out.rewards[counted]
+        plain[target] += out.rewards[counted]
+        finished = rows[(out.terminated | out.truncated) & counted]
+        for i in finished:
+            if upcoming < len(jobs):
+                slot[i], upcoming = upcoming, upcoming + 1
+            else:
+                playing[i] = False
+        if len(finished):
+            which = jobs[slot]
+        # A row that begins anew gets a fresh memory: at once where the environment restarts in the same step,
+        # after its reset step otherwise.
+        fresh = np.flatnonzero(collector.time == 0)
+        if memory and len(fresh):
+            begun = policies.start(which[fresh], rng)
+            for key, value in begun.items():
+                memory[key] = memory[key].copy()
+                memory[key][fresh] = value
+    return discounted, plain, steps
+
+
+# ---- exact evaluation -----------------------------------------------------------------------------------
+
+
+def _exact_answer(values: FloatArray, gamma: float) -> Evaluation:
+    m, k = values.shape
+    plain = values if gamma == 1.0 else np.full_like(values, np.nan)
+    return Evaluation(values, np.zeros((m, k, k)), np.zeros(m, dtype=np.int64), plain, None, 0, gamma)
+
+
+def _mix(parts: Evaluation, mixture: FloatArray, gamma: float) -> Evaluation:
+    values = mixture @ parts.mean
+    answer = _exact_answer(values, gamma)
+    if parts.distributions is None:
+        return answer
+    spread = []
+    for weights in mixture:
+        used = np.flatnonzero(weights > 0)
+        spread.append(
+            (
+                np.concatenate([parts.distributions[i][0] for i in used]),
+                np.concatenate([weights[i] * parts.distributions[i][1] for i in used]),
+            )
+        )
+    return Evaluation(values, answer.covariance, answer.episodes, answer.undiscounted, tuple(spread), 0, gamma)

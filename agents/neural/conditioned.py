@@ -1,0 +1,119 @@
+"""What agents with one network for all linear preferences share: weights to train on, and greedy policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from morl.agents.base import Agent, Array
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.preferences import return_range, sample_simplex, simplex_grid, to_raw
+from morl.agents.neural.dense import Dense
+from morl.agents.neural.flat import Adam
+from morl.agents.neural.networks import VectorNet, seeded
+from morl.agents.neural.parameters import load_module, module_arrays
+from morl.spec import FloatArray, IntArray, MOSpec
+
+Values = Callable[[Array, Array], Array]
+"""``values(encoded (n, size), weights (n, K)) -> (n, A, K)``, float32."""
+
+
+def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
+    """Weights ``(n, K)`` over the whole simplex to train on.
+
+    Every second one is drawn for objectives in the unit of their return's range, where that is known: with rewards of
+    very different size, weights that are uniform for the raw objectives all mean nearly the same.
+    """
+    weights = sample_simplex(n, spec.k, rng, concentration)
+    span = return_range(spec)
+    if span is not None:
+        half = rng.random(n) < 0.5
+        weights[half] = to_raw(weights[half], span)
+    return weights
+
+
+def reported_weights(n: int, spec: MOSpec) -> FloatArray:
+    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
+    span = return_range(spec)
+    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
+    if span is None:
+        return grid
+    both = np.concatenate([grid, to_raw(grid, span)])
+    _, first = np.unique(both.round(9), axis=0, return_index=True)
+    return both[np.sort(first)]
+
+
+def greedy(values: Array, weights: Array) -> IntArray:
+    """``argmax_a w · Q(a)`` for values ``(n, A, K)`` and weights ``(n, K)``."""
+    return np.asarray(np.matmul(values, weights[:, :, None])[:, :, 0].argmax(axis=1))
+
+
+class GreedyPolicies(PolicySet):
+    """``argmax_a w · Q(s, a, w)``, one policy per weight.
+
+    Args:
+        values: the conditioned action values.
+        encoder: turns observations into rows.
+        weights: ``(m, K)``.
+    """
+
+    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray) -> None:
+        self.values, self.encoder = values, encoder
+        self.preferences = np.asarray(weights, dtype=np.float64)
+        self._inputs = self.preferences.astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def act(
+        self,
+        which: IntArray,
+        observations: Any,
+        memory: Memory,
+        accrued: FloatArray,
+        time: IntArray,
+        rng: np.random.Generator,
+        deterministic: bool,
+    ) -> tuple[Array, Memory]:
+        """One forward pass for all rows."""
+        weights = self._inputs[which]
+        return greedy(self.values(self.encoder(observations), weights), weights), memory
+
+
+class ConditionedQ(Agent):
+    """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
+
+    The config must have ``hidden``, ``mix``, ``layer_norm``, ``lr`` and ``front_weights``.
+    """
+
+    def _setup(self) -> None:
+        assert isinstance(self.actions.space, spaces.Discrete)
+        self.encoder = Encoder(self.observation_space)
+        self.n_actions = int(self.actions.space.n)
+        self.net = self._network(0)
+        self.optimizer = Adam(self.net, self.config.lr)
+        self.dense = Dense(self.net)
+
+    def _network(self, number: int) -> VectorNet:
+        c = self.config
+        with seeded(self.integer_seed("network", number)):
+            return VectorNet(self.encoder.size, self.k, self.n_actions, c.hidden, mix=c.mix, layer_norm=c.layer_norm)
+
+    def values(self, encoded: Array, weights: Array) -> Array:
+        """Action values ``(n, A, K)`` in the unit of the returns."""
+        return self.dense.values(encoded, weights)
+
+    def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
+        return GreedyPolicies(self.values, self.encoder, weights)
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        return {**module_arrays(self.net, "net"), **self.optimizer.arrays("adam")}, {}
+
+    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
+        load_module(self.net, arrays, "net")
+        self.optimizer.restore(arrays, "adam")

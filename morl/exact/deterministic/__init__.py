@@ -1,0 +1,1 @@
+"""Fronts of deterministic policies (stationary, Markov, with memory), which need not be convex."""
