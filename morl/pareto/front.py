@@ -30,10 +30,6 @@ from morl.spec import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMAT = "morl-front-1"
-_FORMAT_OF_COSTS = "morl-front-2"
-"""Fronts with minimised objectives, whose costs a reader of the first format would take for rewards."""
-
 
 @dataclass(frozen=True, eq=False)
 class Front:
@@ -304,60 +300,20 @@ class Front:
 
         return plot_front(self, truth=truth, **options)
 
-    # ---- files -----------------------------------------------------------------------------------------
+    # ---- files (see morl.pareto.files) -----------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description of everything but the policies; minimised objectives are positive costs in it."""
-        signs = np.array([o.sign for o in self.objectives])
+        from morl.pareto.files import to_dict
 
-        def array(x: Any, turn: Any = None) -> Any:
-            return None if x is None else (x if turn is None else x * turn + 0.0).tolist()
-
-        return {
-            "format": _FORMAT_OF_COSTS if (signs < 0).any() else _FORMAT,
-            "points": array(self.points, signs),
-            "objectives": [o.to_dict() for o in self.objectives],
-            "ref_point": array(self.ref_point, signs),
-            "discount": self.discount,
-            "weights": array(self.weights),
-            "supported": array(self.supported),
-            "covariance": array(self.covariance, np.outer(signs, signs)),
-            "episodes": array(self.episodes),
-            "epsilon": self.epsilon,
-            "complete": self.complete,
-            "outer": array(self.outer, np.append(signs, 1.0)),
-            "scale": None if self.scale is None else [array(x, signs) for x in self.scale],
-            "provenance": dict(self.provenance),
-        }
+        return to_dict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Front:
         """The inverse of :meth:`to_dict`."""
-        if not isinstance(data, Mapping) or data.get("format") not in (_FORMAT, _FORMAT_OF_COSTS):
-            given = data.get("format") if isinstance(data, Mapping) else type(data).__name__
-            raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
-        try:
-            objectives = tuple(Objective.from_dict(o) for o in data["objectives"])
-            saved: dict[str, Any] = {key: data[key] for key in _SAVED}
-            front = cls(data["points"], objectives, **saved)
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise FrontError(f"front cannot be read: {error}") from None
-        return front._negated() if any(o.minimise for o in objectives) else front
+        from morl.pareto.files import from_dict
 
-    def _negated(self) -> Front:
-        """The numbers of minimised objectives from costs to returns."""
-        signs = np.array([o.sign for o in self.objectives])
-
-        def turn(x: Any, by: FloatArray) -> Any:
-            return None if x is None else x * by + 0.0
-
-        return self.replace(
-            points=turn(self.points, signs),
-            ref_point=turn(self.ref_point, signs),
-            covariance=turn(self.covariance, np.outer(signs, signs)),
-            outer=turn(self.outer, np.append(signs, 1.0)),
-            scale=None if self.scale is None else tuple(turn(x, signs) for x in self.scale),
-        )
+        return from_dict(cls, data)
 
     def save(self, path: str | Path) -> Path:
         """Write as ``.json`` (everything) or ``.csv`` (points only, one column per objective), atomically.
@@ -387,7 +343,7 @@ class Front:
         """
         from morl.pareto.files import load_front
 
-        return load_front(path, minimise)
+        return load_front(cls, path, minimise)
 
     def to_csv(self) -> str:
         """The points as CSV with a header of objective names, at full precision; costs are positive and marked."""
@@ -400,22 +356,7 @@ class Front:
         """Points from the text of a table; see :func:`morl.pareto.tables.read_points`."""
         from morl.pareto.files import from_csv
 
-        return from_csv(text)
-
-
-_SAVED = (
-    "ref_point",
-    "discount",
-    "weights",
-    "supported",
-    "covariance",
-    "episodes",
-    "epsilon",
-    "complete",
-    "outer",
-    "scale",
-    "provenance",
-)
+        return from_csv(cls, text)
 
 
 def _frozen(array: Any) -> Any:

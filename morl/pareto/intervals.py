@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
 
 from morl.pareto.convexity import distance_beyond_hull
-from morl.pareto.front import Front
 from morl.spec import FloatArray, FrontError
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 
 def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = False) -> FloatArray:
@@ -28,6 +31,7 @@ def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = Fal
     Raises:
         FrontError: a level outside (0, 1).
 
+    >>> from morl.pareto import Front
     >>> f = Front([[1.0]], covariance=[[[0.04]]], episodes=[10_000])
     >>> half_widths(f).round(3).tolist()
     [[0.392]]
@@ -45,6 +49,7 @@ def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = Fal
 def standard_errors(front: Front) -> FloatArray:
     """Standard error of each mean, ``(n, K)``: zero for points computed exactly, and where none is known.
 
+    >>> from morl.pareto import Front
     >>> standard_errors(Front([[1.0]], covariance=[[[0.04]]], episodes=[9])).tolist()
     [[0.2]]
     """

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import moocore
 import numpy as np
 
 from morl.pareto.convexity import mixture_margins, supported_mask
-from morl.pareto.front import Front
 from morl.pareto.intervals import half_widths
 from morl.spec import BoolArray
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 SUPPORTED, NON_CONVEX, WITHIN_NOISE, DOMINATED = KINDS = ("supported", "non-convex", "within noise", "dominated")
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.pareto.front import Front
 from morl.pareto.kinds import DOMINATED, KINDS, NON_CONVEX, SUPPORTED, WITHIN_NOISE
 from morl.spec import BoolArray, FloatArray, FrontError, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from morl.pareto.front import Front
 
 TRUTH_COLOUR = "#3b3b3b"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.front import Front
 from morl.pareto.plot_style import (
     Series,
     legend_above,
@@ -26,6 +25,8 @@ from morl.spec import FloatArray, FrontError, check_vector
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from morl.pareto.front import Front
 
 KINDS = ("2d", "3d", "pairs", "parallel")
 """What :func:`plot_fronts` can draw."""
