@@ -75,7 +75,7 @@ def test_point_sets_separated_by_blank_lines_are_one_front_that_says_so(name, tm
         front = Front.load(path)
     assert front.points.tolist() == [[2, 0.5], [1, 1.5], [0.5, 2], [0.25, 3]]
     assert front.provenance["sets"] == 3
-    assert front.role == "union"
+    assert front.role == "union of the fronts"
 
 
 def test_point_sets_of_minimisation_libraries(tmp_path):

@@ -1,7 +1,11 @@
-"""The currency of the package: a set of value vectors with everything that is known about them.
+"""Pareto fronts: the value vectors of policies, with everything that is known about them.
 
 An exact solver, an agent, a file and another library's result all become a :class:`Front`, so any two can be
 measured against each other and drawn together. Points are always maximised.
+
+Methods that measure, draw, read and write call :mod:`indicators`, :mod:`plots` and :mod:`files` of this folder, and
+import them when they are called: those modules know Front as a type only, and matplotlib is loaded where a figure is
+drawn.
 """
 
 from __future__ import annotations
@@ -29,6 +33,15 @@ from morl.spec import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+EXACT, BEST_KNOWN, UNION, REFERENCE = ROLES = (
+    "exact front",
+    "best-known front",
+    "union of the fronts",
+    "reference front",
+)
+"""What a front is where others are measured against it: :attr:`Front.role`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,30 +187,31 @@ class Front:
 
     @property
     def best_known(self) -> bool:
-        """True where the provenance says that better points may exist: the front is a record, not the truth."""
-        return self.role != "truth"
+        """True where better points may exist: the front is a record, a union or a sample, not the exact front."""
+        return self.role != EXACT
 
     @property
     def role(self) -> str:
-        """What to call the front where others are measured against it: truth, best known, union or reference.
+        """What to call the front in tables and legends where others are measured against it: one of :data:`ROLES`.
 
-        "union" and "best known" are what the provenance says; a front that was learned or sampled is a mere
-        "reference". Anything else is taken for the truth: points that were computed, published or given as such.
+        "best-known front" and "union of the fronts" are what the provenance says; a front that was learned or
+        sampled is a mere "reference front". Any other is taken for the exact front: points that were computed,
+        published or given as such.
 
         >>> Front([[1, 2]], provenance={"status": "best known, not proved optimal"}).role
-        'best known'
+        'best-known front'
         """
-        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
-        for word in ("best known", "union"):
+        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status")).replace("-", " ")
+        for word, role in (("best known", BEST_KNOWN), ("union", UNION)):
             if word in said:
-                return word
+                return role
         if self.provenance.get("altered"):
-            return "reference"
+            return REFERENCE
         if self.complete:
-            return "truth"
+            return EXACT
         sampled = self.episodes is not None and bool((self.episodes > 0).any())
         learned = {"seed", "steps"} <= self.provenance.keys() and bool(self.provenance["steps"])
-        return "reference" if sampled or learned else "truth"
+        return REFERENCE if sampled or learned else EXACT
 
     # ---- deriving --------------------------------------------------------------------------------------
 
@@ -294,11 +308,11 @@ class Front:
 
     # ---- drawing (see morl.pareto.plots) ---------------------------------------------------------------
 
-    def plot(self, truth: Front | None = None, **options: Any) -> Axes | Any:
-        """Draw the front with matplotlib; see :func:`morl.pareto.plots.plot_front`."""
+    def plot(self, reference: Front | None = None, **options: Any) -> Axes | Any:
+        """Draw the front with matplotlib, over a reference front; see :func:`morl.pareto.plots.plot_front`."""
         from morl.pareto.plots import plot_front
 
-        return plot_front(self, truth=truth, **options)
+        return plot_front(self, reference, **options)
 
     # ---- files (see morl.pareto.files) -----------------------------------------------------------------
 
