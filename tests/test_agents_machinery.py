@@ -38,7 +38,6 @@ from morl.agents.core.preferences import LinearSupport, sample_simplex, simplex_
 from morl.agents.core.problem import Problem
 from morl.agents.multi_weight_q import MultiWeightQConfig, MultiWeightQLearning
 from morl.agents.neural.replay import ReplayBuffer
-from morl.agents.search.archive import Archive, crowding
 from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
 from morl.momdp import MOMDP
 from morl.spec import AgentError, EnvError, MOSpec, Objective, RunError, UnknownNameError
@@ -471,24 +470,6 @@ def test_replay_wraps_and_restores() -> None:
     assert np.array_equal(*draws)
     with pytest.raises(AgentError, match="fields"):
         buffer.add(y=np.zeros((1, 2)))
-
-
-def test_archive_drops_lucky_draws_on_reevaluation() -> None:
-    archive = Archive(2, capacity=3)
-    assert archive.add(np.array([9.0, 9.0]), "lucky")
-    assert not archive.add(np.array([1.0, 2.0]), "honest")
-    archive.reevaluate(lambda payloads: np.array([[0.0, 0.0]]))
-    assert archive.add(np.array([1.0, 2.0]), "honest")
-    assert [item.payload for item in archive.items] == ["honest"]
-    for i, value in enumerate([(0.0, 3.0), (2.0, 1.0), (3.0, 0.0), (2.1, 0.9)]):
-        archive.add(np.array(value), i)
-    assert len(archive) == 3
-    assert {0.0, 3.0} <= set(archive.values[:, 0])
-
-
-def test_crowding_of_evenly_spread_points() -> None:
-    values = np.array([[0.0, 4.0], [1.0, 3.0], [2.0, 2.0], [4.0, 0.0]])
-    assert crowding(values).tolist() == [np.inf, 1.0, 1.5, np.inf]
 
 
 def test_popart_keeps_outputs_and_evens_scales() -> None:
