@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from pareto_oracles import point_sets, slow_nondominated
+from pareto_oracles import slow_nondominated
+from strategies import point_sets
 
 from morl.pareto import ParetoArchive
 from morl.pareto.archive import crowding

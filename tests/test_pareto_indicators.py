@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pareto_oracles import (
-    inclusion_exclusion_hypervolume,
-    point_sets,
-    slow_epsilon,
-    slow_igd_plus,
-    slow_margin,
-    slow_nondominated,
-)
+from pareto_oracles import inclusion_exclusion_hypervolume, slow_epsilon, slow_igd_plus, slow_margin, slow_nondominated
+from strategies import point_sets
 
 from morl.pareto import (
     Front,
