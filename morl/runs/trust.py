@@ -25,11 +25,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morl.runs.config import RunConfig
 from morl.spec import EnvError, RunError
 
 if TYPE_CHECKING:
     from morl.runs.folder import RunFolder
-    from morl.runs.training import RunConfig
 
 _SIGNED = ("algo", "env", "env_options", "options", "imports", "files")
 """What of a configuration decides which code runs, and how."""
@@ -171,7 +171,6 @@ def open_env(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()
     """
     from morl.envs import import_package, make
     from morl.envs.recorded import check_words, make_recorded
-    from morl.runs.training import RunConfig
 
     config = RunConfig.from_dict(run.config)
     where = f"run {str(run.path)!r}"
