@@ -29,8 +29,11 @@ def test_options_are_converted_checked_and_suggested() -> None:
         make_config(MultiWeightQConfig, {"epsilom": 1})
     with pytest.raises(AgentError, match=r"is 2\.0; expected 0\.0 to 1\.0"):
         make_config(MultiWeightQConfig, {"epsilon": 2})
-    with pytest.raises(AgentError, match="'many'; expected int"):
+    with pytest.raises(AgentError, match="'many'; expected a whole number such as 100000, 1e5"):
         make_config(MultiWeightQConfig, {"n_weights": "many"})
+    for huge in ("1e400", float("inf")):
+        with pytest.raises(AgentError, match=r"n_envs is .*; expected a whole number such as 100000, 1e5 or 100k"):
+            make_config(MultiWeightQConfig, {"n_envs": huge})
     assert [o.name for o in options(MultiWeightQConfig)][-1] in {"eval_envs", "n_envs", "discount"}
 
 

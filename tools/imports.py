@@ -5,7 +5,7 @@
 
 Three kinds of imports are told apart: those that run when a module is imported, those inside functions, which run when
 the function is called, and those under ``if TYPE_CHECKING:``, which never run. Only the first can break an import. A
-circle that the second close means two modules that cannot be understood apart; one that only the third close is harmless.
+circle closed by the second means modules that cannot be understood apart; one closed only by the third is harmless.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class RunConfig:
         algo: name of the algorithm.
         env: environment id.
         steps: environment steps to learn from.
-        seed: root of all random numbers.
+        seed: random seed.
         options: options of the algorithm, by name.
         env_options: arguments of the environment.
         ref_point: reference point that replaces the environment's; costs of minimised objectives are positive in it.
