@@ -21,8 +21,8 @@ from morl.agents.core.memory import require
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Array, Decision, PolicySet
 from morl.agents.search import sequences
-from morl.agents.search.archive import Archive, Candidate
 from morl.agents.search.genotypes import Genotype, Sequence, make_genotype
+from morl.pareto.archive import Candidate, ParetoArchive
 from morl.spec import AgentError, FloatArray, RunError
 
 PLAYS = 16
@@ -80,7 +80,7 @@ class ParetoEvolution(Agent):
         self.genotype: Genotype = make_genotype(self.problem, c.genotype, c.hidden, c.length)
         most = max(c.population, 0 if c.brood is None else c.brood)
         require(24.0 * most * self.genotype.size, f"a population of {most:,} policies", "lower population (or brood)")
-        self.archive = Archive(self.k, c.archive)
+        self.archive = ParetoArchive(self.k, c.archive)
         self.population: Array | None = None
         self.fitness: FloatArray = np.zeros((0, self.k))
         self.generation = 0
