@@ -35,7 +35,7 @@ from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import reported_weights, training_weights
 from morl.agents.neural.networks import clipped_double
@@ -50,7 +50,7 @@ from morl.agents.neural.training import (
     target_of,
     to_numpy,
 )
-from morl.spec import FloatArray, IntArray
+from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
@@ -224,19 +224,10 @@ class ActorPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        agent, weights = self.agent, self._inputs[which]
-        encoded = agent.encoder(observations)
-        if deterministic:
-            return agent.mean_actions(agent.actor_average, encoded, weights), memory
-        return agent.drawn_actions(agent.actor_average, encoded, weights, rng), memory
+        agent, weights = self.agent, self._inputs[decision.which]
+        encoded = agent.encoder(decision.observations)
+        if decision.deterministic:
+            return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
+        return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory

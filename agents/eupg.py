@@ -24,7 +24,7 @@ from morl.agents.core.collector import Rollout
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import each
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.networks import Trunk
 from morl.agents.neural.training import (
     NetworkConfig,
@@ -243,17 +243,8 @@ class ActorPolicy(PolicySet):
     def __len__(self) -> int:
         return 1
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        logits = self.agent.logits(self.agent.features(observations, accrued, time))
-        actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
-        return actions.astype(np.int64), memory
+        logits = self.agent.logits(self.agent.features(decision.observations, decision.accrued, decision.time))
+        actions = logits.argmax(axis=1) if decision.deterministic else draw(logits, decision.rng)
+        return actions.astype(np.int64), decision.memory

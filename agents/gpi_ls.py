@@ -32,7 +32,7 @@ from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.actors import Actor
 from morl.agents.neural.conditioned import greedy, reported_weights, training_weights
 from morl.agents.neural.networks import clipped_double, of_actions
@@ -48,14 +48,14 @@ from morl.agents.neural.training import (
     to_numpy,
 )
 from morl.pareto.weights import corner_weights
-from morl.spec import FloatArray, IntArray
+from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
 class GPILSConfig(EpsilonConfig):
     """Options of :class:`GPILS`."""
 
-    net_arch: tuple[int, ...] | None = option(
+    net_arch: tuple[int, ...] | None = option(  # type: ignore[assignment]
         None, "width of each layer; None is 128, 128, or 256, 256 for continuous actions"
     )
     layer_norm: bool = option(True, "normalise each layer of the critics where actions are discrete")
@@ -366,16 +366,9 @@ class GPIPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows and weights."""
         agent = self.agent
-        return agent.learner.act(agent.encoder(observations), self._inputs[which], self._support), memory
+        return agent.learner.act(
+            agent.encoder(decision.observations), self._inputs[decision.which], self._support
+        ), decision.memory

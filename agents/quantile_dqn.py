@@ -27,7 +27,7 @@ from morl.agents.core.collector import Transitions
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.networks import Trunk, of_actions
 from morl.agents.neural.off_policy import Batch, OffPolicy
 from morl.agents.neural.training import (
@@ -292,17 +292,8 @@ class LevelPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.levels)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        rows = self.agent.features(observations, accrued, time)
-        actions = self.agent.best_actions(rows, self.levels[which])
-        return actions.astype(np.int64), memory
+        rows = self.agent.features(decision.observations, decision.accrued, decision.time)
+        actions = self.agent.best_actions(rows, self.levels[decision.which])
+        return actions.astype(np.int64), decision.memory
