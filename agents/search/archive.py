@@ -1,14 +1,12 @@
-"""Candidates for a front, kept by estimate and re-evaluated before they are believed."""
+"""The non-dominated policies found so far, by their estimated values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from morl.pareto.indicators import nondominated_mask
 from morl.spec import AgentError, FloatArray
 
 
@@ -19,7 +17,6 @@ class Candidate:
     value: FloatArray
     payload: Any
     born: int = 0
-    trusted: bool = False
 
 
 class Archive:
@@ -62,20 +59,6 @@ class Archive:
         if len(self.items) > self.capacity:
             del self.items[int(np.argmin(crowding(self.values)))]
         return any(item is fresh for item in self.items)
-
-    def reevaluate(self, measure: Callable[[list[Any]], FloatArray]) -> None:
-        """Replace every estimate by a fresh one, then drop what is dominated.
-
-        Args:
-            measure: takes the payloads, returns values ``(n, K)``.
-        """
-        if not self.items:
-            return
-        fresh = np.asarray(measure([item.payload for item in self.items]), dtype=np.float64)
-        for item, value in zip(self.items, fresh, strict=True):
-            item.value, item.trusted = value, True
-        keep = nondominated_mask(self.values)
-        self.items = [item for item, good in zip(self.items, keep, strict=True) if good]
 
 
 def crowding(values: FloatArray) -> FloatArray:
