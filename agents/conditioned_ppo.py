@@ -187,8 +187,9 @@ class ConditionedPPO(OwnNetworks):
             if len(over):
                 earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
                 self.sampler.record(preference[rows[over]], earned)
-                longest = float(out.time[over].mean()) + 1.0
-                self._steps_per_episode += 0.1 * (longest - self._steps_per_episode or longest)
+                length = float(out.time[over].mean()) + 1.0
+                known = self._steps_per_episode
+                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
                 preference[fresh] = self.sampler.draw(len(fresh), rng, self.unit)
