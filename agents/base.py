@@ -31,7 +31,7 @@ from morl.agents.core.info import AlgoInfo
 from morl.agents.core.logger import Logger, NullLogger
 from morl.agents.core.memory import allocating
 from morl.agents.core.observations import batch_of, count_rows, is_countable, unreadable
-from morl.agents.core.policies import PolicySet, Subset
+from morl.agents.core.policies import Decision, PolicySet, Subset
 from morl.agents.core.preferences import raw_weights, return_range, to_scaled
 from morl.agents.core.problem import Problem
 from morl.agents.core.threads import one_thread
@@ -459,7 +459,7 @@ class Agent(ABC):
         if total.shape != (n, self.k):
             raise AgentError(f"accrued has shape {total.shape}; expected ({n}, {self.k})")
         memory, steps = self._memory(policies, which, state, episode_start)
-        chosen, memory = policies.act(which, batch, memory, total, steps, self._rng_predict, deterministic)
+        chosen, memory = policies.act(Decision(which, batch, memory, total, steps, self._rng_predict, deterministic))
         actions = self.actions.to_env(chosen)
         carried = {**memory, "time": steps + 1} if policies.needs_accrued or policies.has_memory else None
         if was_batch:

@@ -30,14 +30,14 @@ from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.conditioned import reported_weights, training_weights
 from morl.agents.neural.flat import Adam, Target
 from morl.agents.neural.networks import Perceptron, Trunk, seeded
 from morl.agents.neural.off_policy import OffPolicy, OffPolicyConfig
 from morl.agents.neural.parameters import load_module, module_arrays
 from morl.agents.neural.twins import Twins, smaller
-from morl.spec import FloatArray, IntArray
+from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
@@ -190,18 +190,10 @@ class ActorPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        weights = self._inputs[which]
-        noise = None if deterministic else rng.standard_normal((len(which), self.agent.size)).astype(np.float32)
-        actions = self.agent.average.net.act(self.agent.encoder(observations), weights, noise)
-        return actions, memory
+        weights = self._inputs[decision.which]
+        shape = (len(weights), self.agent.size)
+        noise = None if decision.deterministic else decision.rng.standard_normal(shape).astype(np.float32)
+        actions = self.agent.average.net.act(self.agent.encoder(decision.observations), weights, noise)
+        return actions, decision.memory

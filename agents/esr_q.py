@@ -20,7 +20,7 @@ import numpy as np
 from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.tables.tabular import (
     Choose,
     Learn,
@@ -334,22 +334,13 @@ class AccruedTable(PolicySet):
     def __len__(self) -> int:
         return 1
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """The most valuable tried action; in a state never seen, the first."""
         agent = self.agent
-        states = agent.tables.index.lookup(observations, grow=False)
-        when = time if agent.timed else np.zeros_like(time)
-        known, allowed = np.ascontiguousarray(accrued), agent.tables.n_actions
-        return greedy(agent.table, states, known, when, allowed, agent.config.resolution), memory
+        states = agent.tables.index.lookup(decision.observations, grow=False)
+        when = decision.time if agent.timed else np.zeros_like(decision.time)
+        known, allowed = np.ascontiguousarray(decision.accrued), agent.tables.n_actions
+        return greedy(agent.table, states, known, when, allowed, agent.config.resolution), decision.memory
 
 
 @jit

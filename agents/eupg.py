@@ -21,7 +21,7 @@ from morl.agents.core.collector import Rollout
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import each
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
 
@@ -246,17 +246,8 @@ class ActorPolicy(PolicySet):
             logits: torch.Tensor = self.agent.actor(rows)
         return logits.numpy()
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        logits = self._logits(observations, accrued, time)
-        actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
-        return actions.astype(np.int64), memory
+        logits = self._logits(decision.observations, decision.accrued, decision.time)
+        actions = logits.argmax(axis=1) if decision.deterministic else draw(logits, decision.rng)
+        return actions.astype(np.int64), decision.memory

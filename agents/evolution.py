@@ -19,7 +19,7 @@ from morl.agents.core.evaluation import roll_out
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Array, PolicySet
+from morl.agents.core.policies import Array, Decision, PolicySet
 from morl.agents.search import sequences
 from morl.agents.search.archive import Archive, Candidate
 from morl.agents.search.genotypes import Genotype, Sequence, make_genotype
@@ -182,7 +182,8 @@ class ParetoEvolution(Agent):
         policies, rng = self.genotype.policies(vectors), self.rng("sample", self.generation)
         which, waiting, out = np.arange(len(vectors)), np.ones(len(vectors), dtype=bool), []
         while waiting.any():
-            actions, _ = policies.act(which, collector.obs, {}, collector.accrued, collector.time, rng, True)
+            now = Decision(which, collector.obs, {}, collector.accrued, collector.time, rng, deterministic=True)
+            actions, _ = policies.act(now)
             step = collector.step(actions)
             ended = step.env[step.terminated | step.truncated]
             wanted = waiting[ended]

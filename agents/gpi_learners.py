@@ -10,12 +10,12 @@ from torch import Tensor
 from morl.agents.base import Array
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.conditioned import greedy
 from morl.agents.neural.kernels import best_of_smaller
 from morl.agents.neural.off_policy import TRANSITION
 from morl.agents.neural.twins import Twins
-from morl.spec import FloatArray, IntArray
+from morl.spec import FloatArray
 
 
 class DiscreteLearner:
@@ -115,15 +115,7 @@ class GPIPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows and practised weights."""
-        return self.learner.gpi(self.encoder(observations), self._inputs[which], self._practised), memory
+        encoded, weights = self.encoder(decision.observations), self._inputs[decision.which]
+        return self.learner.gpi(encoded, weights, self._practised), decision.memory

@@ -25,11 +25,11 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import NoPolicyError
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import LinearSupport, training_grid
 from morl.agents.neural import sb3_budget
 from morl.envs.vector.worker import end_with_parent
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError, FloatArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -469,21 +469,14 @@ class ModelPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.models)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call per model."""
         from morl.agents.core.collector import take
         from morl.agents.neural.sb3 import isolated_randomness, normaliser_of
 
-        seen = observations if self._encode is None else self._encode(observations)
+        which, seen = decision.which, decision.observations
+        if self._encode is not None:
+            seen = self._encode(seen)
         out: Array | None = None
         for i in np.unique(which):
             rows = np.flatnonzero(which == i)
@@ -491,16 +484,16 @@ class ModelPolicies(PolicySet):
             normaliser, inputs = normaliser_of(model), take(seen, rows)
             if normaliser is not None and self._encode is not None:
                 inputs = normaliser(inputs)
-            if deterministic:
+            if decision.deterministic:
                 actions, _ = model.predict(inputs, deterministic=True)
             else:
-                with isolated_randomness(int(rng.integers(2**31))):
+                with isolated_randomness(int(decision.rng.integers(2**31))):
                     actions, _ = model.predict(inputs, deterministic=False)
             if out is None:
                 out = np.zeros((len(which), *actions.shape[1:]), dtype=actions.dtype)
             out[rows] = actions
         assert out is not None
-        return out, memory
+        return out, decision.memory
 
 
 def _unguarded() -> bool:

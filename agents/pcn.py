@@ -23,7 +23,7 @@ from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Array, Memory, PolicySet
+from morl.agents.core.policies import Array, Decision, Memory, PolicySet
 from morl.agents.neural.flat import Adam
 from morl.agents.neural.networks import Perceptron, Trunk, seeded
 from morl.agents.neural.parameters import load_module, module_arrays
@@ -302,21 +302,14 @@ class CommandPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.returns)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """The most likely action (or the mean) for what is left to reach."""
-        agent = self.agent
-        wanted, left = remaining(self.returns[which], self.lengths[which], accrued, time, agent.discount)
-        outputs = agent.outputs(agent.encoder(observations), wanted, left)
-        return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), memory
+        agent, which = self.agent, decision.which
+        wanted, left = remaining(
+            self.returns[which], self.lengths[which], decision.accrued, decision.time, agent.discount
+        )
+        outputs = agent.outputs(agent.encoder(decision.observations), wanted, left)
+        return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Values ``(m, K)``, all policies followed at once, where nothing is random; ``None`` where something is."""

@@ -23,10 +23,10 @@ from morl.agents.base import Array
 from morl.agents.core.collector import random_actions
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.replay import ReplayBuffer
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
-from morl.spec import FloatArray, IntArray
+from morl.spec import FloatArray
 
 if TYPE_CHECKING:
     import torch
@@ -365,17 +365,8 @@ class LevelPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.levels)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        rows = self.agent.features(observations, accrued, time)
-        actions = self.agent.best_actions(rows, self.levels[which])
-        return actions.astype(np.int64), memory
+        rows = self.agent.features(decision.observations, decision.accrued, decision.time)
+        actions = self.agent.best_actions(rows, self.levels[decision.which])
+        return actions.astype(np.int64), decision.memory

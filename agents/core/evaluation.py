@@ -15,7 +15,7 @@ import numpy as np
 
 from morl.agents.core.errors import NoPolicyError
 from morl.agents.core.exact_values import return_distribution, stationary_values
-from morl.agents.core.policies import Memory, PolicySet, Subset
+from morl.agents.core.policies import Decision, Memory, PolicySet, Subset
 from morl.agents.core.problem import Problem
 from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray
@@ -116,17 +116,15 @@ class Evaluator:
             return None
         model = model.with_discount(gamma)
         observations = self.problem.model_observations
-        own = getattr(policies, "exact_values", None)
-        if own is not None and not spread:
-            values = own(model)
+        if not spread:
+            values = policies.exact_values(model)
             if values is not None:
                 return _exact_answer(np.asarray(values), gamma)
         mixture = policies.mixture()
         if mixture is not None:
-            inner = getattr(policies, "inner", None)
-            if inner is None:
+            if policies.inner is None:
                 return None
-            parts = self._exactly(inner, gamma, deterministic, spread)
+            parts = self._exactly(policies.inner, gamma, deterministic, spread)
             return None if parts is None else _mix(parts, mixture, gamma)
         if policies.has_memory:
             return None
@@ -223,7 +221,7 @@ def roll_out(
     steps = 0
     while playing.any():
         actions, memory = policies.act(
-            which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic
+            Decision(which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic)
         )
         out = collector.step(actions)
         rows = out.env

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import return_range, sample_simplex, simplex_grid, to_raw
 from morl.agents.neural.dense import Dense
 from morl.agents.neural.flat import Adam
@@ -69,19 +69,10 @@ class GreedyPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        weights = self._inputs[which]
-        return greedy(self.values(self.encoder(observations), weights), weights), memory
+        weights = self._inputs[decision.which]
+        return greedy(self.values(self.encoder(decision.observations), weights), weights), decision.memory
 
 
 class ConditionedQ(Agent):
