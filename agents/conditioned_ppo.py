@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from morl.agents.base import Agent, Array
+from morl.agents.base import Array
 from morl.agents.core.collector import Collector, take
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.extractors import Arrays, Inputs
@@ -61,10 +61,14 @@ class ConditionedPPOConfig(AgentConfig):
     n_steps: int | None = option(None, "steps of each between updates; None fits the steps asked for", low=1)
     batch_size: int = option(256, "steps per gradient step", low=1)
     n_epochs: int = option(10, "passes over each rollout", low=1)
-    learning_rate: Schedule = option((1e-3, 0.0), "Adam's step size, or its first and last value")
+    learning_rate: float | tuple[float, ...] = option((1e-3, 0.0), "Adam's step size, or its first and last value")
     gae_lambda: float = option(0.95, "λ of the advantages", low=0.0, high=1.0)
-    clip_range: Schedule = option(0.2, "how far the policy may move per rollout; one number or first and last")
-    ent_coef: Schedule | None = option(None, "weight of the entropy, one number or first and last; None fits actions")
+    clip_range: float | tuple[float, ...] = option(
+        0.2, "how far the policy may move per rollout; one number or first and last"
+    )
+    ent_coef: float | tuple[float, ...] | None = option(
+        None, "weight of the entropy, one number or first and last; None fits actions"
+    )
     vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
     max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
     log_std_init: float = option(-0.5, "log standard deviation of continuous actions, at the beginning")
@@ -161,7 +165,7 @@ class ConditionedPPO(OwnNetworks):
         if wanted is None:  # about sixty updates, of 512 to 4096 steps
             wanted = max(1, min(4096, max(512, self.target_timesteps // 60)) // n)
         left = -(-(until - self.num_timesteps) // n)
-        return -(-left // max(1, round(left / wanted)))
+        return int(-(-left // max(1, round(left / wanted))))
 
     def _collect(self, collector: Collector, preference: FloatArray, steps: int, rng: np.random.Generator) -> Rollout:
         """Play; ``preference`` ``(n, K)`` is drawn anew, in place, wherever an episode begins."""
@@ -257,7 +261,8 @@ class ConditionedPPO(OwnNetworks):
         ratio, clip = (log_prob - old_log_prob).exp(), at(c.clip_range, self.progress)
         surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
         error = (values - returns).square().mean()
-        return -surrogate + c.vf_coef * error - at(self._entropy, self.progress) * entropy.mean()
+        loss: Tensor = -surrogate + c.vf_coef * error - at(self._entropy, self.progress) * entropy.mean()
+        return loss
 
     # ---- acting ----------------------------------------------------------------------------------------------
 
@@ -345,33 +350,26 @@ class ConditionedPolicies(PolicySet):
     stochastic = True
 
     def __init__(self, agent: ConditionedPPO, weights: FloatArray) -> None:
-        self.agent, self.preferences = agent, np.asarray(weights, dtype=np.float64)
+        self.agent = agent
+        self.preferences: FloatArray = np.asarray(weights, dtype=np.float64)
 
     def __len__(self) -> int:
         return len(self.preferences)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        obs, preference = self._inputs(which, observations)
-        return self.agent.net.act(obs, preference, None if deterministic else rng)[0], memory
+        obs, preference = self._inputs(decision)
+        actions = self.agent.net.act(obs, preference, None if decision.deterministic else decision.rng)[0]
+        return actions, decision.memory
 
-    def probabilities(self, which: IntArray, observations: Any) -> FloatArray | None:
+    def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""
-        return self.agent.net.probabilities(*self._inputs(which, observations))
+        return self.agent.net.probabilities(*self._inputs(decision))
 
-    def _inputs(self, which: IntArray, observations: Any) -> tuple[dict[str, Tensor], Tensor]:
+    def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
         agent = self.agent
-        preference = agent.seen_preference(self.preferences[which])
-        return agent._on_device(agent._see(observations)), agent._tensor(preference)
+        preference = agent.seen_preference(self.preferences[decision.which])
+        return agent._on_device(agent._see(decision.observations)), agent._tensor(preference)
 
 
 def _flat(array: Array) -> Array:

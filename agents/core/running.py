@@ -77,7 +77,11 @@ class Normaliser:
         self.count, self.return_count = (float(x) for x in arrays[f"{prefix}.counts"])
 
 
-def merge_moments(mean: FloatArray, var: FloatArray, count: float, rows: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+def merge_moments(
+    mean: FloatArray, var: FloatArray, count: float, rows: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
+    mean: FloatArray, var: FloatArray, count: float, rows: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
     """Mean, variance and number of all rows, those seen before and new ones ``(n, size)`` (Chan et al. 1979)."""
     n = len(rows)
     total = count + n

@@ -52,11 +52,9 @@ class ActorCritic(nn.Module):
         self.values = ReturnHead(depth, k)
 
     def _inputs(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
-        return torch.cat([self.features(self._scaled(obs)), preference], dim=1)
+        return torch.cat([self.features(self._scaled(obs)), standard(preference)], dim=1)
 
-    def forward(
-        self, obs: Mapping[str, Tensor], preference: Tensor, actions: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Mapping[str, Tensor], preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """log π(a|s, w) ``(n,)``, the entropy of π(·|s, w) ``(n,)``, and normalised values ``(n, K)``."""
         inputs = self._inputs(obs, preference)
         log_prob, entropy = self.choice.log_prob(self.actor(inputs), preference, actions)
@@ -129,7 +127,7 @@ class Gaussian(nn.Module):
 
     def log_prob(self, features: Tensor, preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log densities ``(n,)`` of actions ``(n, size)``, and entropies ``(n,)``."""
-        mean, log_std = self.mean(features), self.log_std(preference)
+        mean, log_std = self.mean(features), self.log_std(standard(preference))
         square = ((actions - mean) * (-log_std).exp()).square()
         log_prob = (-0.5 * square - log_std - 0.5 * math.log(2 * math.pi)).sum(dim=1)
         return log_prob, (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=1)
@@ -140,7 +138,17 @@ class Gaussian(nn.Module):
         if rng is None:
             return mean
         noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32)).to(mean.device)
-        return mean + self.log_std(preference).exp() * noise
+        drawn: Tensor = mean + self.log_std(standard(preference)).exp() * noise
+        return drawn
+
+
+def standard(preference: Tensor) -> Tensor:
+    """Preferences ``(n, K)`` with mean 0 and variance 1 where they are drawn evenly from the simplex.
+
+    As small as they are, networks would tell them apart late.
+    """
+    k = preference.shape[1]
+    return (preference - 1 / k) * (k * math.sqrt((k + 1) / max(k - 1, 1)))
 
 
 def tower(inputs: int, widths: Sequence[int], activation: type[nn.Module]) -> tuple[nn.Sequential, int]:

@@ -91,9 +91,7 @@ class Inputs:
     def __init__(self, space: spaces.Space[Any], env: str = "the environment") -> None:
         self.given, self.env = space, env
         self.parts = dict(_plain(space))
-        self._encoders = {
-            name: Encoder(part) for name, part in self.parts.items() if not isinstance(part, spaces.Box)
-        }
+        self._encoders = {name: Encoder(part) for name, part in self.parts.items() if not isinstance(part, spaces.Box)}
         self.images = {name for name, part in self.parts.items() if is_image(part)}
         self.boxes = {
             name: tuple(part.shape or ())
@@ -271,8 +269,10 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
     if isinstance(space, spaces.Dict):
         return CombinedExtractor(space)
     _refuse_odd_image(space)
-    return cnn(space, 512 if min(space.shape or (0,)) >= NatureCNN.LEAST else 128) if is_image(space) else (
-        FlattenExtractor(space)
+    return (
+        cnn(space, 512 if min(space.shape or (0,)) >= NatureCNN.LEAST else 128)
+        if is_image(space)
+        else (FlattenExtractor(space))
     )
 
 

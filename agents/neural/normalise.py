@@ -134,7 +134,8 @@ class ReturnHead(nn.Module):
         std = np.where(var > 1e-12 * np.maximum(1e-12, square), np.sqrt(np.maximum(var, 0.0)), 1.0)
         new_mean = torch.from_numpy(mean.astype(np.float32)).to(self.mean.device)
         new_std = torch.from_numpy(std.astype(np.float32)).to(self.std.device).clamp(min=1e-8)
-        self.linear.weight *= (self.std / new_std)[:, None]
-        self.linear.bias.copy_((self.linear.bias * self.std + self.mean - new_mean) / new_std)
+        if self.count > 1:  # before, nothing was predicted
+            self.linear.weight *= (self.std / new_std)[:, None]
+            self.linear.bias.copy_((self.linear.bias * self.std + self.mean - new_mean) / new_std)
         self.mean.copy_(new_mean)
         self.std.copy_(new_std)

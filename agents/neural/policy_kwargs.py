@@ -27,7 +27,10 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }  # fmt: skip
 """Activations that data may name."""
 
-_CLASSES = {"features_extractor_class": EXTRACTORS, "activation_fn": ACTIVATIONS}
+_CLASSES: dict[str, Mapping[str, type[nn.Module]]] = {
+    "features_extractor_class": EXTRACTORS,
+    "activation_fn": ACTIVATIONS,
+}
 _KEYS = ("net_arch", "activation_fn", "features_extractor_class", "features_extractor_kwargs")
 
 
