@@ -148,7 +148,7 @@ class ConditionedPPO(OwnNetworks):
         rng = self.rng("explore", self._segment)
         collector = self.problem.collector(self.problem.training(self.config.n_envs))
         collector.reset(self.segment_seed())
-        preference = self.sampler.draw(collector.n, rng, self.unit)
+        preference = self._draw(collector.n, rng)
         try:
             while self.num_timesteps < until:
                 before = collector.steps
@@ -158,6 +158,10 @@ class ConditionedPPO(OwnNetworks):
         finally:
             if not self.problem.is_vector:
                 collector.env.close()
+
+    def _draw(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Preferences ŵ ``(n, K)`` for episodes that begin."""
+        return self.sampler.draw(n, rng, self.unit if self.net.values.count > 0 else None)
 
     def _length(self, until: int, n: int) -> int:
         """Steps of each environment in the next rollout: equal rollouts up to ``until``."""
@@ -196,7 +200,7 @@ class ConditionedPPO(OwnNetworks):
                 self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
-                preference[fresh] = self.sampler.draw(len(fresh), rng, self.unit)
+                preference[fresh] = self._draw(len(fresh), rng)
         following = self._values(self._see(collector.obs), preference)
         prefs, actions, log_probs, values = (np.stack(parts) for parts in zip(*record, strict=True))
         next_values = np.concatenate([values[1:], following[None]])

@@ -80,8 +80,6 @@ class Normaliser:
 def merge_moments(
     mean: FloatArray, var: FloatArray, count: float, rows: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    mean: FloatArray, var: FloatArray, count: float, rows: FloatArray
-) -> tuple[FloatArray, FloatArray, float]:
     """Mean, variance and number of all rows, those seen before and new ones ``(n, size)`` (Chan et al. 1979)."""
     n = len(rows)
     total = count + n

@@ -33,11 +33,11 @@ class PreferenceSampler:
         self.returns: FloatArray = np.zeros((len(self.grid), k))
         self.episodes: FloatArray = np.zeros(len(self.grid))
 
-    def draw(self, n: int, rng: np.random.Generator, unit: FloatArray) -> FloatArray:
-        """``n`` preferences ``(n, K)``; ``unit`` ``(K,)`` divides raw returns."""
+    def draw(self, n: int, rng: np.random.Generator, unit: FloatArray | None) -> FloatArray:
+        """``n`` preferences ``(n, K)``; ``unit`` ``(K,)`` divides raw returns, ``None`` while it is not known."""
         drawn = sample_simplex(n, self.k, rng)
         focused = rng.random(n) < self.focus
-        gain = self.gain(unit)
+        gain = np.zeros(len(self.grid)) if unit is None else self.gain(unit)
         if focused.any() and gain.sum() > 0:
             chosen = rng.choice(len(gain), size=n, p=gain / gain.sum())
             drawn[focused] = self.grid[chosen][focused]
