@@ -301,7 +301,10 @@ class ConditionedPPO(OwnNetworks):
             return to_numpy(self.net.value(self._on_device(obs), self._tensor(preference))).astype(np.float64)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
-        return ConditionedPolicies(self, self.front_preferences() if preferences is None else preferences)
+        if preferences is not None:
+            return ConditionedPolicies(self, preferences)
+        # Where always doing what is most likely never arrives, drawing does: a front may hold both.
+        return ConditionedPolicies(self, self.front_preferences(), drawn=self.problem.model is None)
 
     def front_preferences(self) -> FloatArray:
         """Weights of raw returns ``(m, K)`` for a front: a grid over raw returns and one in units of the returns."""
@@ -319,10 +322,16 @@ class ConditionedPPO(OwnNetworks):
         discount: float | None = None,
         exact: bool | None = None,
     ) -> Front:
-        """As :meth:`morl.agents.Agent.front`; by default as many episodes, 2 to 100, as ``eval_share`` pays for."""
+        """As :meth:`morl.agents.Agent.front`; by default with 2 to 100 episodes, about as ``eval_share`` pays for.
+
+        Policies whose actions are the most likely ones are measured, and those whose actions are drawn.
+        """
         if episodes is None:
-            cost = len(self.front_preferences()) * max(1.0, self._steps_per_episode)
-            episodes = int(np.clip(self.config.eval_share * self.num_timesteps / cost, 2, 100))
+            # Some policies are slower than those that learned: an episode counts for half of the time limit at least.
+            length = max(self._steps_per_episode, (self.problem.horizon or 0) / 2, 1.0)
+            episodes = int(
+                np.clip(self.config.eval_share * self.num_timesteps / (len(self._policies(None)) * length), 2, 100)
+            )
         return super().front(episodes, seed, discount=discount, exact=exact)
 
     # ---- saving ----------------------------------------------------------------------------------------------
@@ -349,13 +358,19 @@ class ConditionedPPO(OwnNetworks):
 
 
 class ConditionedPolicies(PolicySet):
-    """The actor under fixed weights of raw returns ``(m, K)``, one policy per weight."""
+    """The actor under fixed weights of raw returns ``(m, K)``, one policy per weight.
+
+    Args:
+        agent: owner of the actor.
+        weights: ``(m, K)``.
+        drawn: as many policies again, whose actions are drawn whatever is asked for.
+    """
 
     stochastic = True
 
-    def __init__(self, agent: ConditionedPPO, weights: FloatArray) -> None:
-        self.agent = agent
-        self.preferences: FloatArray = np.asarray(weights, dtype=np.float64)
+    def __init__(self, agent: ConditionedPPO, weights: FloatArray, drawn: bool = False) -> None:
+        self.agent, self._greedy = agent, len(weights)
+        self.preferences: FloatArray = np.asarray(np.tile(weights, (2 if drawn else 1, 1)), dtype=np.float64)
 
     def __len__(self) -> int:
         return len(self.preferences)
@@ -363,7 +378,12 @@ class ConditionedPolicies(PolicySet):
     def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
         obs, preference = self._inputs(decision)
-        actions = self.agent.net.act(obs, preference, None if decision.deterministic else decision.rng)[0]
+        net, drawn = self.agent.net, decision.which >= self._greedy
+        if not decision.deterministic or drawn.all():
+            return net.act(obs, preference, decision.rng)[0], decision.memory
+        actions = net.act(obs, preference, None)[0]
+        if drawn.any():
+            actions[drawn] = net.act(obs, preference, decision.rng)[0][drawn]
         return actions, decision.memory
 
     def probabilities(self, decision: Decision) -> FloatArray | None:
