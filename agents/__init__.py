@@ -18,6 +18,7 @@ from morl.agents.registry import load
 
 if TYPE_CHECKING:
     from morl.agents.capql import CAPQL
+    from morl.agents.conditioned_ppo import ConditionedPPO
     from morl.agents.envelope import Envelope
     from morl.agents.esr_q import ESRQLearning
     from morl.agents.eupg import EUPG
@@ -40,6 +41,7 @@ __all__ = [
     "Agent",
     "AgentConfig",
     "AlgoInfo",
+    "ConditionedPPO",
     "Decision",
     "ESRQLearning",
     "Envelope",

@@ -332,14 +332,14 @@ class DeepLearner:
 
     def policy(self) -> dict[str, Array]:
         """The network's parameters."""
-        from morl.agents.neural.parameters import module_arrays
+        from morl.agents.neural.training import module_arrays
 
         return module_arrays(self.model.policy, "policy")
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
         from morl.agents.linear import ModelPolicies
-        from morl.agents.neural.parameters import load_module
+        from morl.agents.neural.training import load_module
 
         models = []
         for arrays in saved:
