@@ -182,7 +182,7 @@ class LinearScalarization(Agent):
             f"{self._budget:,} steps for each of {self.n_weights} weights are fewer than {sb3_budget.UPDATES} updates "
             f"of {self.algorithm}: little will be learned. Use at least {enough}, fewer weights (n_weights), fewer "
             f"copies (n_envs){lessen}",
-            stacklevel=4,
+            stacklevel=6,  # the caller of learn
         )
 
     def _copies(self) -> int:
