@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents.search.genotypes import Array, Genotype
+from morl.agents.search.genotypes import Genotype
+
+Array = np.ndarray[Any, Any]
 
 
 def pymoo_search(name: str, genotype: Genotype, population: Array, k: int, rng: np.random.Generator) -> Any:
@@ -52,8 +54,6 @@ def pymoo_search(name: str, genotype: Genotype, population: Array, k: int, rng: 
                 ref_dirs=directions, n_neighbors=min(20, len(directions)), sampling=first, **operators
             )
     low, high = (0, genotype.n_actions - 1) if genotype.integer else (-1e6, 1e6)
-    problem = PymooProblem(
-        n_var=genotype.size, n_obj=k, xl=low, xu=high, vtype=int if genotype.integer else float
-    )
+    problem = PymooProblem(n_var=genotype.size, n_obj=k, xl=low, xu=high, vtype=int if genotype.integer else float)
     algorithm.setup(problem, termination=get_termination("n_gen", 10**9), seed=int(rng.integers(2**31)), verbose=False)
     return algorithm
