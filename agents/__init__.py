@@ -14,6 +14,7 @@ from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 
 if TYPE_CHECKING:
+    from morl.agents.conditioned_ppo import ConditionedPPO
     from morl.agents.esr_q import ESRQLearning
     from morl.agents.eupg import EUPG
     from morl.agents.exact_planner import ExactPlanner
@@ -28,6 +29,7 @@ __all__ = [
     "Agent",
     "AgentConfig",
     "AlgoInfo",
+    "ConditionedPPO",
     "ESRQLearning",
     "ExactPlanner",
     "LearningInterrupted",

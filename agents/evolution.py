@@ -26,9 +26,9 @@ from morl.agents.core.memory import require
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Array, Decision, PolicySet
 from morl.agents.search import sequences
-from morl.agents.search.archive import Archive, Candidate
 from morl.agents.search.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.search.pymoo_search import pymoo_search
+from morl.pareto.archive import Candidate, ParetoArchive
 from morl.spec import AgentError, FloatArray, RunError
 
 PLAYS = 16
@@ -101,7 +101,7 @@ class ParetoEvolution(Agent):
         self.genotype: Genotype = make_genotype(self.problem, c.genotype, c.hidden, c.length)
         most = max(c.population or _LARGEST, c.offspring or 0)
         require(24.0 * most * self.genotype.size, f"{most:,} policies", "lower population (or offspring)")
-        self.archive = Archive(self.k, c.archive)
+        self.archive = ParetoArchive(self.k, c.archive)
         self.population: Array | None = None  # pymoo's way
         self.parents = sequences.Population.empty(self.genotype.size, self.k)  # in batches
         in_batches = isinstance(self.genotype, Sequence) and sequences.dynamics_of(self.problem) is not None
@@ -115,6 +115,7 @@ class ParetoEvolution(Agent):
         self._planned = 0  # the number of steps that sizes were made for
         self._cost = 1.0  # steps that one policy of pymoo's takes in a generation
         self._share = 0  # steps of one generation
+        self._keeps("generation", "noisy", "_planned", "_share", "_fixed", "_cost")
 
     # ---- sizes -----------------------------------------------------------------------------------------
 
@@ -380,13 +381,11 @@ class ParetoEvolution(Agent):
         return {"generations": self.generation, "policy_class": kind}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        items = self.archive.items
-        dtype = self._candidates().dtype
-        arrays: dict[str, Array] = {
-            "archive.x": np.array([item.payload for item in items], dtype).reshape(len(items), self.genotype.size),
-            "archive.value": self.archive.values,
-            "archive.born": np.array([item.born for item in items], dtype=np.int64),
-        }
+        arrays, facts = super()._state()
+        items, dtype = self.archive.items, self._candidates().dtype
+        arrays["archive.x"] = np.array([i.payload for i in items], dtype).reshape(len(items), self.genotype.size)
+        arrays["archive.value"] = self.archive.values
+        arrays["archive.born"] = np.array([item.born for item in items], dtype=np.int64)
         if self.population is not None:
             arrays["population"] = self.population
         if len(self.parents):
@@ -395,8 +394,7 @@ class ParetoEvolution(Agent):
             arrays["totals.x"] = np.stack([np.frombuffer(key, dtype) for key in self._totals])
             arrays["totals.sum"] = np.stack([total for total, _ in self._totals.values()])
             arrays["totals.count"] = np.array([count for _, count in self._totals.values()])
-        facts = {"planned": self._planned, "share": self._share, "fixed": self._fixed, "cost": self._cost}
-        return arrays, {"generation": self.generation, "noisy": self.noisy, **facts}
+        return arrays, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_within
@@ -407,9 +405,7 @@ class ParetoEvolution(Agent):
                 raise RunError(f"{name} has {vectors.shape[1:]} columns; expected {self.genotype.size}")
             if self.genotype.n_actions and len(vectors):
                 require_within(name, vectors, -1, self.genotype.n_actions)  # −1 is after the end of an episode
-        self.generation, self.noisy = int(facts["generation"]), bool(facts["noisy"])
-        self._planned, self._share = int(facts["planned"]), int(facts["share"])
-        self._fixed, self._cost = [str(name) for name in facts["fixed"]], float(facts["cost"])
+        super()._restore(arrays, facts)
         if "parents.vectors" in arrays:
             self.parents = sequences.Population(*(arrays[f"parents.{name}"] for name in vars(self.parents)))
         self.population = arrays.get("population")

@@ -27,6 +27,7 @@ from morl.agents.core.errors import NoPolicyError
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import training_grid
+from morl.agents.core.stateful import below
 from morl.agents.core.weight_plan import WeightPlan
 from morl.agents.neural import processes, sb3_budget
 from morl.envs.vector.worker import end_with_parent
@@ -92,7 +93,7 @@ class LinearScalarization(Agent):
         several_actions=True,
     )
     Config = LinearConfig
-    _unset: ClassVar[Mapping[str, float]] = {"values": np.nan}
+    _unset: ClassVar[Mapping[str, float]] = {"plan.values": np.nan}
 
     @classmethod
     def _tuned(cls, options: Mapping[str, Any], given: Mapping[str, Any], k: int) -> dict[str, Any]:
@@ -127,18 +128,20 @@ class LinearScalarization(Agent):
         self._template: Any = None
         self._n_envs = sb3_budget.parallel_envs(self.problem, c.n_envs)
         self._warm = self.actions.continuous if c.warm_start is None else c.warm_start
-        self.plan = self._weight_plan(c.n_weights)
+        grid = self._grid(c.n_weights)
+        self.plan = WeightPlan(grid, len(grid) or c.n_weights, self._n_envs, c.steps_per_weight)
+        self._keeps("_fixed", "_number", "_goal", plan=self.plan)
 
-    def _weight_plan(self, n: int) -> WeightPlan:
+    def _grid(self, n: int) -> FloatArray:
+        """The weights to solve, in order; none where linear support chooses them."""
         c = self.config
-        grid = np.zeros((0, self.k))
-        if c.weights is not None or c.selection != "ols":
-            grid = training_grid(c.weights, n, self.spec, c.scaled)
-        return WeightPlan(grid, len(grid) or n, self._n_envs, c.steps_per_weight)
+        if c.weights is None and c.selection == "ols":
+            return np.zeros((0, self.k))
+        return training_grid(c.weights, n, self.spec, c.scaled)
 
     @property
-    def weights(self) -> list[FloatArray]:
-        """Raw weights taken up so far."""
+    def weights(self) -> FloatArray:
+        """Raw weights taken up so far, ``(m, K)``."""
         return self.plan.weights
 
     @property
@@ -166,7 +169,9 @@ class LinearScalarization(Agent):
         c, steps, wanted = self.config, self.target_timesteps, self.n_weights
         least = sb3_budget.least_for(self.algorithm, c.sb3 or {}, self._fixed, self._n_envs)
         if c.weights is None and "n_weights" not in self.given and steps < wanted * least:
-            self.plan = self._weight_plan(max(self.k, steps // least))
+            self.plan.n_weights = n = max(self.k, steps // least)
+            self.plan.grid = self._grid(n)
+            self.plan.n_weights = len(self.plan.grid) or n
         self.plan.share_out(steps, self.num_timesteps)
         each, learned = self.plan.budget, self.n_weights
         fewer = "" if learned == wanted else f" {learned} are learned."
@@ -317,13 +322,13 @@ class LinearScalarization(Agent):
             raise NoPolicyError("LinearScalarization has learned nothing yet; call learn first")
         if preferences is None:
             return self._acting_for(numbers)
-        known = np.array([self.weights[i] for i in numbers])
+        known = self.weights[numbers]
         return self._acting_for([numbers[int(np.abs(known - w).sum(axis=1).argmin())] for w in preferences])
 
     def _acting_for(self, numbers: list[int]) -> PolicySet:
         from morl.agents.neural.scalarised import ActorPolicies
 
-        preferences = np.array([self.weights[i] for i in numbers])
+        preferences = self.weights[numbers]
         actors = [self._actor(i) for i in numbers]
         return ActorPolicies(self.observation_space, actors, self.config.scale_observations, preferences)
 
@@ -346,26 +351,21 @@ class LinearScalarization(Agent):
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         from morl.agents.neural import sb3
 
-        arrays = self.plan.arrays()
+        arrays, facts = super()._state()
         for i, part in enumerate(self.solved):
             arrays.update({f"solved.{i}.{key}": value for key, value in part.items()})
         if self._model is not None:
             arrays.update(sb3.model_arrays(self._model, "current.model", replay=True))
-        learning = {"number": self._number, "goal": self._goal, "learning": self._model is not None}
-        return arrays, {**self.plan.facts(), **learning, "fixed": self._fixed}
+        return arrays, {**facts, "learning": self._model is not None}
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike
         from morl.agents.neural import sb3
 
-        self.plan = self._weight_plan(int(facts.get("n_weights", self.n_weights)))
-        self.plan.restore(arrays, facts)
-        self._fixed = [str(name) for name in facts["fixed"]]
-        self._number, self._goal = int(facts["number"]), int(facts["goal"])
-        self.solved = []
-        for i in range(len(self.weights)):
-            head = f"solved.{i}."
-            self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+        super()._restore(arrays, facts)
+        if len(self.plan.grid) > self.n_weights:
+            self.plan.grid = self._grid(self.n_weights)
+        self.solved = [below(f"solved.{i}", arrays) for i in range(len(self.weights))]
         known = [i for i, part in enumerate(self.solved) if part]
         if known:
             fresh = sb3.model_arrays(self._begun(known[0], {}, again=False), "model")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BUILT_IN: dict[str, str] = {
     "CAPQL": "morl.agents.capql",
+    "ConditionedPPO": "morl.agents.conditioned_ppo",
     "ESRQLearning": "morl.agents.esr_q",
     "EUPG": "morl.agents.eupg",
     "Envelope": "morl.agents.envelope",

@@ -24,6 +24,7 @@ from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_countable
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
+from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
@@ -61,7 +62,7 @@ class WorstCaseConfig(AgentConfig):
 
 
 class Learner(Protocol):
-    """Something that keeps improving for weights that keep changing."""
+    """Something that keeps improving for weights that keep changing, and whose state can be saved."""
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """Learn for ``weight`` (on raw rewards); returns the environment steps taken."""
@@ -71,12 +72,6 @@ class Learner(Protocol):
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """Saved policies as a set."""
-
-    def state(self) -> dict[str, Array]:
-        """Everything needed to go on."""
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of :meth:`state`."""
 
     def close(self) -> None:
         """Forget episodes in progress."""
@@ -120,7 +115,7 @@ class WorstCase(Agent):
         self._low, self._span = low, high - low
         self.weight: FloatArray = np.full(self.k, 1.0 / self.k)
         self.members: list[dict[str, Array]] = []
-        self.values: list[FloatArray] = []
+        self.values: FloatArray = np.zeros((0, self.k))  # of the members
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
@@ -129,6 +124,7 @@ class WorstCase(Agent):
         self._planned = 0  # the number of steps that rounds were made for
         self._round, self._begins = c.round_steps, c.warm_up
         self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
+        self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
 
     def _network(self, algorithm: str) -> Learner:
         from morl.agents.neural.scalarised_learner import ScalarisedLearner
@@ -173,7 +169,7 @@ class WorstCase(Agent):
         result = self._evaluator.evaluate(self.learner.policies([policy]), episodes)
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
-        self.values.append(result.mean[0])
+        self.values = np.vstack([self.values, result.mean])
         rate = self.config.rate / np.sqrt(len(self.members))
         moved = self.weight * np.exp(-rate * (f - f.min()))
         # A weight that has vanished could never come back: keep a trace of each.
@@ -185,7 +181,7 @@ class WorstCase(Agent):
         n = len(self.members)
         if self.config.average == "uniform":
             return np.full(n, 1.0 / n)
-        f = (np.array(self.values) - self._low) / self._span
+        f = (self.values - self._low) / self._span
         return best_mixture(f, self.cap)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
@@ -200,33 +196,25 @@ class WorstCase(Agent):
         """The value of the game as the mixture's own measurements have it."""
         if not self.members:
             return {"rounds": float(self.rounds)}
-        value = float(self.utility(self.mixture() @ np.array(self.values)))
+        value = float(self.utility(self.mixture() @ self.values))
         return {"rounds": float(self.rounds), "utility": value}
 
     def _provenance(self) -> dict[str, Any]:
         return {"utility": self.config.utility}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {"weight": self.weight, "values": np.array(self.values).reshape(-1, self.k)}
-        arrays.update({f"learner.{key}": value for key, value in self.learner.state().items()})
+        arrays, facts = super()._state()
         for i, member in enumerate(self.members):
             arrays.update({f"member.{i}.{key}": value for key, value in member.items()})
-        plan = {"planned": self._planned, "round": self._round, "begins": self._begins, "fixed": self._fixed}
-        return arrays, {"rounds": self.rounds, **plan}
+        return arrays, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike
 
-        self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
-        self.rounds, self._planned = int(facts["rounds"]), int(facts["planned"])
-        self._round, self._begins = int(facts["round"]), int(facts["begins"])
-        self._fixed = [str(name) for name in facts["fixed"]]
-        self.learner.restore({k[len("learner.") :]: v for k, v in arrays.items() if k.startswith("learner.")})
-        self.members = []
-        for i in range(len(self.values)):
-            head = f"member.{i}."
-            self.members.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
-            require_alike(f"policy {i}", self.members[-1], self.learner.policy())
+        super()._restore(arrays, facts)
+        self.members = [below(f"member.{i}", arrays) for i in range(len(self.values))]
+        for i, member in enumerate(self.members):
+            require_alike(f"policy {i}", member, self.learner.policy())
 
 
 def cap_simplex(weight: FloatArray, cap: FloatArray) -> FloatArray:
@@ -275,7 +263,7 @@ def best_mixture(f: FloatArray, cap: FloatArray) -> FloatArray:
     return np.asarray(chances / chances.sum())
 
 
-class TableLearner:
+class TableLearner(Stateful):
     """Q-learning in a table of value vectors, greedy for whatever the weights are now."""
 
     def __init__(self, agent: WorstCase) -> None:
@@ -289,6 +277,7 @@ class TableLearner:
         self._stepper: Any = None
         self._cursor = np.full(3, -1, dtype=np.int64)
         self._rng = np.random.default_rng(0)
+        self._keeps("q", "visits", index=self.tables)
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """See :class:`Learner`."""
@@ -342,15 +331,6 @@ class TableLearner:
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
         return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]))
-
-    def state(self) -> dict[str, Array]:
-        """See :class:`Learner`."""
-        return {"q": self.q, "visits": self.visits, **self.tables.arrays()}
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """See :class:`Learner`."""
-        self.q, self.visits = arrays["q"].copy(), arrays["visits"].copy()
-        self.tables.restore(arrays)
 
     def close(self) -> None:
         """Begin anew next time."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from morl.agents.core.preferences import LinearSupport
+from morl.agents.core.stateful import Stateful
 from morl.spec import FloatArray
 
-Array = np.ndarray[Any, Any]
 
-
-class WeightPlan:
+class WeightPlan(Stateful):
     """Weights taken up in turn: a grid, or those with the largest possible gain (optimistic linear support).
 
     Args:
@@ -22,8 +19,8 @@ class WeightPlan:
         most: steps of one weight at most.
 
     Attributes:
-        weights: those taken up so far.
-        values: what the policy of each is worth, NaN where it was not measured.
+        weights: ``(m, K)`` those taken up so far.
+        values: ``(m, K)`` what the policy of each is worth, NaN where it was not measured.
         turn: weights solved so far, counting rounds over known ones.
         budget: steps of the present turn.
         first_round: steps within which every weight has its first turn; 0 before :meth:`share_out`.
@@ -31,9 +28,10 @@ class WeightPlan:
 
     def __init__(self, grid: FloatArray, n_weights: int, n_envs: int, most: int | None = None) -> None:
         self.grid, self.n_weights, self.n_envs, self.most = grid, n_weights, n_envs, most
-        self.weights: list[FloatArray] = []
-        self.values: list[FloatArray] = []
+        self.weights: FloatArray = np.zeros((0, grid.shape[1]))
+        self.values: FloatArray = np.zeros((0, grid.shape[1]))
         self.turn = self.budget = self.first_round = 0
+        self._keeps("weights", "values", "turn", "budget", "first_round", "n_weights")
 
     @property
     def k(self) -> int:
@@ -73,8 +71,8 @@ class WeightPlan:
 
     def enter(self, weight: FloatArray) -> int:
         """Take up a new weight; returns its number."""
-        self.weights.append(weight)
-        self.values.append(np.full(self.k, np.nan))
+        self.weights = np.vstack([self.weights, weight])
+        self.values = np.vstack([self.values, np.full(self.k, np.nan)])
         return len(self.weights) - 1
 
     def next(self) -> FloatArray | None:
@@ -119,24 +117,6 @@ class WeightPlan:
         """The one of some weights that is nearest, by the sum of absolute differences, and within ``radius``."""
         if not among:
             return None
-        distances = np.abs(np.array([self.weights[i] for i in among]) - weight).sum(axis=1)
+        distances = np.abs(self.weights[among] - weight).sum(axis=1)
         best = int(distances.argmin())
         return among[best] if distances[best] <= radius else None
-
-    # ---- state -----------------------------------------------------------------------------------------
-
-    def arrays(self) -> dict[str, Array]:
-        """Weights and values."""
-        rows = {"weights": self.weights, "values": self.values}
-        return {name: np.array(some, dtype=np.float64).reshape(-1, self.k) for name, some in rows.items()}
-
-    def facts(self) -> dict[str, int]:
-        """Counters."""
-        counters = ("turn", "budget", "first_round", "n_weights")
-        return {name: int(getattr(self, name)) for name in counters}
-
-    def restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        """The inverse of :meth:`arrays` and :meth:`facts`."""
-        self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
-        self.turn, self.budget, self.first_round = (int(facts[name]) for name in ("turn", "budget", "first_round"))
-        self.n_weights = int(facts.get("n_weights", self.n_weights))

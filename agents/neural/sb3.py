@@ -25,7 +25,7 @@ from morl.agents.core.memory import allocating, require
 from morl.agents.core.observations import plain_parts
 from morl.agents.core.running import Normaliser
 from morl.agents.core.threads import one_thread
-from morl.agents.neural.parameters import (
+from morl.agents.neural.training import (
     check_finite,
     load_module,
     load_optimizer,

@@ -23,7 +23,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.problem import Problem
 from morl.agents.core.running import Normaliser, unscaled
 from morl.agents.neural import sb3, sb3_budget
-from morl.agents.neural.parameters import load_module
+from morl.agents.neural.training import load_module
 from morl.agents.neural.scalar_env import ScalarVecEnv
 from morl.spec import FloatArray
 

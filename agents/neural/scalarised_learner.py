@@ -54,12 +54,12 @@ class ScalarisedLearner:
         actors = [self._made.actor(agent.problem, self._template, arrays, "model") for arrays in saved]
         return ActorPolicies(agent.observation_space, actors, scaled=True)
 
-    def state(self) -> dict[str, Array]:
-        """Everything needed to go on."""
+    def arrays(self) -> dict[str, Array]:
+        """Parameters, optimisers and replay."""
         return sb3.model_arrays(self.model, "model", replay=True)
 
     def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of :meth:`state`."""
+        """The inverse of :meth:`arrays`."""
         sb3.load_model(self.model, arrays, "model")
 
     def close(self) -> None:
