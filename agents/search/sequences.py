@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from morl.agents.core.actions import ActionMap
 from morl.agents.core.problem import Problem
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
+from morl.envs.batched import BatchedEnv
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.finite.tables import tables_of
 from morl.momdp import MOMDP
 from morl.pareto.indicators import nondominated_mask

@@ -23,7 +23,7 @@ from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
 from morl.envs.core import Info, MOEnv, accepts_gamma, check_options, reward_space
 from morl.envs.finite.tables import book_of, tables_of
-from morl.envs.vector.native import NativeVectorEnv
+from morl.envs.vector.native import NativeVectorEnv, check_max_steps
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
 
@@ -390,8 +390,7 @@ def fit_spec(model: MOMDP, spec: MOSpec, max_steps: int | None) -> MOSpec:
     """The spec with the time limit as its horizon, once it is known to fit the model's rewards."""
     if spec.k != model.k:
         raise EnvError(f"spec has {spec.k} objectives ({', '.join(spec.names)}); the model's rewards have {model.k}")
-    if max_steps is not None and (isinstance(max_steps, bool) or max_steps != int(max_steps) or max_steps < 1):
-        raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
+    check_max_steps(max_steps)
     if model not in _REWARD_RANGE:
         rewards = model.rewards if model.outcome_rewards is None else model.outcome_rewards
         _REWARD_RANGE[model] = (rewards.min(axis=0), rewards.max(axis=0)) if len(rewards) else None

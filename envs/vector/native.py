@@ -39,6 +39,18 @@ def parse_mask(mask: Any, num_envs: int) -> BoolArray:
     return array
 
 
+def check_max_steps(max_steps: Any) -> int | None:
+    """A time limit: a positive number of steps, or ``None`` for none."""
+    if max_steps is not None and (
+        isinstance(max_steps, bool)
+        or not isinstance(max_steps, int | float | np.number)
+        or max_steps != int(max_steps)
+        or max_steps < 1
+    ):
+        raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
+    return None if max_steps is None else int(max_steps)
+
+
 _NONE = np.zeros(0, dtype=np.int64)
 _NO_INFO: Info = {}
 
@@ -79,13 +91,13 @@ class NativeVectorEnv(MOVectorEnv):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
-        self.max_steps = max_steps
+        self.max_steps = check_max_steps(max_steps)
         self.autoreset_mode = parse_mode(autoreset_mode)
         self.metadata["autoreset_mode"] = self.autoreset_mode
         self._steps: IntArray | None = None
         self._done = np.zeros(self.num_envs, dtype=bool)
         self._any_done = False
-        self._limit = np.iinfo(np.int64).max if max_steps is None else int(max_steps)
+        self._limit = np.iinfo(np.int64).max if self.max_steps is None else self.max_steps
 
     # ---- what a subclass says ---------------------------------------------------------------------------
 
