@@ -20,7 +20,8 @@ class EnvEntry:
         group: ``"classic"``, ``"control"``, ``"science"`` or ``"custom"``.
         summary: one line for lists.
         extra: the extra that must be installed, or ``None``.
-        build: ``"module:name"`` of the builder of a finite environment or of the class of dynamics, or ``None``.
+        build: ``"module:function"`` of the builder of a finite environment, or ``None``.
+        dynamics: ``"module:Class"`` of the pure dynamics behind both forms, or ``None``.
     """
 
     id: str
@@ -32,6 +33,7 @@ class EnvEntry:
     summary: str = ""
     extra: str | None = None
     build: Any = None
+    dynamics: Any = None
 
 
 def _finite(name: str, build: str, group: str, summary: str, **options: Any) -> EnvEntry:
@@ -59,7 +61,7 @@ def _dynamics(name: str, dynamics: str, group: str, summary: str, extra: str | N
         group=group,
         summary=summary,
         extra=extra,
-        build=point,
+        dynamics=point,
     )
 
 

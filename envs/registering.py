@@ -154,7 +154,7 @@ def register_dynamics(id: str, dynamics: Any, *, summary: str = "", check: bool 
             raise EnvError(f"{id!r}: {dynamics!r} returned {type(made).__name__}; {wanted}")
         quick_check(BatchedEnv(made), id)
     text = summary or _first_line(dynamics)
-    add(EnvEntry(id, *entry_points(point), None, options, "custom", text, build=point))
+    add(EnvEntry(id, *entry_points(point), None, options, "custom", text, dynamics=point))
 
 
 def _first_line(thing: Any) -> str:

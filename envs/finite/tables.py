@@ -30,7 +30,7 @@ class Tables:
         random: whether any row has more than one outcome.
         row_ptr: ``(S + 1,)`` first row of each state.
         first: ``(rows + A + 1,)`` first outcome of each row. The A rows at the end are padding, so that looking up
-            an action of a last, terminal state (a copy about to restart) stays inside the table.
+            an action of a last, terminal state (of an environment about to restart) stays inside the table.
         target: ``(outcomes + A,)`` next state.
         rewards: ``(outcomes + A, K)``.
         cumulative: ``(outcomes + A,)`` probability of this outcome or an earlier one of its row; the last one is 2.
@@ -54,6 +54,12 @@ class Tables:
     start_states: IntArray
     start_cumulative: FloatArray
     thresholds: FloatArray | None
+
+    def draw_starts(self, n: int, rng: np.random.Generator) -> IntArray:
+        """``n`` start states, drawing one number for each where there are several to begin in."""
+        if len(self.start_states) == 1:
+            return np.repeat(self.start_states, n)
+        return self.start_states[np.searchsorted(self.start_cumulative, rng.random(n), side="right")]
 
     def choose(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
         """The outcome of each row, ``(n,)``, drawing one number for every row that has several."""

@@ -332,11 +332,8 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         tables = self._tables
         if "state" in options:
             self._state[which] = check_starts(options["state"], self._model, len(which))
-        elif len(tables.start_states) == 1:
-            self._state[which] = tables.start_states[0]
         else:
-            drawn = np.searchsorted(tables.start_cumulative, self.np_random.random(len(which)), side="right")
-            self._state[which] = tables.start_states[drawn]
+            self._state[which] = tables.draw_starts(len(which), self.np_random)
         return {"action_mask": self._masks(self._state[which])} if tables.ragged else {}
 
     def _advance(self, actions: Any) -> tuple[FloatArray, BoolArray, Info]:
