@@ -185,7 +185,7 @@ def make_vec(
 
     Args:
         id: as for :func:`make`.
-        num_envs: number of copies.
+        num_envs: number of parallel environments.
         vectorization_mode: ``"native"`` (arrays all the way; ours have it), ``"sync"`` (one after the other),
             ``"async"`` (in worker processes, one per core); ``None`` is native where it exists, else sync.
         kwargs: ``autoreset_mode``, arguments of the environment and, for ``"async"``, those of

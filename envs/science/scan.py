@@ -175,7 +175,7 @@ class ScanDynamics(Dynamics):
         return render(state, mode)
 
     def dice(self, state: State, which: BoolArray) -> FloatArray:
-        """Dice coefficient of the segmentation seen so far, for the chosen copies."""
+        """Dice coefficient of the segmentation seen so far, for the chosen environments."""
         seen = seen_pixels(state["seen"][which])
         claimed = (state["canvas"][which] > INK) & seen
         ink = state["ink"][which]
