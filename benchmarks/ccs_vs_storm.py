@@ -153,7 +153,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small instances only")
     parser.add_argument("--only", nargs="+", default=[""], help="instances whose name begins with one of these words")
     parser.add_argument("--rounds", type=int, default=5, help="how often each instance is measured, at most")
-    parser.add_argument("--budget", type=float, default=60.0, help="CPU seconds after which an instance is not repeated")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="CPU seconds after which an instance is not repeated"
+    )
     args = parser.parse_args()
     begun = time.process_time()
     for k in (2, 3):
