@@ -24,9 +24,8 @@ from morl.testing.agents import CHECKS, check_agent
 ROOT = Path(__file__).parent.parent
 TEMPLATE = ROOT / "morl" / "templates" / "my_algorithm.py"
 SEA = "morl/DeepSeaTreasureConcave-v0"
-QUICK = [
-    name for name in CHECKS if not name.startswith("optimum") and name not in ("other_process", "scale_invariance")
-]
+LONG = {name for name in CHECKS if name.startswith("optimum")} | {"other_process", "scale_invariance", "truncation"}
+QUICK = [name for name in CHECKS if name not in LONG]
 
 
 @pytest.fixture(scope="module")
