@@ -1,4 +1,4 @@
-"""``morl train``: an agent learns, and a run folder is left behind."""
+"""``morl train``: train an agent and write a run folder."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Train:
 
 
 def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """``("depth=7", "mode=lj")`` as values: JSON where it parses, plain words elsewhere."""
+    """Options from texts such as ``("depth=7", "mode=lj")``: JSON where it parses, plain words elsewhere."""
     import json
 
     result: dict[str, Any] = {}
@@ -153,7 +153,7 @@ def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
 
 
 class reporting_interrupts:
-    """On Ctrl-C, say what was kept and how to go on before the exit code 130."""
+    """Context manager that reports on Ctrl-C what was saved and how to resume, before the exit code 130."""
 
     def __enter__(self) -> None:
         return None
@@ -166,7 +166,7 @@ class reporting_interrupts:
 
 
 def report(run: RunFolder, words: list[str]) -> None:
-    """Say what a run found, where it is, and the commands that resume and reproduce it."""
+    """Report the front of a run, its folder, and the commands that resume and reproduce it."""
     from morl.cli.console import emit_points
 
     front, status = run.front(), run.status
