@@ -151,7 +151,7 @@ def test_the_tool_for_changes_finds_changes(tmp_path: Path) -> None:
         ("morl/pareto/front.py", "test_pareto_front.py"),
         ("agents/core/config.py", "test_agents_core_config.py"),
         ("envs/science/driving.py", "test_science_driving.py"),
-        ("morl/runs/evaluation.py", None),
+        ("morl/runs/config.py", None),
         ("tests/test_docs.py", "test_docs.py"),
         ("tests/strategies.py", None),
     ],
