@@ -66,6 +66,13 @@ def test_layers_are_those_that_are_checked() -> None:
     assert [cells[0].strip("`") for cells in rows("Layers")] == contract["layers"]
 
 
+def test_every_algorithm_is_in_the_contract_of_layers() -> None:
+    contract = PROJECT["tool"]["importlinter"]["contracts"][1]
+    below = {"base", "registry", "utility_agent", "__init__"}
+    files = {file.stem for file in (ROOT / "agents").glob("*.py")} - below
+    assert set(contract["layers"][0].split(" : ")) == files
+
+
 def test_names_are_imported_from_where_the_page_says() -> None:
     for module, what in rows("Where names are imported from"):
         package = importlib.import_module(module.strip("`"))
