@@ -85,7 +85,8 @@ class Train:
 
     def _run_config(self) -> Any:
         from morl.agents import registry
-        from morl.agents.core.config import load_options, parse_assignments
+        from morl.agents.core.config import load_options, option_names, parse_assignments
+        from morl.agents.core.option_names import present_names, renaming_note
         from morl.envs import import_package
         from morl.runs import RunConfig
 
@@ -101,9 +102,14 @@ class Train:
             "discount": self.discount,
         }
         options.update({key: value for key, value in given.items() if value is not None})
-        known = registry.get(self.algo).info.name
+        agent = registry.get(self.algo)
+        algo, known = agent.info.name, option_names(agent.Config)
+        former = renaming_note(algo, known, options)
+        if former:
+            note(former)
+            options = present_names(algo, known, options)
         return RunConfig(
-            known,
+            algo,
             self.env,
             self.steps,
             self.seed,
