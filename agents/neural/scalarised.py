@@ -23,8 +23,8 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.problem import Problem
 from morl.agents.core.running import Normaliser, unscaled
 from morl.agents.neural import sb3, sb3_budget
-from morl.agents.neural.training import load_module
 from morl.agents.neural.scalar_env import ScalarVecEnv
+from morl.agents.neural.training import load_module
 from morl.spec import FloatArray
 
 Array = np.ndarray[Any, Any]
