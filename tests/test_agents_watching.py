@@ -94,3 +94,23 @@ def test_episodes_of_the_last_evaluation_are_afforded() -> None:
 def test_a_share_is_a_fraction(share: float) -> None:
     with pytest.raises(AgentError, match="expected 0 to 1"):
         LearningCurve(share)
+
+
+def test_runs_are_plotted_beside_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from morl.cli import main
+
+    common = ["--env", "morl/DeepSeaTreasureConcave-v0", "-n", "4000", "-q", "--out", str(tmp_path)]
+    for seed in ("0", "1"):
+        assert main(["train", "--algo", "MultiWeightQLearning", "--seed", seed, "--name", f"m{seed}", *common]) == 0
+    picture = tmp_path / "curves.png"
+    capsys.readouterr()
+    assert main(["plot", str(tmp_path / "m0"), str(tmp_path / "m1"), "--out", str(picture)]) == 0
+    told = capsys.readouterr().out
+    assert "do nothing" in told
+    assert "hypervolume" in told
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["plot", str(tmp_path / "m0"), "--out", str(tmp_path / "curves.xyz")]) == 1
+    assert "expected one of" in capsys.readouterr().err
+    assert main(["train", "--algo", "MultiWeightQLearning", "--name", "bare", "--eval-share", "0", *common]) == 0
+    assert main(["plot", str(tmp_path / "bare")]) == 1
+    assert "no learning curve" in capsys.readouterr().err

@@ -165,7 +165,7 @@ class LearningCurve(Callback):
         return self._played(some, episodes, left, deterministic), episodes, len(chosen)
 
     def _played(self, policies: PolicySet, episodes: int, limit: int, deterministic: bool) -> FloatArray:
-        """Mean returns of those policies of which all episodes ended within ``limit`` steps (others would be biased)."""
+        """Mean returns of the policies of which all episodes ended within ``limit`` steps: others would be biased."""
         agent, jobs = self._agent, np.tile(np.arange(len(policies)), episodes)
         env = agent.problem.measuring(min(agent.config.eval_envs, len(jobs)))
         seed = self._root.spawn(1)[0]
