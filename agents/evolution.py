@@ -11,7 +11,6 @@ scalarised, so policies in non-convex regions of the front survive like any othe
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.episodes import Episode, EpisodeRecorder
+from morl.agents.core.errors import warn
 from morl.agents.core.evaluation import roll_out
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
@@ -142,10 +142,9 @@ class ParetoEvolution(Agent):
         """Say so where less than two generations of ``steps`` steps fit."""
         left = self.target_timesteps - self.num_timesteps
         if self.generation == 0 and left < 2 * steps:
-            warnings.warn(
+            warn(
                 f"{left:,} steps are {left / max(steps, 1):.2g} generations of ParetoEvolution, which then chooses "
-                f"among random policies: use at least {int(2 * steps):,} steps, or smaller population or offspring",
-                stacklevel=4,
+                f"among random policies: use at least {int(2 * steps):,} steps, or smaller population or offspring"
             )
 
     # ---- learning --------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ of several; with discrete ones each begins afresh, because a policy made for som
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +22,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
-from morl.agents.core.errors import NoPolicyError
+from morl.agents.core.errors import NoPolicyError, warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import training_grid
@@ -186,7 +185,7 @@ class LinearScalarization(Agent):
         elif c.steps_per_weight and each < c.steps_per_weight:
             told = f"{steps:,} steps are {each:,} for each of {wanted} weights; asked for was {c.steps_per_weight:,}"
         if told:
-            warnings.warn(told, stacklevel=4)
+            warn(told)
 
     def _left(self) -> int:
         """Steps left of the present turn."""

@@ -22,17 +22,9 @@ from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet, TablePolicies
 from morl.agents.core.preferences import training_grid
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import FloatArray
 
 

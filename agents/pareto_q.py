@@ -39,17 +39,9 @@ from morl.agents.tables.pareto_sets import (
     new_sets,
 )
 from morl.agents.tables.plan_policies import PlanPolicies
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import inlined, jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import AgentError, FloatArray
 
 

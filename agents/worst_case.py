@@ -13,7 +13,6 @@ For CVaR_α with objective weights p the adversary's weights are kept below p_i 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_countable
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
@@ -142,10 +142,9 @@ class WorstCase(Agent):
             rounds = -(-left // self._round)
             self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
             if rounds - self._begins < 2:
-                warnings.warn(
+                warn(
                     f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
-                    f"{self._begins}: use more steps, or smaller round_steps or warm_up",
-                    stacklevel=4,
+                    f"{self._begins}: use more steps, or smaller round_steps or warm_up"
                 )
 
     def _learn(self, until: int) -> None:

@@ -110,7 +110,7 @@ def best_known_front(env: str) -> FloatArray:
     """Points that were reached in rollouts, ``(n, 3)``; where returns are random, means of 2000 fresh episodes."""
     if env == STOCHASTIC:
         return stochastic_front()
-    return np.asarray(morl.make(env).unwrapped.best_known_front().points)
+    return np.asarray(morl.make(env).unwrapped.pareto_front().points)
 
 
 def indicators(points: FloatArray) -> dict[str, float]:

@@ -22,6 +22,10 @@ Info = dict[str, Any]
 StepResult = tuple[Obs, FloatArray, bool, bool, Info]
 
 
+class UnknownFrontError(EnvError, AttributeError):
+    """An environment of which no front is known; being an ``AttributeError``, it makes ``hasattr`` say so."""
+
+
 def reward_space(spec: MOSpec) -> spaces.Box:
     """The float64 box ``(K,)`` of one step's rewards, from the objectives' bounds."""
     return spaces.Box(spec.reward_low, spec.reward_high, (spec.k,), np.float64)

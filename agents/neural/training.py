@@ -40,9 +40,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if found["cuda"] else "cpu")
     if not found.get(name, False):
         there = ", ".join(device for device, exists in found.items() if exists)
-        raise AgentError(
-            f"device is {name!r}, which torch {torch.__version__} does not find here; expected auto, {there}"
-        )
+        raise AgentError(f"device is {name!r}, which torch does not find on this machine; expected auto, {there}")
     return torch.device(name)
 
 

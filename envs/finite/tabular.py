@@ -22,8 +22,8 @@ from gymnasium.vector import AutoresetMode
 from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
 from morl.envs.core import Info, MOEnv, accepts_gamma, check_options, reward_space
-from morl.envs.finite.tables import book_of, tables_of
-from morl.envs.vector.native import NativeVectorEnv
+from morl.envs.finite.tables import outcomes_of, tables_of
+from morl.envs.vector.native import NativeVectorEnv, check_max_steps
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
 
@@ -93,7 +93,7 @@ class _Finite:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy with its own episode; the model and its tables, which never change, are shared."""
-        for name in ("_model", "observations", "_tables", "_book", "_pages"):
+        for name in ("_model", "observations", "_tables", "_cache", "_outcomes"):
             if name in self.__dict__:
                 memo[id(self.__dict__[name])] = self.__dict__[name]
         twin = type(self).__new__(type(self))
@@ -159,14 +159,14 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
     def _bind(self) -> None:
         """Attach the shared look-up tables."""
         self._tables = tables = tables_of(self._model)
-        self._book = book_of(tables, self.observations)
-        self._pages = self._book.pages
+        self._cache = outcomes_of(tables, self.observations)
+        self._outcomes = self._cache.by_state
         self._width = tables.n_actions
         self._ragged = tables.ragged
         self._scalar = self.observations.ndim == 1
 
     def __getstate__(self) -> dict[str, Any]:
-        tables = ("_tables", "_book", "_pages")
+        tables = ("_tables", "_cache", "_outcomes")
         return {key: value for key, value in self.__dict__.items() if key not in tables}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
@@ -230,9 +230,9 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         except TypeError:
             number = -1
         try:
-            records = self._pages[state]
+            records = self._outcomes[state]
         except KeyError:
-            records = self._book.write(state)
+            records = self._cache.fill(state)
         if not 0 <= number < len(records):
             check_integer(action, self._width)
             _refuse(self._model, state, number)
@@ -280,14 +280,14 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
 
 
 class TabularVectorEnv(_Finite, NativeVectorEnv):
-    """Many copies of a finite model, moved together by table look-up.
+    """Parallel environments of a finite model, moved together by table look-up.
 
     Args:
         momdp, spec, observations, observation_space, renderer: as for :class:`TabularEnv`.
-        num_envs: number of copies.
+        num_envs: number of parallel environments.
         max_steps: time limit (``max_episode_steps`` is Gymnasium's name for it).
         autoreset_mode: one of Gymnasium's modes.
-        render_mode: every copy is drawn.
+        render_mode: every environment is drawn.
     """
 
     def __init__(
@@ -332,11 +332,8 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         tables = self._tables
         if "state" in options:
             self._state[which] = check_starts(options["state"], self._model, len(which))
-        elif len(tables.start_states) == 1:
-            self._state[which] = tables.start_states[0]
         else:
-            drawn = np.searchsorted(tables.start_cumulative, self.np_random.random(len(which)), side="right")
-            self._state[which] = tables.start_states[drawn]
+            self._state[which] = tables.draw_starts(len(which), self.np_random)
         return {"action_mask": self._masks(self._state[which])} if tables.ragged else {}
 
     def _advance(self, actions: Any) -> tuple[FloatArray, BoolArray, Info]:
@@ -359,7 +356,7 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
 
     @property
     def action_masks(self) -> Callable[[], BoolArray]:
-        """A function that gives the valid actions of all copies now, ``(num_envs, actions)``.
+        """A function that gives the valid actions of all environments now, ``(num_envs, actions)``.
 
         Raises:
             AttributeError: all actions are valid in every state.
@@ -375,7 +372,7 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         return self.observations[self._state]
 
     def render(self) -> tuple[Any, ...] | None:
-        """One picture or text per copy, as ``render_mode`` says; ``None`` without one."""
+        """One picture or text per environment, as ``render_mode`` says; ``None`` without one."""
         if self.render_mode is None:
             return None
         return tuple(self._draw(int(s), self.render_mode) for s in self._state)
@@ -390,8 +387,7 @@ def fit_spec(model: MOMDP, spec: MOSpec, max_steps: int | None) -> MOSpec:
     """The spec with the time limit as its horizon, once it is known to fit the model's rewards."""
     if spec.k != model.k:
         raise EnvError(f"spec has {spec.k} objectives ({', '.join(spec.names)}); the model's rewards have {model.k}")
-    if max_steps is not None and (isinstance(max_steps, bool) or max_steps != int(max_steps) or max_steps < 1):
-        raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
+    check_max_steps(max_steps)
     if model not in _REWARD_RANGE:
         rewards = model.rewards if model.outcome_rewards is None else model.outcome_rewards
         _REWARD_RANGE[model] = (rewards.min(axis=0), rewards.max(axis=0)) if len(rewards) else None

@@ -146,7 +146,7 @@ def _learn(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
 ) -> None:
     """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
-    from morl.agents.base import terminated_like_interrupted
+    from morl.agents.core.training import terminated_like_interrupted
     from morl.agents.core.watching import affordable_episodes
 
     agent.run = run.identity
