@@ -28,7 +28,7 @@ from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
-from morl.agents.core.policies import PolicySet
+from morl.agents.core.policies import Decision, PolicySet
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.core.problem import Problem
 from morl.pareto.indicators import hypervolume
@@ -58,9 +58,10 @@ class PeerPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.preferences)
 
-    def act(self, which: Any, observations: Any, memory: Any, *_: Any) -> tuple[Any, Any]:
+    def act(self, decision: Decision) -> tuple[Any, Any]:
         """Ask the peer."""
-        return self.choose(np.asarray(observations, dtype=np.float32), self.preferences[which]), memory
+        rows = np.asarray(decision.observations, dtype=np.float32)
+        return self.choose(rows, self.preferences[decision.which]), decision.memory
 
 
 def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]:
