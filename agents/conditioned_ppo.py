@@ -40,10 +40,6 @@ from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import (
     adam,
     gradient_step,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
     resolve_device,
     seeded,
     set_learning_rate,
@@ -141,6 +137,8 @@ class ConditionedPPO(OwnNetworks):
         self.sampler = PreferenceSampler(self.k, c.focus)
         self._entropy: Schedule = c.ent_coef if c.ent_coef is not None else (0.0 if self.actions.continuous else 0.01)
         self._steps_per_episode = 0.0
+        parts = {"observations": self.normaliser, "preferences": self.sampler}
+        self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
@@ -343,18 +341,6 @@ class ConditionedPPO(OwnNetworks):
             return {}
         best = self.sampler.returns[tried].max(axis=0)
         return {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}
-        more = {**self.normaliser.arrays("observations"), **self.sampler.arrays("preferences")}
-        return {**arrays, **more}, {"steps_per_episode": self._steps_per_episode}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
-        self.normaliser.restore(arrays, "observations")
-        self.sampler.restore(arrays, "preferences")
-        self._steps_per_episode = float(facts["steps_per_episode"])
 
 
 class ConditionedPolicies(PolicySet):

@@ -43,7 +43,7 @@ class WorstCaseConfig(AgentConfig):
         "what answers the weights: a table, or a stable-baselines3 algorithm",
         choices=("auto", "table", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
     )
-    round_steps: int = option(
+    n_steps: int = option(
         1000,
         f"steps between moves of the weights; fewer where {ROUNDS} rounds do not fit, unless set",
         low=1,
@@ -120,16 +120,16 @@ class WorstCase(Agent):
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
-        self._fixed = sorted({"round_steps", "warm_up"} & set(self.given))  # what the caller chose
+        self._fixed = sorted({"n_steps", "warm_up"} & set(self.given))  # what the caller chose
         self._planned = 0  # the number of steps that rounds were made for
-        self._round, self._begins = c.round_steps, c.warm_up
+        self._round, self._begins = c.n_steps, c.warm_up
         self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
         self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
 
     def _network(self, algorithm: str) -> Learner:
         from morl.agents.neural.scalarised_learner import ScalarisedLearner
 
-        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.round_steps)
+        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.n_steps)
 
     def _plan(self) -> None:
         """Let the steps of this call of :meth:`learn` suffice for enough rounds (once: a resumed call goes on)."""
@@ -137,14 +137,14 @@ class WorstCase(Agent):
             return
         c, left = self.config, self.target_timesteps - self.num_timesteps
         self._planned = self.target_timesteps
-        self._round = c.round_steps if "round_steps" in self._fixed else min(c.round_steps, max(1, left // ROUNDS))
+        self._round = c.n_steps if "n_steps" in self._fixed else min(c.n_steps, max(1, left // ROUNDS))
         if self.rounds == 0:
             rounds = -(-left // self._round)
             self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
             if rounds - self._begins < 2:
                 warn(
                     f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
-                    f"{self._begins}: use more steps, or smaller round_steps or warm_up"
+                    f"{self._begins}: use more steps, or smaller n_steps or warm_up"
                 )
 
     def _learn(self, until: int) -> None:

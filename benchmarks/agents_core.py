@@ -1,6 +1,6 @@
 """Speed and quality of the tabular, episodic and stable-baselines3 agents, against exact answers and a peer.
 
-    python benchmarks/agents_core.py                 # everything but the peer: about three minutes
+    python benchmarks/agents_core.py                 # everything but morl-baselines: about three minutes
     python benchmarks/agents_core.py --peer          # with morl-baselines' Pareto Q-learning (extra: peers)
     python benchmarks/agents_core.py --only pareto-q
 

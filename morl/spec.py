@@ -1,4 +1,4 @@
-"""What is being traded off: objectives, the specification of a problem, and the errors of the whole package.
+"""Objectives, the specification of a multi-objective problem, and the errors of the whole package.
 
 Every other layer describes its objectives with :class:`Objective` and :class:`MOSpec`, so that an
 environment, an exact solver, a learned front, a plot and a file agree on names, units and reference points.

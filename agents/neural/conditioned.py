@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +16,6 @@ from morl.agents.core.preferences import reported_weights, return_range, sample_
 from morl.agents.neural.networks import VectorNet
 from morl.agents.neural.training import (
     adam,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
     resolve_device,
     seeded,
     to_numpy,
@@ -89,6 +84,7 @@ class ConditionedQ(Agent):
             net = VectorNet(self.encoder.size, self.k, self.n_actions, c.net_arch, mix=c.mix, layer_norm=c.layer_norm)
         self.net = net.to(self.device)
         self.optimizer = adam(self.net, c.learning_rate)
+        self._keeps(net=self.net, adam=self.optimizer)
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Action values ``(n, A, K)`` in the unit of the returns."""
@@ -102,10 +98,3 @@ class ConditionedQ(Agent):
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
         return GreedyPolicies(self.values, self.encoder, weights)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")

@@ -1,4 +1,4 @@
-"""``morl algo``: what the algorithms are for, every option that they have, and a new one of your own."""
+"""``morl algo``: list the algorithms, show one with its options, and write one of your own."""
 
 from __future__ import annotations
 
