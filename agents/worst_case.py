@@ -22,7 +22,7 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import is_countable
+from morl.agents.core.observations import is_integer_valued
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
 from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
@@ -119,7 +119,7 @@ class WorstCase(Agent):
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
-            kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
+            kind = "table" if not self.actions.continuous and is_integer_valued(self.observation_space) else "PPO"
         self._fixed = sorted({"n_steps", "warm_up"} & set(self.given))  # what the caller chose
         self._planned = 0  # the number of steps that rounds were made for
         self._round, self._begins = c.n_steps, c.warm_up
