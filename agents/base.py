@@ -181,7 +181,7 @@ class Agent(Stateful, ABC):
         """Learn from ``total_timesteps`` more environment steps.
 
         Args:
-            total_timesteps: environment steps, over all parallel environments; ``100_000``, ``1e5`` and ``"100k"`` are the same.
+            total_timesteps: steps, summed over parallel environments; ``100_000``, ``1e5`` and ``"100k"`` are the same.
             callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
             log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
             progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.

@@ -1,4 +1,4 @@
-"""The environment as an agent sees it: its objectives and spaces, parallel environments to learn in and to measure in."""
+"""The environment as an agent sees it: objectives, spaces, and parallel environments to learn in and to measure in."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Problem:
             layer = layer.env
         return False
 
-    # ---- parallel environments ----------------------------------------------------------------------------------------
+    # ---- parallel environments ------------------------------------------------------------------------
 
     def vector(self, num_envs: int) -> VectorEnv[Any, Any, Any]:
         """Fresh parallel environments, native where the environment has a vector form.
