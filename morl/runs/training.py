@@ -180,7 +180,7 @@ def _learn_steps(
         loggers.append(TensorboardLogger(run.path / "tensorboard"))
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
-    bar = [ProgressBar(_quick_truth(agent))] if progress_bar else []
+    bar = [ProgressBar(_quick_exact_front(agent))] if progress_bar else []
     agent.learn(steps, callback=[saving, *callbacks, *bar], log_interval=max(1, config.steps // 100))
     agent.save(run.checkpoint)
 
@@ -201,7 +201,7 @@ def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:
     error.add_note(f"resume with: morl resume {shlex.quote(str(run.path))}")
 
 
-def _quick_truth(agent: Agent) -> Front | None:
+def _quick_exact_front(agent: Agent) -> Front | None:
     """The exact front for the progress bar, where it can be had at once."""
     compute = getattr(agent.problem.env.unwrapped, "pareto_front", None)
     if agent.problem.model is None or compute is None or agent.problem.model.n_states > 2_000:
