@@ -316,6 +316,17 @@ class MOSpec:
         low, high = np.array(self.return_scale[0]), np.array(self.return_scale[1])
         return np.asarray((np.asarray(returns, float) - low) / (high - low))
 
+    @property
+    def span(self) -> FloatArray:
+        """Width of the return scale ``(K,)``; ones where there is none.
+
+        >>> MOSpec((Objective("a"),), return_scale=((-2.0,), (2.0,))).span
+        array([4.])
+        """
+        if self.return_scale is None:
+            return np.ones(self.k)
+        return np.subtract(self.return_scale[1], self.return_scale[0], dtype=np.float64)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description."""
         return {

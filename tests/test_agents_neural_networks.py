@@ -1,4 +1,4 @@
-"""Networks of value vectors: PopArt, twin critics, values of chosen actions."""
+"""Networks of value vectors: PopArt, twin critics, values of one action, seeds of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import torch
 
 from morl.agents.neural.networks import PopArt, TwinCritics, VectorNet, clipped_double, of_actions
 from morl.agents.neural.training import (
+    load_module,
+    load_optimizer,
+    module_arrays,
+    optimizer_arrays,
     seeded,
     target_of,
     to_numpy,
@@ -26,6 +30,28 @@ def test_popart_keeps_outputs_and_evens_scales() -> None:
         assert torch.allclose(before, after, rtol=1e-3, atol=1e-3 * 100)
     assert float(head.std[1] / head.std[0]) == pytest.approx(100, rel=0.1)
     assert float(head.mean[1]) == pytest.approx(500, rel=0.05)
+
+
+def test_networks_are_seeded_without_touching_the_global_generator() -> None:
+    state = torch.get_rng_state()
+    nets = []
+    for _ in range(2):
+        with seeded(3):
+            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
+    assert torch.equal(state, torch.get_rng_state())
+    x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
+    assert torch.equal(nets[0](x, w), nets[1](x, w))
+    optimizers = [torch.optim.Adam(n.parameters(), lr=0.1) for n in nets]
+    nets[0](x, w).sum().backward()
+    optimizers[0].step()
+    arrays = {**module_arrays(nets[0], "n"), **optimizer_arrays(optimizers[0], "o")}
+    load_module(nets[1], arrays, "n")
+    load_optimizer(optimizers[1], arrays, "o")
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        optimizer.zero_grad()
+        net(x, w).sum().backward()
+        optimizer.step()
+    assert torch.equal(nets[0](x, w), nets[1](x, w))
 
 
 def test_followers_keep_units_and_outputs() -> None:

@@ -1,4 +1,4 @@
-"""Training of networks: seeds, gradient steps, target networks, devices, saved parameters."""
+"""Training: devices, gradient steps, target networks."""
 
 from __future__ import annotations
 
@@ -10,45 +10,11 @@ from torch import nn
 
 from morl.agents import registry
 from morl.agents.core.errors import DivergedError
-from morl.agents.neural.networks import VectorNet
-from morl.agents.neural.training import (
-    adam,
-    follow,
-    gradient_step,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
-    resolve_device,
-    seeded,
-    target_of,
-)
+from morl.agents.neural.training import adam, follow, gradient_step, resolve_device, seeded, target_of
 from morl.spec import AgentError, UnknownNameError
 from morl.testing import problems
 
 THERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-
-
-def test_networks_are_seeded_without_touching_the_global_generator() -> None:
-    state = torch.get_rng_state()
-    nets = []
-    for _ in range(2):
-        with seeded(3):
-            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
-    assert torch.equal(state, torch.get_rng_state())
-    x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
-    assert torch.equal(nets[0](x, w), nets[1](x, w))
-    optimizers = [torch.optim.Adam(n.parameters(), lr=0.1) for n in nets]
-    nets[0](x, w).sum().backward()
-    optimizers[0].step()
-    arrays = {**module_arrays(nets[0], "n"), **optimizer_arrays(optimizers[0], "o")}
-    load_module(nets[1], arrays, "n")
-    load_optimizer(optimizers[1], arrays, "o")
-    for net, optimizer in zip(nets, optimizers, strict=True):
-        optimizer.zero_grad()
-        net(x, w).sum().backward()
-        optimizer.step()
-    assert torch.equal(nets[0](x, w), nets[1](x, w))
 
 
 def test_a_gradient_step_is_clipped_adam_on_its_own_parameters() -> None:

@@ -130,7 +130,8 @@ def load_agent(
 def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
     """Refuse an agent that is not what the run's configuration asks for."""
     from morl.agents import registry
-    from morl.agents.core.config import make_config, to_dict
+    from morl.agents.core.config import make_config, option_names, to_dict
+    from morl.agents.core.option_names import present_names
 
     name = agent.info.name
     if agent.run not in (None, run.identity):
@@ -140,9 +141,10 @@ def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path
             f"checkpoint {str(place)!r} is of {name} with seed {agent.seed}; the run's is {config.algo} with seed "
             f"{config.seed}"
         )
-    asked = to_dict(make_config(type(agent).Config, config.options, name))
+    options = present_names(name, option_names(type(agent).Config), config.options)
+    asked = to_dict(make_config(type(agent).Config, options, name))
     has = to_dict(agent.config)
-    for option in config.options:
+    for option in options:
         if not _as_asked(asked[option], has[option]):
             raise RunError(
                 f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
