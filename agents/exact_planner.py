@@ -1,4 +1,4 @@
-"""The exact solver behind the agent interface: the truth in every command, plot and comparison that takes an agent."""
+"""The exact solver behind the agent interface: the exact front in every command, plot and comparison of agents."""
 
 from __future__ import annotations
 
