@@ -60,9 +60,7 @@ class PCNConfig(NetworkConfig):
     gradient_steps: int = option(30, "updates after each round of steps", low=1)
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
     n_steps: int = option(32, "steps of every environment per round", low=1)
-    learning_starts: int = option(
-        20_000, "steps of random actions to begin with; never more than a fifth of those asked for", low=1
-    )
+    learning_starts: int = option(20_000, "steps of random actions to begin with", low=1)
     evolution_steps: int = option(
         0,
         "steps in which evolution first looks for episodes to learn from, where more are asked for; "
@@ -154,11 +152,23 @@ class PCN(Agent):
                 until, self.integer_seed("train", self._segment, restarts) if restarts else self.segment_seed(), rng
             )
             restarts += 1
-        if not self.episodes_ended and self.num_timesteps >= self.target_timesteps:
+        if self.num_timesteps >= self.target_timesteps:
+            self._warn_where_nothing_was_learned()
+
+    def _warn_where_nothing_was_learned(self) -> None:
+        steps, random = f"{self.num_timesteps:,}", self.config.learning_starts
+        if not self.episodes_ended and not len(self.archive):
             _log.warning(
                 "PCN learns from whole episodes, and none has ended in %s steps: ask for more steps, or give the "
                 "environment a time limit (max_steps)",
-                f"{self.num_timesteps:,}",
+                steps,
+            )
+        elif self.num_timesteps < random:
+            _log.warning(
+                "PCN begins with %s random steps, and only %s were asked for: ask for more steps, or lower "
+                "learning_starts",
+                f"{random:,}",
+                steps,
             )
 
     @property
@@ -192,17 +202,12 @@ class PCN(Agent):
                     break
             self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
             commands.refresh()
-            if self.num_timesteps + collector.steps - before >= self.learning_starts:
+            if self.num_timesteps + collector.steps - before >= c.learning_starts:
                 self._update(rng)
             self.rounds += 1
             self.advance(collector.steps - before)
         if not self.problem.is_vector:
             env.close()
-
-    @property
-    def learning_starts(self) -> int:
-        """Steps of random actions to begin with."""
-        return int(min(self.config.learning_starts, self.target_timesteps // 5))
 
     def _explore(
         self,
@@ -212,7 +217,7 @@ class PCN(Agent):
         epsilon: Array,
         rng: np.random.Generator,
     ) -> Array:
-        if self.num_timesteps < self.learning_starts or not len(self.archive):
+        if self.num_timesteps < self.config.learning_starts or not len(self.archive):
             return exploration.step(None, 1.0, rng)[0]
         wanted, left = commands.remaining(collector.accrued, collector.time)
         outputs = self.outputs(self.encoder(collector.obs), wanted, left)
