@@ -32,8 +32,9 @@ from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import Actor
-from morl.agents.neural.conditioned import greedy, reported_weights, training_weights
+from morl.agents.neural.conditioned import greedy, training_weights
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.training import (

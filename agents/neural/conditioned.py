@@ -12,7 +12,7 @@ from torch import Tensor
 from morl.agents.base import Agent, Array
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.core.preferences import return_range, sample_simplex, simplex_grid, to_raw
+from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
 from morl.agents.neural.networks import VectorNet
 from morl.agents.neural.training import (
     adam,
@@ -38,17 +38,6 @@ def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentrati
         half = rng.random(n) < 0.5
         weights[half] = to_raw(weights[half], span)
     return weights
-
-
-def reported_weights(n: int, spec: MOSpec) -> FloatArray:
-    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
-    span = return_range(spec)
-    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
-    if span is None:
-        return grid
-    both = np.concatenate([grid, to_raw(grid, span)])
-    _, first = np.unique(both.round(9), axis=0, return_index=True)
-    return both[np.sort(first)]
 
 
 def greedy(values: Array, weights: Array) -> IntArray:
