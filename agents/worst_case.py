@@ -306,13 +306,13 @@ class TableLearner(Stateful):
             self._stepper.reset(agent.segment_seed())
         n_actions = self.tables.n_actions
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             return int(choose(self.q, self.visits, weights, n_actions, state, 0, c.epsilon, self._rng))
 
         def learn(x: Step) -> None:
             update(
                 self.q, self.visits, weights, n_actions,
-                x.state, x.action, x.reward, x.after, x.terminated, agent.discount, c.power,
+                x.state, x.action, x.reward, x.next_state, x.terminated, agent.discount, c.power,
             )  # fmt: skip
 
         taken = 0
