@@ -1,4 +1,4 @@
-"""The exact solver behind the agent interface: a reference front in every command, plot and comparison that takes an agent."""
+"""The exact solver behind the agent interface: a reference front wherever an agent is expected."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from morl.envs.finite.tabular import StateRenderer, TabularEnv, TabularVectorEnv, fit_observations
+from morl.envs.finite.fitting import fit_observations
+from morl.envs.finite.tabular import StateRenderer, TabularEnv, TabularVectorEnv
 from morl.envs.makers import entry_points as _entry_points
 from morl.envs.makers import found, from_name
 from morl.momdp import MOMDP

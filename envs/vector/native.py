@@ -39,6 +39,19 @@ def parse_mask(mask: Any, num_envs: int) -> BoolArray:
     return array
 
 
+def refuse_ended(ended: BoolArray) -> None:
+    """Refuse a step, where autoreset is disabled, of environments of which some have ended.
+
+    Raises:
+        EnvError: naming them, unless there are none.
+    """
+    if ended.any():
+        raise EnvError(
+            f"environments {listed(np.flatnonzero(ended), most=8)} have ended and autoreset is disabled; "
+            'call reset(options={"reset_mask": terminated | truncated})'
+        )
+
+
 def check_max_steps(max_steps: Any) -> int | None:
     """A time limit: a positive number of steps, or ``None`` for none."""
     if max_steps is not None and (
@@ -169,10 +182,7 @@ class NativeVectorEnv(MOVectorEnv):
             raise EnvError("step was called before reset; call reset() first")
         mode = self.autoreset_mode
         if self._any_done and mode is AutoresetMode.DISABLED:
-            raise EnvError(
-                f"environments {listed(np.flatnonzero(self._done), most=8)} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+            refuse_ended(self._done)
         if self._any_done and self._done.all():  # nothing moves, so nothing is drawn: as the single environment
             return self._restart_all()
         rewards, terminated, info = self._advance(actions)

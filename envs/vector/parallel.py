@@ -16,12 +16,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper, batch_differing_spaces
 
 from morl.envs.core import Info, mo_spec
 from morl.envs.vector.board import Board, Memory
+from morl.envs.vector.errors import ClosedError, NothingPendingError, PendingError, WorkerTimeoutError
 from morl.envs.vector.infos import join_infos
 from morl.envs.vector.subenv import AllMoved
 from morl.envs.vector.sync import EnvFn, ObservationMode, SubEnvsVectorEnv, given_functions
@@ -30,30 +30,6 @@ from morl.spec import BoolArray, EnvError, FloatArray
 
 _GRACE = 5.0
 """Seconds that workers get to close their environments before they are terminated."""
-
-
-class ClosedError(EnvError, ClosedEnvironmentError):
-    """The vector environment is closed."""
-
-
-class PendingError(EnvError, AlreadyPendingCallError):
-    """A call was begun and its answer not fetched."""
-
-    def __init__(self, message: str, name: str = "") -> None:
-        EnvError.__init__(self, message)
-        self.name = name
-
-
-class NothingPendingError(EnvError, NoAsyncCallError):
-    """An answer is fetched to a call that was not begun."""
-
-    def __init__(self, message: str, name: str = "") -> None:
-        EnvError.__init__(self, message)
-        self.name = name
-
-
-class WorkerTimeoutError(EnvError, multiprocessing.TimeoutError):
-    """A worker gave no answer in time."""
 
 
 class AsyncVectorEnv(SubEnvsVectorEnv):

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import Info, reward_space
+from morl.envs.vector.native import refuse_ended
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper
 from morl.spec import EnvError, MOSpec
 
@@ -73,11 +74,8 @@ class VectorTimeLimit(MOVectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """One step."""
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._cut.any():
-            raise EnvError(
-                f"environments {np.flatnonzero(self._cut).tolist()[:8]} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(self._cut)
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         vectors = self._read(rewards)
         terminated, truncated = np.array(terminated), np.array(truncated)
@@ -170,11 +168,8 @@ class VectorMaxAndSkip(MOVectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """Up to ``skip`` steps of every environment."""
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._done.any():
-            raise EnvError(
-                f"environments {np.flatnonzero(self._done).tolist()[:8]} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(self._done)
         waiting = self._done.copy()
         total, last, terminated, truncated, info = self._repeat(actions, waiting)
         ended = terminated | truncated

@@ -1,4 +1,4 @@
-"""Parsing, exit codes and error lines; what each command does is in its own file."""
+"""Entry point of the command line: parsing, exit codes and error messages; each command has a file of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration of a run: what it was asked to do, as ``config.json`` holds it."""
+"""Configuration of a run, as ``config.json`` holds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morl.spec import RunError
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was asked to do; all of it is in ``config.json``.
+    """Configuration of a run; all of it is in ``config.json``.
 
     Args:
         algo: name of the algorithm.

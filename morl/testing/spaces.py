@@ -1,4 +1,4 @@
-"""Every algorithm in every kind of action and observation space: does it learn there, or say by name why not?
+"""Table of algorithms and spaces: whether each algorithm learns in each action and observation space, or why not.
 
 ``python -m morl.testing.spaces docs/agents/spaces.md`` writes the table of the documentation.
 """
