@@ -105,9 +105,8 @@ class ParetoEvolution(Agent):
         self.population: Array | None = None  # pymoo's way
         self.parents = sequences.Population.empty(self.genotype.size, self.k)  # in batches
         in_batches = isinstance(self.genotype, Sequence) and sequences.dynamics_of(self.problem) is not None
-        self._offspring: int = 5 * (c.population or _LARGEST) if in_batches else 0
-        if c.offspring is not None:
-            self._offspring = c.offspring
+        usual = 5 * (c.population or _LARGEST) if in_batches else 0
+        self._offspring = usual if c.offspring is None else c.offspring
         self._fixed = sorted({"population", "offspring"} & set(self.given))  # sizes that the caller chose
         self.generation = 0
         self.noisy = False  # returns of one policy vary

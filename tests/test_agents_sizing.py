@@ -156,5 +156,5 @@ def test_worst_case_plays_rounds_within_its_steps(steps: int, n_envs: int, limit
 
 
 def test_worst_case_says_where_its_game_does_not_begin() -> None:
-    agent = WorstCase(Counting(20), seed=0, warm_up=10, round_steps=50, sb3=FAST)
+    agent = WorstCase(Counting(20), seed=0, warm_up_rounds=10, n_steps=50, sb3=FAST)
     assert any("begin to move" in one for one in played(agent, 200)[1])
