@@ -48,8 +48,8 @@ class WorstCaseConfig(AgentConfig):
         f"steps between moves of the weights; fewer where {ROUNDS} rounds do not fit, unless set",
         low=1,
     )
-    rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
-    warm_up: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
+    learning_rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
+    warm_up_rounds: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
     average: str = option(
         "best", "how policies are averaged: the best mixture of those measured, or equally", choices=("best", "uniform")
     )
@@ -120,9 +120,9 @@ class WorstCase(Agent):
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_integer_valued(self.observation_space) else "PPO"
-        self._fixed = sorted({"n_steps", "warm_up"} & set(self.given))  # what the caller chose
+        self._fixed = sorted({"n_steps", "warm_up_rounds"} & set(self.given))  # what the caller chose
         self._planned = 0  # the number of steps that rounds were made for
-        self._round, self._begins = c.n_steps, c.warm_up
+        self._round, self._begins = c.n_steps, c.warm_up_rounds
         self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
         self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
 
@@ -140,11 +140,11 @@ class WorstCase(Agent):
         self._round = c.n_steps if "n_steps" in self._fixed else min(c.n_steps, max(1, left // ROUNDS))
         if self.rounds == 0:
             rounds = -(-left // self._round)
-            self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
+            self._begins = c.warm_up_rounds if "warm_up_rounds" in self._fixed else min(c.warm_up_rounds, rounds // 2)
             if rounds - self._begins < 2:
                 warn(
                     f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
-                    f"{self._begins}: use more steps, or smaller n_steps or warm_up"
+                    f"{self._begins}: use more steps, or smaller n_steps or warm_up_rounds"
                 )
 
     def _learn(self, until: int) -> None:
@@ -169,7 +169,7 @@ class WorstCase(Agent):
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
         self.values = np.vstack([self.values, result.mean])
-        rate = self.config.rate / np.sqrt(len(self.members))
+        rate = self.config.learning_rate / np.sqrt(len(self.members))
         moved = self.weight * np.exp(-rate * (f - f.min()))
         # A weight that has vanished could never come back: keep a trace of each.
         moved = np.maximum(moved / moved.sum(), 1e-4)
@@ -306,13 +306,13 @@ class TableLearner(Stateful):
             self._stepper.reset(agent.segment_seed())
         n_actions = self.tables.n_actions
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             return int(choose(self.q, self.visits, weights, n_actions, state, 0, c.epsilon, self._rng))
 
         def learn(x: Step) -> None:
             update(
                 self.q, self.visits, weights, n_actions,
-                x.state, x.action, x.reward, x.after, x.terminated, agent.discount, c.power,
+                x.state, x.action, x.reward, x.next_state, x.terminated, agent.discount, c.power,
             )  # fmt: skip
 
         taken = 0
