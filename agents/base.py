@@ -1,7 +1,7 @@
 """What every agent has in common: stable-baselines3's manners, for many objectives.
 
-A subclass says how it learns (:meth:`Agent._learn`), which policies it offers (:meth:`Agent._policies`) and what its
-state is (:meth:`Agent._state`, :meth:`Agent._restore`); seeds, callbacks, prediction, evaluation, fronts, files,
+A subclass says how it learns (:meth:`Agent._learn`), which policies it offers (:meth:`Agent._policies`) and what it
+keeps (:meth:`~morl.agents.core.stateful.Stateful._keeps`); seeds, callbacks, prediction, evaluation, fronts, files,
 interrupts and errors are here.
 """
 
@@ -34,6 +34,7 @@ from morl.agents.core.observations import batch_of, count_rows, is_countable, un
 from morl.agents.core.policies import Decision, PolicySet, Subset
 from morl.agents.core.preferences import raw_weights, return_range, to_scaled
 from morl.agents.core.problem import Problem
+from morl.agents.core.stateful import Stateful
 from morl.agents.core.threads import one_thread
 from morl.compile_time import Stopwatch
 from morl.counts import as_count
@@ -96,7 +97,7 @@ class PolicyHandle:
         return f"{self.agent.info.name} policy {self.number}"
 
 
-class Agent(ABC):
+class Agent(Stateful, ABC):
     """Base of every agent.
 
     Args:
@@ -173,7 +174,7 @@ class Agent(ABC):
 
     # ---- what a subclass says --------------------------------------------------------------------------
 
-    def _setup(self) -> None:  # noqa: B027  # nothing to allocate is a fine answer
+    def _setup(self) -> None:  # nothing to allocate is a fine answer
         """Allocate what learning needs. The environment is known; nothing is learned yet."""
 
     @abstractmethod
@@ -181,7 +182,7 @@ class Agent(ABC):
         """Begin episodes anew (seeded by :meth:`segment_seed`) and learn until ``num_timesteps >= until``.
 
         Call :meth:`advance` after each round of steps and updates. Everything that is carried to the next call must
-        be in :meth:`_state`: a new call must not depend on anything else.
+        be kept (:meth:`_keeps`): a new call must not depend on anything else.
         """
 
     @abstractmethod
@@ -192,13 +193,6 @@ class Agent(ABC):
     def _tuned(cls, options: Mapping[str, Any], given: Mapping[str, Any], k: int) -> dict[str, Any]:
         """What is taken over of the options tuned for an environment, beside the ones given (which win)."""
         return {name: value for name, value in options.items() if name not in given}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Arrays and JSON-able facts from which :meth:`_restore` rebuilds the agent exactly."""
-        return {}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:  # noqa: B027
-        """The inverse of :meth:`_state`."""
 
     def status(self) -> dict[str, float]:
         """A few numbers about the progress of learning, for logs and progress bars. Must not run a policy."""

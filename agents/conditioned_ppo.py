@@ -26,7 +26,7 @@ from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.core.collector import Collector, take
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
@@ -38,12 +38,9 @@ from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import (
+    NetworkConfig,
     adam,
     gradient_step,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
     resolve_device,
     seeded,
     set_learning_rate,
@@ -54,7 +51,7 @@ from morl.spec import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ConditionedPPOConfig(AgentConfig):
+class ConditionedPPOConfig(NetworkConfig):
     """Options of :class:`ConditionedPPO`."""
 
     n_envs: int = option(32, "parallel environments", low=1)
@@ -77,7 +74,6 @@ class ConditionedPPOConfig(AgentConfig):
     policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
         None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
     )
-    device: str = option("auto", "where networks compute", choices=("auto", "cpu", "cuda", "mps"))
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
@@ -141,6 +137,8 @@ class ConditionedPPO(OwnNetworks):
         self.sampler = PreferenceSampler(self.k, c.focus)
         self._entropy: Schedule = c.ent_coef if c.ent_coef is not None else (0.0 if self.actions.continuous else 0.01)
         self._steps_per_episode = 0.0
+        parts = {"observations": self.normaliser, "preferences": self.sampler}
+        self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
@@ -334,8 +332,6 @@ class ConditionedPPO(OwnNetworks):
             )
         return super().front(episodes, seed, discount=discount, exact=exact)
 
-    # ---- saving ----------------------------------------------------------------------------------------------
-
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""
         tried = self.sampler.episodes > 0
@@ -343,18 +339,6 @@ class ConditionedPPO(OwnNetworks):
             return {}
         best = self.sampler.returns[tried].max(axis=0)
         return {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}
-        more = {**self.normaliser.arrays("observations"), **self.sampler.arrays("preferences")}
-        return {**arrays, **more}, {"steps_per_episode": self._steps_per_episode}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
-        self.normaliser.restore(arrays, "observations")
-        self.sampler.restore(arrays, "preferences")
-        self._steps_per_episode = float(facts["steps_per_episode"])
 
 
 class ConditionedPolicies(PolicySet):

@@ -231,6 +231,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         size = 1 << max(4, int(np.ceil(np.log2(c.capacity))))
         self.table: Table = new_table(size, self.tables.width, self.k)
         self.used = np.zeros(1, dtype=np.int64)
+        self._keeps(index=self.tables)
 
     def _grow(self) -> Array | None:
         """A table of twice the size, where this one is half full; returns the new place of each entry."""
@@ -306,9 +307,10 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         return {"entries": float(self.used[0])}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, facts = super()._state()
         kept = np.flatnonzero(self.table.key)
-        arrays = {f"table.{key}": value[kept] for key, value in self.table._asdict().items()}
-        return {**arrays, **self.tables.arrays()}, {"size": len(self.table.key)}
+        arrays.update({f"table.{key}": value[kept] for key, value in self.table._asdict().items()})
+        return arrays, {**facts, "size": len(self.table.key)}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike, require_within
@@ -320,7 +322,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         require_alike("table", given, {key: value[:rows] for key, value in self.table._asdict().items()})
         rehash(Table(**{key: arrays[f"table.{key}"] for key in Table._fields}), self.table)
         self.used[0] = len(arrays["table.key"])
-        self.tables.restore(arrays)
+        super()._restore(arrays, facts)
 
 
 class AccruedTable(PolicySet):

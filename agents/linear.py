@@ -27,6 +27,7 @@ from morl.agents.core.errors import NoPolicyError
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import LinearSupport, training_grid
+from morl.agents.core.stateful import below
 from morl.agents.neural import sb3_budget
 from morl.envs.vector.worker import end_with_parent
 from morl.spec import AgentError, FloatArray
@@ -129,6 +130,7 @@ class LinearScalarization(Agent):
         self._model: BaseAlgorithm | None = None
         self._acting: dict[int, Any] = {}
         self._plan = self._given_weights()
+        self._keeps("_turn", "_budget", "_first_round", "_fixed", "_number", "_goal")
 
     def _given_weights(self) -> list[FloatArray]:
         """The weights to solve, in order; empty where linear support chooses them."""
@@ -408,39 +410,27 @@ class LinearScalarization(Agent):
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         from morl.agents.neural import sb3
 
-        arrays: Arrays = {"weights": np.array(self.weights).reshape(-1, self.k)}
+        arrays, facts = super()._state()
+        arrays["weights"] = np.array(self.weights).reshape(-1, self.k)
         arrays["values"] = np.array(self.values).reshape(-1, self.k)
         for i, part in enumerate(self.solved):
             arrays.update({f"solved.{i}.{key}": value for key, value in part.items()})
         if self._model is not None:
             arrays.update(sb3.model_arrays(self._model, "current.model", replay=True))
-        return arrays, {
-            "turn": self._turn,
-            "budget": self._budget,
-            "first_round": self._first_round,
-            "fixed": self._fixed,
-            "number": self._number,
-            "goal": self._goal,
-            "learning": self._model is not None,
-        }
+        return arrays, {**facts, "learning": self._model is not None}
 
     def _restore(self, arrays: Arrays, facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike
         from morl.agents.neural import sb3
 
+        super()._restore(arrays, facts)
         self.weights, self.values = list(arrays["weights"]), list(arrays["values"])
-        self.solved = []
-        for i in range(len(self.weights)):
-            head = f"solved.{i}."
-            self.solved.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
+        self.solved = [below(f"solved.{i}", arrays) for i in range(len(self.weights))]
         known = [i for i, part in enumerate(self.solved) if part]
         if known:
             model = self._build(self.weights[known[0]], 1, acting=True)
             for i in known:
                 require_alike(f"weight {i}", self.solved[i], sb3.model_arrays(model, "model"))
-        self._turn, self._budget = int(facts["turn"]), int(facts["budget"])
-        self._first_round, self._fixed = int(facts["first_round"]), [str(name) for name in facts["fixed"]]
-        self._number, self._goal = int(facts["number"]), int(facts["goal"])
         if facts["learning"]:
             self._model = self._build(self.weights[self._number], self.config.n_envs)
             sb3.load_model(self._model, arrays, "current.model")

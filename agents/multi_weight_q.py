@@ -13,7 +13,7 @@ improvement over the trained tables (Barreto et al. 2017).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -137,6 +137,7 @@ class MultiWeightQLearning(TabularLearning):
         size = (self.tables.capacity, self.tables.width)
         self.q: FloatArray = np.zeros((len(self.weights), *size, self.k))
         self.visits = np.zeros(size, dtype=np.int64)
+        self._keeps("q", "visits", "weights", index=self.tables)
 
     def _learn_compiled(self, until: int) -> None:
         c, rng = self.config, self.rng("train", self._segment)
@@ -189,10 +190,3 @@ class MultiWeightQLearning(TabularLearning):
         """The share of (state, action) pairs that have been tried."""
         legal = np.arange(self.tables.width) < self.tables.n_actions[:, None]
         return {"tried": float((self.visits > 0)[legal].mean())}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {"q": self.q, "visits": self.visits, "weights": self.weights, **self.tables.arrays()}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        self.q, self.visits, self.weights = arrays["q"].copy(), arrays["visits"].copy(), arrays["weights"].copy()
-        self.tables.restore(arrays)

@@ -217,6 +217,7 @@ class ParetoQLearning(TabularLearning):
         self._random = False
         self._next_solve = 1000
         self._solved: tuple[int, Sets, Plans] | None = None
+        self._keeps("counts", "sets", "_changed", "_backed", "_random", "_next_solve", index=self.tables)
 
     # ---- learning --------------------------------------------------------------------------------------
 
@@ -346,12 +347,6 @@ class ParetoQLearning(TabularLearning):
         """States seen."""
         return {"states": float((self.counts.visits[: self._start].sum(axis=1) > 0).sum())}
 
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {f"counts.{key}": value for key, value in self.counts._asdict().items()}
-        arrays.update({f"sets.{key}": value for key, value in self.sets._asdict().items()})
-        arrays.update(changed=self._changed, backed=self._backed, **self.tables.arrays())
-        return arrays, {"random": self._random, "next_solve": self._next_solve}
-
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_within
 
@@ -361,8 +356,4 @@ class ParetoQLearning(TabularLearning):
         require_within("sets.size", arrays["sets.size"], 0, most + 1)
         for name in ("counts.seen", "counts.visits"):
             require_within(name, arrays[name], 0, 1 << 62)
-        self.counts = Counts(**{key: arrays[f"counts.{key}"].copy() for key in Counts._fields})
-        self.sets = Sets(**{key: arrays[f"sets.{key}"].copy() for key in Sets._fields})
-        self._changed, self._backed = arrays["changed"].copy(), arrays["backed"].copy()
-        self._random, self._next_solve = bool(facts["random"]), int(facts["next_solve"])
-        self.tables.restore(arrays)
+        super()._restore(arrays, facts)

@@ -23,6 +23,7 @@ from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_countable
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
+from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
@@ -53,7 +54,7 @@ class WorstCaseConfig(AgentConfig):
 
 
 class Learner(Protocol):
-    """Something that keeps improving for weights that keep changing."""
+    """Something that keeps improving for weights that keep changing, and whose state can be saved."""
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """Learn for ``weight`` (on raw rewards); returns the environment steps taken."""
@@ -63,12 +64,6 @@ class Learner(Protocol):
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """Saved policies as a set."""
-
-    def state(self) -> dict[str, Array]:
-        """Everything needed to go on."""
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of :meth:`state`."""
 
     def close(self) -> None:
         """Forget episodes in progress."""
@@ -109,12 +104,13 @@ class WorstCase(Agent):
         self._low, self._span = low, high - low
         self.weight: FloatArray = np.full(self.k, 1.0 / self.k)
         self.members: list[dict[str, Array]] = []
-        self.values: list[FloatArray] = []
+        self.values: FloatArray = np.zeros((0, self.k))  # of the members
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
         self.learner: Learner = TableLearner(self) if kind == "table" else DeepLearner(self, kind)
+        self._keeps("weight", "values", "rounds", learner=self.learner)
 
     def _learn(self, until: int) -> None:
         c = self.config
@@ -134,7 +130,7 @@ class WorstCase(Agent):
         result = self._evaluator.evaluate(self.learner.policies([policy]), self.config.eval_episodes)
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
-        self.values.append(result.mean[0])
+        self.values = np.vstack([self.values, result.mean])
         rate = self.config.rate / np.sqrt(len(self.members))
         moved = self.weight * np.exp(-rate * (f - f.min()))
         # A weight that has vanished could never come back: keep a trace of each.
@@ -146,7 +142,7 @@ class WorstCase(Agent):
         n = len(self.members)
         if self.config.average == "uniform":
             return np.full(n, 1.0 / n)
-        f = (np.array(self.values) - self._low) / self._span
+        f = (self.values - self._low) / self._span
         return best_mixture(f, self.cap)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
@@ -161,30 +157,25 @@ class WorstCase(Agent):
         """The value of the game as the mixture's own measurements have it."""
         if not self.members:
             return {"rounds": float(self.rounds)}
-        value = float(self.utility(self.mixture() @ np.array(self.values)))
+        value = float(self.utility(self.mixture() @ self.values))
         return {"rounds": float(self.rounds), "utility": value}
 
     def _provenance(self) -> dict[str, Any]:
         return {"utility": self.config.utility}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {"weight": self.weight, "values": np.array(self.values).reshape(-1, self.k)}
-        arrays.update({f"learner.{key}": value for key, value in self.learner.state().items()})
+        arrays, facts = super()._state()
         for i, member in enumerate(self.members):
             arrays.update({f"member.{i}.{key}": value for key, value in member.items()})
-        return arrays, {"rounds": self.rounds}
+        return arrays, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike
 
-        self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
-        self.rounds = int(facts["rounds"])
-        self.learner.restore({k[len("learner.") :]: v for k, v in arrays.items() if k.startswith("learner.")})
-        self.members = []
-        for i in range(len(self.values)):
-            head = f"member.{i}."
-            self.members.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
-            require_alike(f"policy {i}", self.members[-1], self.learner.policy())
+        super()._restore(arrays, facts)
+        self.members = [below(f"member.{i}", arrays) for i in range(len(self.values))]
+        for i, member in enumerate(self.members):
+            require_alike(f"policy {i}", member, self.learner.policy())
 
 
 def cap_simplex(weight: FloatArray, cap: FloatArray) -> FloatArray:
@@ -233,7 +224,7 @@ def best_mixture(f: FloatArray, cap: FloatArray) -> FloatArray:
     return np.asarray(chances / chances.sum())
 
 
-class TableLearner:
+class TableLearner(Stateful):
     """Q-learning in a table of value vectors, greedy for whatever the weights are now."""
 
     def __init__(self, agent: WorstCase) -> None:
@@ -247,6 +238,7 @@ class TableLearner:
         self._stepper: Any = None
         self._cursor = np.full(3, -1, dtype=np.int64)
         self._rng = np.random.default_rng(0)
+        self._keeps("q", "visits", index=self.tables)
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """See :class:`Learner`."""
@@ -301,15 +293,6 @@ class TableLearner:
         """See :class:`Learner`."""
         return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]))
 
-    def state(self) -> dict[str, Array]:
-        """See :class:`Learner`."""
-        return {"q": self.q, "visits": self.visits, **self.tables.arrays()}
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """See :class:`Learner`."""
-        self.q, self.visits = arrays["q"].copy(), arrays["visits"].copy()
-        self.tables.restore(arrays)
-
     def close(self) -> None:
         """Begin anew next time."""
         if self._stepper is not None:
@@ -349,14 +332,14 @@ class DeepLearner:
 
     def policy(self) -> dict[str, Array]:
         """The network's parameters."""
-        from morl.agents.neural.parameters import module_arrays
+        from morl.agents.neural.training import module_arrays
 
         return module_arrays(self.model.policy, "policy")
 
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """See :class:`Learner`."""
         from morl.agents.linear import ModelPolicies
-        from morl.agents.neural.parameters import load_module
+        from morl.agents.neural.training import load_module
 
         models = []
         for arrays in saved:
@@ -365,14 +348,14 @@ class DeepLearner:
             models.append(model)
         return ModelPolicies(self.agent.observation_space, models, scaled=True)
 
-    def state(self) -> dict[str, Array]:
-        """See :class:`Learner`."""
+    def arrays(self) -> dict[str, Array]:
+        """The model's parameters, optimisers and replay."""
         from morl.agents.neural import sb3
 
         return sb3.model_arrays(self.model, "model", replay=True)
 
     def restore(self, arrays: dict[str, Array]) -> None:
-        """See :class:`Learner`."""
+        """The inverse of :meth:`arrays`."""
         from morl.agents.neural import sb3
 
         sb3.load_model(self.model, arrays, "model")

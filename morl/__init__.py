@@ -1,4 +1,4 @@
-"""Multi-objective reinforcement learning with the exact truth beside every learned front.
+"""Multi-objective reinforcement learning, with the exact front beside every learned one.
 
 Heavy parts (torch, stable-baselines3, pyplot) load when they are first used, so ``import morl`` is quick.
 """

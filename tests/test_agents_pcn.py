@@ -136,7 +136,7 @@ def test_demonstrations_of_another_agent_are_learned() -> None:
     """Two demonstrations on the deterministic minecart move PCN towards both of them."""
     from morl.agents.evolution import ParetoEvolution
 
-    teacher = ParetoEvolution("morl/MinecartDeterministic-v0", seed=0, genotype="sequence", brood=2000, length=60)
+    teacher = ParetoEvolution("morl/MinecartDeterministic-v0", seed=0, genotype="sequence", offspring=2000, length=60)
     teacher.learn(200_000)
     lessons = teacher.episodes()[:2]
     shown = np.array([e.remaining[0] for e in lessons])

@@ -322,7 +322,8 @@ def _wanted(hint: Any) -> str:
         )
     if typing.get_origin(hint) is dict:
         return 'a table such as {"name": 1}'
-    return _type_name(hint)
+    plain = {int: "a whole number such as 100000, 1e5 or 100k", float: "a number", bool: "true or false", str: "text"}
+    return plain.get(hint) or _type_name(hint)
 
 
 def _convert(value: Any, hint: Any) -> Any:

@@ -200,11 +200,14 @@ def roll_out(
     gamma: float,
     seed: np.random.SeedSequence,
     deterministic: bool,
+    *,
+    limit: int | None = None,
 ) -> tuple[FloatArray, FloatArray, int]:
     """Play one episode per entry of ``jobs`` (the number of the policy that plays it), all in lock-step.
 
     Returns:
-        Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps.
+        Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps, at most ``limit``.
+        Returns of episodes that are not over by then are NaN.
     """
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
@@ -216,10 +219,17 @@ def roll_out(
     slot = np.arange(n) % max(len(jobs), 1)
     playing = np.arange(n) < len(jobs)
     upcoming = int(playing.sum())
+    steps = 0
+    if not len(jobs):
+        return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
-    steps = 0
     while playing.any():
+        if limit is not None and steps + int(playing.sum()) > limit:
+            surplus = np.flatnonzero(playing)[limit - steps :]
+            discounted[slot[surplus]] = plain[slot[surplus]] = np.nan
+            playing[surplus] = False
+            continue
         actions, memory = policies.act(
             Decision(which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic)
         )
@@ -246,6 +256,7 @@ def roll_out(
             for key, value in begun.items():
                 memory[key] = memory[key].copy()
                 memory[key][fresh] = value
+    discounted[upcoming:] = plain[upcoming:] = np.nan
     return discounted, plain, steps
 
 

@@ -28,7 +28,7 @@ from morl.agents.core.observations import plain_parts, sb3_encoder
 from morl.agents.core.problem import Problem
 from morl.agents.core.running import Normaliser, unscaled
 from morl.agents.core.threads import one_thread
-from morl.agents.neural.parameters import (
+from morl.agents.neural.training import (
     check_finite,
     load_module,
     load_optimizer,

@@ -1,4 +1,4 @@
-"""What every network here is trained with: a device, a gradient step, a target network. Needs torch; import it lazily."""
+"""Devices, gradient steps, target networks and checkpoints of networks. Needs torch; import it lazily."""
 
 from __future__ import annotations
 
@@ -142,6 +142,28 @@ def load_module(module: nn.Module, arrays: Mapping[str, Array], prefix: str) -> 
     start = len(prefix) + 1
     state = {key[start:]: torch.from_numpy(np.array(v)) for key, v in arrays.items() if key.startswith(prefix + ".")}
     module.load_state_dict(state)
+
+
+def networks_arrays(
+    modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Array]:
+    """Modules and optimizers as named arrays."""
+    out: dict[str, Array] = {}
+    for name, module in modules.items():
+        out |= module_arrays(module, name)
+    for name, optimizer in optimizers.items():
+        out |= optimizer_arrays(optimizer, name)
+    return out
+
+
+def load_networks(
+    arrays: Mapping[str, Array], modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> None:
+    """The inverse of :func:`networks_arrays`."""
+    for name, module in modules.items():
+        load_module(module, arrays, name)
+    for name, optimizer in optimizers.items():
+        load_optimizer(optimizer, arrays, name)
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Array]:

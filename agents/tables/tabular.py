@@ -145,12 +145,12 @@ class TabularProblem:
 
     def arrays(self) -> dict[str, Array]:
         """The numbering as arrays for a checkpoint (nothing where a model defines it)."""
-        return {} if self.world is not None else {"index.seen": self.index.table()}
+        return {} if self.world is not None else {"seen": self.index.table()}
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
         if self.world is None:
-            self.index = StateIndex(self.problem.observation_space, arrays["index.seen"])
+            self.index = StateIndex(self.problem.observation_space, arrays["seen"])
             if len(self.index) > self.capacity:
                 raise RunError(f"{len(self.index)} observations are numbered; expected at most {self.capacity}")
 

@@ -37,7 +37,7 @@ class Train:
     steps: Annotated[Count, arg(aliases=["-n"])] = 100_000
     """Environment steps to learn from: 100000, 1e5 and 100k are the same."""
     seed: int = 0
-    """Root of all random numbers."""
+    """Random seed."""
     config: Path | None = None
     """TOML file with options of the algorithm."""
     assign: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="NAME=VALUE")] = ()
@@ -45,7 +45,7 @@ class Train:
     no_tuned: bool = False
     """Leave out the options that the package ships for this algorithm on this environment."""
     n_envs: Count | None = None
-    """Copies of the environment stepped together."""
+    """Number of parallel environments."""
     weights: tuple[str, ...] = ()
     """One weight vector, for algorithms with an option `weights`: in order (0.7 0.3) or by name (time=0.3
     treasure=0.7), of objectives on their return scale."""

@@ -83,7 +83,7 @@ def choose_by_asf(points: ArrayLike, preference: ArrayLike, aspiration: ArrayLik
         preference: ``(K,)`` simplex weights: a larger weight makes shortfalls in that objective count more.
         aspiration: ``(K,)`` wished-for returns; by default the best of each objective.
 
-    Unlike a weighted sum it reaches points inside the dents of a front.
+    Unlike a weighted sum it reaches points in the non-convex regions of a front.
 
     >>> choose_by_asf([[0, 4], [1.5, 1.5], [4, 0]], [0.5, 0.5])
     1

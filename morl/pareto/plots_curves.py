@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.plot_style import COLOURS, TRUTH_COLOUR, light_grid, style
+from morl.pareto.plot_style import COLOURS, REFERENCE_COLOUR, light_grid, style
 from morl.spec import FloatArray, FrontError
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def plot_curves(
             ax.step(where, np.median(values, axis=0), where="post", **line)
             ax.fill_between(where, values.min(axis=0), values.max(axis=0), step="post", color=colour, alpha=0.18, lw=0)
         for i, (name, level) in enumerate((levels or {}).items()):  # names at both ends in turn: levels may be near
-            ax.axhline(level, color=TRUTH_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
+            ax.axhline(level, color=REFERENCE_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
             ax.annotate(
                 name, (0.99 if i % 2 else 0.01, level), xycoords=("axes fraction", "data"), xytext=(0, 2),
                 textcoords="offset points", va="bottom", ha="right" if i % 2 else "left", fontsize=7.5,
-                color=TRUTH_COLOUR,
+                color=REFERENCE_COLOUR,
             )  # fmt: skip
         if log:
             from matplotlib.ticker import NullFormatter

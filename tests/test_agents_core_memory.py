@@ -55,7 +55,7 @@ def test_images_that_do_not_fit_say_how_large_they_are(name: str, options: dict[
         ("Envelope", {"hidden": (10**9, 10**9)}),
         ("PCN", {"n_envs": 10**18}),
         ("ParetoEvolution", {"population": 10**15}),
-        ("ParetoEvolution", {"brood": 10**15}),
+        ("ParetoEvolution", {"offspring": 10**15}),
         ("ParetoQLearning", {"max_states": 10**15}),
         ("ParetoQLearning", {"max_points": 10**15}),
         ("MultiWeightQLearning", {"max_states": 10**15}),

@@ -1,4 +1,4 @@
-"""What environments report is checked before an agent sees it: numbers, shapes, flags, failures."""
+"""Collecting steps: ends told apart in every autoreset mode, and what environments report checked first."""
 
 from __future__ import annotations
 
@@ -8,13 +8,80 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from strategies import walk
 
 import morl
 from morl.agents import registry
-from morl.agents.core.collector import LARGEST, check_flags, check_observations, check_rewards
+from morl.agents.core.collector import (
+    LARGEST,
+    Collector,
+    check_flags,
+    check_observations,
+    check_rewards,
+    random_actions,
+)
 from morl.envs.core import MOEnv, MOVectorEnv
+from morl.envs.finite.tabular import TabularVectorEnv
 from morl.spec import EnvError, MOSpec, Objective
 from morl.testing.spaces import OBSERVATIONS, SMALL
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("limit", [None, 2])
+def test_collector_tells_ends_apart_in_every_autoreset_mode(mode, limit) -> None:
+    model, spec = walk()
+    env = TabularVectorEnv(model, spec, 3, max_steps=limit, autoreset_mode=mode)
+    collector = Collector(env, spec, 0.5, "walk")
+    collector.reset(0)
+    seen = []
+    while len(seen) < 12:
+        out = collector.step(np.zeros(3, dtype=np.int64))
+        seen += [
+            (int(out.obs[i]), int(out.next_obs[i]), bool(out.terminated[i]), bool(out.truncated[i]), int(out.time[i]),
+             tuple(out.accrued[i]))
+            for i in range(len(out))
+        ]  # fmt: skip
+    expected = [
+        (0, 1, False, False, 0, (0.0, 0.0)),
+        (1, 2, False, limit == 2, 1, (1.0, 0.0)),
+        (2, 3, True, False, 2, (1.5, 0.5)),
+    ][: 3 if limit is None else 2]
+    assert set(seen) == set(expected)
+    assert collector.steps == len(seen)
+
+
+def test_rollout_marks_resets_as_invalid() -> None:
+    model, spec = walk()
+    env = TabularVectorEnv(model, spec, 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    collector = Collector(env, spec, 0.5, "walk")
+    collector.reset(0)
+    out = collector.rollout(lambda o, a, t: np.zeros(2, dtype=np.int64), 8)
+    assert out.valid[:, 0].tolist() == [True, True, True, False] * 2
+    assert out.rewards[3].tolist() == [[0.0, 0.0]] * 2
+    assert out.terminated[2].all()
+
+
+def test_rewards_are_checked_with_names() -> None:
+    spec = MOSpec((Objective("gain"), Objective("cost")))
+    with pytest.raises(EnvError, match=r"lab, step 7, copy 1: reward of objective 'cost' is inf"):
+        check_rewards([[0.0, 0.0], [1.0, np.inf]], 2, spec, "lab", 7)
+    with pytest.raises(EnvError, match=r"rewards have shape \(2,\); expected \(2, 2\)"):
+        check_rewards([0.0, 1.0], 2, spec, "lab", 7)
+    with pytest.raises(EnvError, match="expected"):
+        check_rewards("text", 2, spec, "lab", 7)
+
+
+def test_random_actions_stay_in_their_space() -> None:
+    rng = np.random.default_rng(0)
+    for space in (
+        spaces.Discrete(3, start=2),
+        spaces.MultiDiscrete([2, 5]),
+        spaces.Box(np.array([-1.0, -np.inf]), np.array([2.0, np.inf]), dtype=np.float32),
+    ):
+        for action in random_actions(space, 50, rng):
+            assert space.contains(np.asarray(action, dtype=space.dtype)[()])
+
 
 SPEC = MOSpec((Objective("speed"), Objective("comfort")), 0.9, 10, (-1.0, -1.0), ((0.0, 0.0), (10.0, 10.0)))
 AGENTS = [
@@ -132,7 +199,7 @@ def test_wrong_shapes_and_types_of_vector_environments_give_one_line(wrong: dict
 def test_a_failure_names_environment_step_and_line_and_keeps_its_cause() -> None:
     agent = registry.get("Envelope")(Lab(failure=KeyError("valve")), seed=0, hidden=(8,), n_envs=2)
     with pytest.raises(
-        EnvError, match=r"Lab, step \d+.*KeyError: 'valve'.*test_agents_collector.py:\d+, in step"
+        EnvError, match=r"Lab, step \d+.*KeyError: 'valve'.*test_agents_core_collector.py:\d+, in step"
     ) as caught:
         agent.learn(100)
     causes, error = [], caught.value
