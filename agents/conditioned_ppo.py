@@ -64,7 +64,7 @@ class ConditionedPPOConfig(NetworkConfig):
         0.2, "how far the policy may move per rollout; one number or first and last"
     )
     ent_coef: float | tuple[float, ...] | None = option(
-        None, "weight of the entropy, one number or first and last; None fits actions"
+        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
     )
     vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
     max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
@@ -135,7 +135,8 @@ class ConditionedPPO(OwnNetworks):
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
-        self._entropy: Schedule = c.ent_coef if c.ent_coef is not None else (0.0 if self.actions.continuous else 0.01)
+        usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
+        self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
         self._steps_per_episode = 0.0
         parts = {"observations": self.normaliser, "preferences": self.sampler}
         self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
