@@ -21,18 +21,10 @@ from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.compiled import jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -257,7 +249,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         world = self.tables.world
         assert world is not None
         while self.num_timesteps < until:
-            n, taken = min(c.chunk, until - self.num_timesteps), 0
+            n, taken = min(c.n_steps, until - self.num_timesteps), 0
             while taken < n:
                 taken += run(
                     world, self.table, self.used, path, cursor, accrued, factor, n - taken,

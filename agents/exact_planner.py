@@ -86,7 +86,7 @@ class ExactPlanner(Agent):
         solved = self._solve()
         if exact is False or (discount is not None and discount != solved.discount):
             return super().front(episodes, seed, discount=discount, exact=exact)
-        from morl.agents.base import PolicyHandle
+        from morl.agents.core.acting import PolicyHandle
 
         policies = self._policies(None)
         facts = {**solved.provenance, "algorithm": self.info.name, "solver": solved.provenance.get("algorithm")}

@@ -22,17 +22,9 @@ from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet, TablePolicies
 from morl.agents.core.preferences import training_grid
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import FloatArray
 
 
@@ -143,7 +135,7 @@ class MultiWeightQLearning(TabularLearning):
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.full(3, -1, dtype=np.int64)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             run(
                 self.tables.world, self.q, self.visits, self.weights, self.tables.n_actions,
                 n, c.epsilon_at(self.progress), self.discount, c.power, cursor, rng,

@@ -39,17 +39,9 @@ from morl.agents.tables.pareto_sets import (
     new_sets,
 )
 from morl.agents.tables.plan_policies import PlanPolicies
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import inlined, jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import AgentError, FloatArray
 
 
@@ -235,7 +227,7 @@ class ParetoQLearning(TabularLearning):
         path = np.zeros((c.max_episode, 2), dtype=np.int64)
         weight = np.zeros(self.k)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             ok = run(
                 self.tables.world, self.counts, self.sets, self._no_plans, self._changed, self._backed, path, cursor,
                 weight, n, c.epsilon_at(self.progress), self.discount, self.scale, rng,

@@ -51,16 +51,16 @@ def test_images_that_do_not_fit_say_how_large_they_are(name: str, options: dict[
     [
         ("Envelope", {"n_envs": 10**12}),
         ("Envelope", {"n_envs": "1e400"}),
-        ("Envelope", {"buffer": 10**15}),
-        ("Envelope", {"hidden": (10**9, 10**9)}),
+        ("Envelope", {"buffer_size": 10**15}),
+        ("Envelope", {"net_arch": (10**9, 10**9)}),
         ("PCN", {"n_envs": 10**18}),
         ("ParetoEvolution", {"population": 10**15}),
         ("ParetoEvolution", {"offspring": 10**15}),
         ("ParetoQLearning", {"max_states": 10**15}),
         ("ParetoQLearning", {"max_points": 10**15}),
         ("MultiWeightQLearning", {"max_states": 10**15}),
-        ("VectorQLambda", {"steps": 10**15}),
-        ("EUPG", {"steps": 10**15, "utility": "worst"}),
+        ("VectorQLambda", {"n_steps": 10**15}),
+        ("EUPG", {"n_steps": 10**15, "utility": "worst"}),
         ("ESRQLearning", {"capacity": 10**17, "utility": "worst"}),
     ],
 )
@@ -94,7 +94,7 @@ def test_an_update_that_diverges_stops_with_its_name_and_spares_the_parameters(n
     from morl.testing.spaces import SMALL, reference_action
 
     cls = registry.get(name)
-    more = {"start": 50} if name in ("CAPQL", "Envelope", "GPILS") else {}
+    more = {"learning_starts": 50} if name in ("CAPQL", "Envelope", "GPILS") else {}
     env = problems.AnySpaces(reference_action(cls.info), spaces.Box(-1.0, 1.0, (2,)))
     agent = cls(env, seed=0, **SMALL.get(name, {}) | more).learn(600)
     module: Any = next(x for x in (getattr(agent, part, None) for part in ("net", "actor", "learner")) if x is not None)
@@ -118,7 +118,9 @@ def test_results_do_not_depend_on_the_number_of_threads(name: str) -> None:
 
     from morl.testing.spaces import SMALL
 
-    options = SMALL[name] | ({"hidden": (512, 512)} if name == "EUPG" else {"sb3": {"n_steps": 256, "batch_size": 512}})
+    options = SMALL[name] | (
+        {"net_arch": (512, 512)} if name == "EUPG" else {"sb3": {"n_steps": 256, "batch_size": 512}}
+    )
     found, before = [], torch.get_num_threads()
     try:
         for threads in (1, 2):

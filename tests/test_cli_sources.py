@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import pytest
 
 from morl.cli import main
 from morl.cli.app import FORMER_OPTIONS, with_present_names
+from morl.envs import imports, registration
 from morl.pareto import Front
 
 LAB = """
@@ -41,18 +45,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "runs" / "r")
 
 
-def compared(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict:
+def compared(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The JSON of a comparison, made in a process that has not imported what the run imports."""
-    import sys
-
-    import gymnasium as gym
-
-    imports = sys.modules["morl.envs.imports"]
-    for name in list(imports._FILES):  # type: ignore[attr-defined]
+    for name in list(imports._FILES):
         sys.modules.pop(name, None)
-        del imports._FILES[name]  # type: ignore[attr-defined]
+        del imports._FILES[name]
     for id in [id for id in gym.registry if id.startswith("lab/")]:
         del gym.registry[id]
+        registration._ENTRIES.pop(id, None)
     capsys.readouterr()
     assert main(["compare", *words, "--json"]) == 0
     out = capsys.readouterr().out

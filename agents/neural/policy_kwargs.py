@@ -19,6 +19,7 @@ from torch import nn
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig
 from morl.agents.core.errors import UtilityNeededError
+from morl.agents.core.restoring import restored
 from morl.agents.neural.extractors import EXTRACTORS
 from morl.spec import AgentError, UnknownNameError
 
@@ -169,4 +170,4 @@ class OwnNetworks(Agent):
     @classmethod
     def load(cls, path: str | Path, env: Any, *, policy_kwargs: Mapping[str, Any] | None = None) -> Self:
         """As :meth:`morl.agents.Agent.load`; ``policy_kwargs`` where a class of the caller's was given at first."""
-        return super()._load(path, env, **({} if policy_kwargs is None else {"policy_kwargs": policy_kwargs}))
+        return restored(cls, path, env, **({} if policy_kwargs is None else {"policy_kwargs": policy_kwargs}))

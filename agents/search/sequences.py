@@ -7,7 +7,6 @@ thousand sequences takes a fraction of a second, so evolution can afford many po
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,41 +16,12 @@ from numpy.typing import NDArray
 from morl.agents.core.actions import ActionMap
 from morl.agents.core.problem import Problem
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
+from morl.envs.batched import BatchedEnv
+from morl.envs.dynamics import Dynamics
+from morl.envs.finite.simulator import ModelDynamics
 from morl.envs.finite.tables import tables_of
-from morl.momdp import MOMDP
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray
-
-
-class FiniteDynamics(Dynamics):
-    """A finite model moved by table look-up; its state is one number."""
-
-    def __init__(self, problem: Problem, model: MOMDP) -> None:
-        self.tables, self.mo_spec = tables_of(model), problem.spec
-        self.observation_space, self.action_space = problem.observation_space, problem.action_space
-        self._first = int(getattr(problem.action_space, "start", 0))
-
-    def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
-        """Start states, drawn where there are several."""
-        starts = self.tables.start_states
-        if len(starts) == 1:
-            return {"state": np.repeat(starts, n)}
-        drawn = np.searchsorted(self.tables.start_cumulative, rng.random(n), side="right")
-        return {"state": starts[np.minimum(drawn, len(starts) - 1)]}
-
-    def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
-        """One look-up per copy."""
-        tables = self.tables
-        rows = tables.row_ptr[state["state"]] + (actions - self._first)
-        if tables.random:
-            rows = tables.choose(rows, rng)
-        next_state = tables.target[rows]
-        return Transition({"state": next_state}, tables.rewards[rows], tables.terminal[next_state])
-
-    def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """State numbers."""
-        return state["state"].copy()
 
 
 def dynamics_of(problem: Problem) -> Dynamics | None:
@@ -61,7 +31,7 @@ def dynamics_of(problem: Problem) -> Dynamics | None:
         return None if problem._changed() else base.dynamics
     if problem.model is None or tables_of(problem.model).ragged:
         return None
-    return FiniteDynamics(problem, problem.model)
+    return ModelDynamics(problem.model, problem.spec, problem.observation_space, problem.action_space)
 
 
 def fill(sequences: IntArray) -> IntArray:
@@ -229,8 +199,8 @@ def successive_halving(simulator: Simulator, sequences: Population, plays: int) 
     most episodes go to those between which a choice is hard (successive halving; Karnin, Koren & Somekh 2013).
     """
     done = 1
-    while done < plays:
-        sequences = sequences.rows(select(sequences.means, len(sequences), len(sequences) // 4))
+    while done < plays and len(sequences):
+        sequences = sequences.rows(select(sequences.means, len(sequences), max(1, len(sequences) // 4)))
         sequences = simulator.again(sequences, min(4 * done, plays) - done)
         done = min(4 * done, plays)
     return sequences

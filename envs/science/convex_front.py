@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from morl.spec import EnvError, FloatArray
-
-
-class UnknownFrontError(EnvError, AttributeError):
-    """This variant of an environment has no known front; being an AttributeError, it makes ``hasattr`` say so."""
+from morl.spec import FloatArray
 
 
 def half_spaces(points: FloatArray, weights: FloatArray) -> FloatArray:

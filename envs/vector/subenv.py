@@ -1,4 +1,4 @@
-"""One copy inside a vector environment: a third-party environment with autoreset and a checked reward."""
+"""One environment inside a vector environment: a third-party environment with autoreset and a checked reward."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morl.spec import BoolArray, EnvError, FloatArray, MorlError
 
 
 class Moved(NamedTuple):
-    """What one copy reports after a step."""
+    """What one environment reports after a step."""
 
     observation: Any
     reward: FloatArray
@@ -23,7 +23,7 @@ class Moved(NamedTuple):
 
 
 class AllMoved(NamedTuple):
-    """What n copies report after a step besides what they see: arrays with the copies as first axis."""
+    """What n environments report after a step besides what they see: arrays with the environments as first axis."""
 
     rewards: FloatArray
     terminated: BoolArray
@@ -31,14 +31,14 @@ class AllMoved(NamedTuple):
     infos: dict[str, Any]
 
 
-class Copy:
+class SubEnv:
     """An environment that restarts itself as an autoreset mode says.
 
     Args:
         env: any environment with rewards of K numbers.
         k: K.
         mode: the autoreset mode.
-        number: which copy this is, for messages.
+        number: which environment this is, for messages.
     """
 
     def __init__(self, env: Any, k: int, mode: AutoresetMode, number: int) -> None:
