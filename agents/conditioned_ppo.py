@@ -27,7 +27,7 @@ from torch import Tensor
 from morl.agents.base import Array
 from morl.agents.core import returns
 from morl.agents.core.collector import Collector, take
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
@@ -39,6 +39,7 @@ from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import (
+    NetworkConfig,
     adam,
     gradient_step,
     resolve_device,
@@ -51,7 +52,7 @@ from morl.spec import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ConditionedPPOConfig(AgentConfig):
+class ConditionedPPOConfig(NetworkConfig):
     """Options of :class:`ConditionedPPO`."""
 
     n_envs: int = option(32, "parallel environments", low=1)
@@ -64,7 +65,7 @@ class ConditionedPPOConfig(AgentConfig):
         0.2, "how far the policy may move per rollout; one number or first and last"
     )
     ent_coef: float | tuple[float, ...] | None = option(
-        None, "weight of the entropy, one number or first and last; None fits actions"
+        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
     )
     vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
     max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
@@ -74,7 +75,6 @@ class ConditionedPPOConfig(AgentConfig):
     policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
         None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
     )
-    device: str = option("auto", "where networks compute", choices=("auto", "cpu", "cuda", "mps"))
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
@@ -132,7 +132,8 @@ class ConditionedPPO(OwnNetworks):
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
-        self._entropy: Schedule = c.ent_coef if c.ent_coef is not None else (0.0 if self.actions.continuous else 0.01)
+        usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
+        self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
         self._steps_per_episode = 0.0
         parts = {"observations": self.normaliser, "preferences": self.sampler}
         self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
@@ -323,8 +324,6 @@ class ConditionedPPO(OwnNetworks):
                 np.clip(self.config.eval_share * self.num_timesteps / (len(self._policies(None)) * length), 2, 100)
             )
         return super().front(episodes, seed, discount=discount, exact=exact)
-
-    # ---- saving ----------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""

@@ -72,8 +72,7 @@ class ObservationNormaliser:
         """The inverse of :meth:`arrays`."""
         self.count = float(arrays["count"][0])
         for name in self.mean:
-            self.mean[name] = np.array(arrays[f"mean.{name}"])
-            self.var[name] = np.array(arrays[f"var.{name}"])
+            self.mean[name], self.var[name] = np.array(arrays[f"mean.{name}"]), np.array(arrays[f"var.{name}"])
         self._use()
 
 
