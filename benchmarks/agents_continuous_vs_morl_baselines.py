@@ -49,8 +49,8 @@ REF_POINTS = {"mo-halfcheetah-v5": (-100.0, -600.0), "mo-hopper-2obj-v5": (-100.
 DISCOUNT, WEIGHTS, EPISODES, ITERATION = 0.99, simplex_grid(2, 20), 3, 1250
 # Measuring corners is most of what GPI-LS does with many parallel environments: there it chooses weights less often.
 MANY: dict[str, Row] = {
-    "CAPQL": {"n_envs": 16, "train_every": 16},
-    "GPILS": {"n_envs": 16, "train_every": 4, "iteration": 4800},
+    "CAPQL": {"n_envs": 16, "train_freq": 16},
+    "GPILS": {"n_envs": 16, "train_freq": 4, "iteration": 4800},
 }
 
 
@@ -201,7 +201,7 @@ def run(who: str, name: str, env: str, seed: int, steps: int, options: Row) -> N
         peer = known[key({**row, "who": "peer"})]["points"][-1]
         points = until(name, env, seed, {**MANY[name], **options}, peer["hypervolume"], peer["cpu"])
     else:
-        points = ours(name, env, seed, steps, {**options, "train_every": 1} if who == "equal" else options)
+        points = ours(name, env, seed, steps, {**options, "train_freq": 1} if who == "equal" else options)
     keep({**row, "points": points})
     print(who, name, env, seed, options, json.dumps(points[-1]), flush=True)
 

@@ -45,7 +45,7 @@ def pareto_q(peer: bool) -> None:
     print(f"compile and first run: {time.perf_counter() - start:.1f} s")
     times, steps = [], []
     for seed in range(5):
-        agent = registry.get("ParetoQLearning")(DST, seed=seed, chunk=1000)
+        agent = registry.get("ParetoQLearning")(DST, seed=seed, n_steps=1000)
         until = Until(EXACT_DST - 1e-6, [0, -25])
         start = time.perf_counter()
         agent.learn(60_000, callback=until)

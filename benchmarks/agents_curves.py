@@ -98,13 +98,13 @@ TASKS = {
         "morl/DeepSeaTreasureConcave-v0", "deep-sea-treasure-concave-v0", (0.0, -25.0),
         {"ParetoQLearning": 30_000, "PCN": 200_000, "MultiWeightQLearning": 30_000},
         ("pql", "pcn"),
-        {"ParetoQLearning": {"chunk": 500}},
+        {"ParetoQLearning": {"n_steps": 500}},
     ),
     "fruit": Task(
         "morl/FruitTree-v0", "fruit-tree-v0", (0.0,) * 6,
         {"ParetoQLearning": 20_000, "PCN": 200_000, "VectorQLambda": 400_000},
         ("pcn",),
-        {"ParetoQLearning": {"chunk": 500}},
+        {"ParetoQLearning": {"n_steps": 500}},
     ),
     "minecart": Minecart(
         "morl/MinecartDeterministic-v0", "minecart-deterministic-v0", (0.0, 0.0, -200.0), {}, ("pcn", "envelope")

@@ -28,7 +28,7 @@ from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
-from morl.agents.core.policies import PolicySet
+from morl.agents.core.policies import Decision, PolicySet
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.core.problem import Problem
 from morl.pareto.indicators import hypervolume
@@ -58,9 +58,10 @@ class PeerPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.preferences)
 
-    def act(self, which: Any, observations: Any, memory: Any, *_: Any) -> tuple[Any, Any]:
+    def act(self, decision: Decision) -> tuple[Any, Any]:
         """Ask morl-baselines."""
-        return self.choose(np.asarray(observations, dtype=np.float32), self.preferences[which]), memory
+        rows = np.asarray(decision.observations, dtype=np.float32)
+        return self.choose(rows, self.preferences[decision.which]), decision.memory
 
 
 def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]:
@@ -111,17 +112,17 @@ def _iterate(agent: Any, env: str, steps: int, iterations: int) -> None:
 
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
-ONE: Row = {"n_envs": 1, "train_every": 1, "discount": DISCOUNT}
+ONE: Row = {"n_envs": 1, "train_freq": 1, "discount": DISCOUNT}
 # part: agent, peer, environments, steps, weights, our options for so many steps
 PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]]] = {
     "envelope": (
         "Envelope", peer_envelope, ("deep-sea-treasure-v0", "fruit-tree-v0"), 6000, 100,
-        lambda steps: {**ONE, "batch": 64, "hidden": (128, 128), "start": 100},
+        lambda steps: {**ONE, "batch_size": 64, "net_arch": (128, 128), "learning_starts": 100},
     ),
     "gpils": (
         "GPILS", peer_gpils, ("deep-sea-treasure-v0", "resource-gathering-v0"), 6000, 100,
-        lambda steps: {**ONE, "batch": 128, "hidden": (128, 128), "start": 100, "iteration": steps // 8,
-                       "eval_episodes": 1},
+        lambda steps: {**ONE, "batch_size": 128, "net_arch": (128, 128), "learning_starts": 100,
+                       "iteration": steps // 8, "eval_episodes": 1},
     ),
 }  # fmt: skip
 

@@ -95,12 +95,12 @@ def speed(seeds: int) -> list[Row]:
     """Envelope and GPI-LS at equal updates, batch and networks."""
     rows: list[Row] = []
     steps = 600
-    same: Row = {"n_envs": 1, "train_every": 1, "start": 100, "hidden": (256, 256)}
+    same: Row = {"n_envs": 1, "train_freq": 1, "learning_starts": 100, "net_arch": (256, 256)}
     gpi: Row = {**same, "iteration": 10**9}
     cases: list[tuple[str, str, Row, Callable[[int, int], float]]] = [
-        ("Envelope", "64 transitions × 4 weights", {**same, "batch": 64, "layer_norm": False}, peer_envelope),
-        ("GPILS", "128 transitions (peer: × 2 weights)", {**gpi, "batch": 128}, peer_gpi),
-        ("GPILS", "256 rows", {**gpi, "batch": 256}, peer_gpi),
+        ("Envelope", "64 transitions × 4 weights", {**same, "batch_size": 64, "layer_norm": False}, peer_envelope),
+        ("GPILS", "128 transitions (peer: × 2 weights)", {**gpi, "batch_size": 128}, peer_gpi),
+        ("GPILS", "256 rows", {**gpi, "batch_size": 256}, peer_gpi),
     ]
     for name, batch, options, peer in cases:
         mine, theirs = [], []
@@ -179,13 +179,13 @@ def continuous(seeds: int) -> list[Row]:
         )
 
     for name, peer in (("CAPQL", peer_capql), ("GPILS", peer_gpils)):
-        shipped = {**tuned_options(name, "mo-halfcheetah-v5"), "n_envs": 1, "start": 100}
+        shipped = {**tuned_options(name, "mo-halfcheetah-v5"), "n_envs": 1, "learning_starts": 100}
         if name == "GPILS":
             shipped["iteration"] = 10**9
         runs: dict[str, Row] = {
-            "one update a step, width 256": {**shipped, "hidden": (256, 256), "train_every": 1},
+            "one update a step, width 256": {**shipped, "net_arch": (256, 256), "train_freq": 1},
             "as it ships": shipped,
-            "16 parallel environments, one update in 16 steps": {**shipped, "n_envs": 16, "train_every": 16},
+            "16 parallel environments, one update in 16 steps": {**shipped, "n_envs": 16, "train_freq": 16},
         }
         mine: dict[str, list[float]] = {label: [] for label in runs}
         theirs = []

@@ -1,4 +1,4 @@
-"""How commands speak: data on stdout (a table for people, JSON for scripts), progress and notes on stderr.
+"""Console output: data on stdout (tables for people, JSON for scripts), progress and notes on stderr.
 
 Everything that is printed goes through here. Names come from files that anybody may have written, so what is not
 printable (terminal escapes, control characters, marks that reverse the direction of text) is shown as an escape, and
@@ -34,7 +34,7 @@ def emit_json(data: Any) -> None:
 
 
 def printable(words: object, keep: str = "") -> str:
-    r"""Text that a terminal shows and does not obey.
+    r"""Escape what is not printable, so that a terminal shows text and does not obey it.
 
     Args:
         words: anything; its ``str`` is taken.

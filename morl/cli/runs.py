@@ -83,7 +83,7 @@ class RunsVerify:
 
 @dataclass
 class RunsPrune:
-    """Delete runs that failed and left no front, and those killed before they saved anything; says so unless --yes."""
+    """Delete failed runs without a front, and runs killed before their first checkpoint; --yes deletes, else listed."""
 
     root: Positional[Path] = Path("runs")
     """Folder of runs."""

@@ -1,5 +1,5 @@
-"""A run is a folder: what was asked (``config.json``), what happened (``status.json``, ``metrics.jsonl``), what came
-out (``front.json``, ``front.csv``), checkpoints to go on from, and a seal over all of it (``seal.json``).
+"""Run folders: configuration (``config.json``), status (``status.json``), metrics (``metrics.jsonl``), front
+(``front.json``, ``front.csv``), checkpoints, and a seal over all of it (``seal.json``).
 
 Every file is written to a temporary name, flushed to disk and renamed, so a run that is killed at any moment leaves
 whole files behind. A run folder may come from a stranger: only regular files in it are read, and nothing outside it is
@@ -34,13 +34,13 @@ METRICS = "metrics.jsonl"
 
 
 class RunFolder:
-    """One run on disk.
+    """The folder of one run: reading, writing, locking and sealing its files.
 
     Use :meth:`create` for a new run and :meth:`open` for one that exists.
 
     Attributes:
         path: the folder.
-        config: what was asked.
+        config: the configuration.
         identity: tells this run from every other; ``None`` for runs of earlier versions, which have no seal.
     """
 
