@@ -12,9 +12,10 @@ from morl.agents import registry
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Decision, PolicySet
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Decision, PolicySet, WeightedPolicies
 from morl.agents.core.training import LearningInterrupted
-from morl.agents.registry import load
+from morl.agents.registry import load, register
 
 if TYPE_CHECKING:
     from morl.agents.capql import CAPQL
@@ -44,6 +45,7 @@ __all__ = [
     "ConditionedPPO",
     "Decision",
     "ESRQLearning",
+    "Encoder",
     "Envelope",
     "ExactPlanner",
     "LearningInterrupted",
@@ -54,9 +56,11 @@ __all__ = [
     "PolicySet",
     "QuantileDQN",
     "VectorQLambda",
+    "WeightedPolicies",
     "WorstCase",
     "load",
     "option",
+    "register",
     "registry",
 ]
 

@@ -19,12 +19,13 @@ from morl.agents.core import checkpoint
 from morl.agents.core.acting import PolicyHandle, act
 from morl.agents.core.actions import ActionMap
 from morl.agents.core.checks import check_arguments, check_observations, check_seed
-from morl.agents.core.config import AgentConfig, make_config, to_dict, tuned_options
+from morl.agents.core.config import AgentConfig, make_config, option_names, to_dict, tuned_options
 from morl.agents.core.evaluation import Evaluation, Evaluator
 from morl.agents.core.fronts import as_front, from_facts, to_facts
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.logger import Logger, NullLogger
 from morl.agents.core.memory import allocating
+from morl.agents.core.option_names import present_names, warn_of_former_names
 from morl.agents.core.policies import PolicySet, Subset
 from morl.agents.core.preferences import raw_weights
 from morl.agents.core.problem import Problem
@@ -87,7 +88,10 @@ class Agent(Stateful, ABC):
         if isinstance(config, AgentConfig):
             config = to_dict(config)
         check_arguments(name, env, config)
+        known = option_names(self.Config)
         named = {**(config or {}), **options}
+        warn_of_former_names(name, known, named)
+        named = present_names(name, known, named)
         self.config = make_config(self.Config, named, name)
         self.problem = Problem(env, self.config.discount, self.info)
         assert self.problem.actions is not None

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,16 +35,15 @@ from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import GaussianActor, Temperature
-from morl.agents.neural.conditioned import reported_weights, training_weights
+from morl.agents.neural.conditioned import training_weights
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
 from morl.agents.neural.training import (
     adam,
     follow,
     gradient_step,
-    load_networks,
-    networks_arrays,
     seeded,
     target_of,
     to_numpy,
@@ -102,6 +100,9 @@ class CAPQL(OffPolicy):
         self.critics_adam, self.actor_adam = adam(self.critics, c.learning_rate), adam(self.actor, c.learning_rate)
         self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else c.alpha)).to(self.device)
         self.alpha_adam = adam(self.temperature, c.learning_rate)
+        self._keeps(critics=self.critics, critic_targets=self.critic_targets, critics_adam=self.critics_adam)
+        self._keeps(actor=self.actor, actor_average=self.actor_average, actor_adam=self.actor_adam)
+        self._keeps(temperature=self.temperature, alpha_adam=self.alpha_adam)
 
     def per_step(self, alpha: float) -> float:
         """α of one step, for an ``alpha`` of a whole episode."""
@@ -182,28 +183,6 @@ class CAPQL(OffPolicy):
     def status(self) -> dict[str, float]:
         """Updates so far, and the weight of the entropy of one step."""
         return {"updates": self.updates, "alpha": float(self.temperature())}
-
-    def _networks(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        modules = {
-            "critics": self.critics,
-            "critic_targets": self.critic_targets,
-            "actor": self.actor,
-            "actor_average": self.actor_average,
-            "temperature": self.temperature,
-        }
-        return modules, {
-            "critics_adam": self.critics_adam,
-            "actor_adam": self.actor_adam,
-            "alpha_adam": self.alpha_adam,
-        }
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **networks_arrays(*self._networks())}, facts
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        load_networks(arrays, *self._networks())
 
 
 class ActorPolicies(PolicySet):

@@ -14,7 +14,6 @@ Both losses are taken in units of each objective's standard deviation (PopArt), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from morl.agents.core.info import AlgoInfo
 from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
 from morl.agents.neural.networks import of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
-from morl.agents.neural.training import follow, gradient_step, load_module, module_arrays, target_of
+from morl.agents.neural.training import follow, gradient_step, target_of
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class Envelope(OffPolicy, ConditionedQ):
         super()._setup()
         self.target = target_of(self.net)
         self._remember((), np.int64)
+        self._keeps(target=self.target)
 
     # ---- the update ------------------------------------------------------------------------------------
 
@@ -109,14 +109,6 @@ class Envelope(OffPolicy, ConditionedQ):
     def status(self) -> dict[str, float]:
         """Updates so far and the probability of beginning to explore."""
         return {"updates": self.updates, "epsilon": self.config.epsilon_at(self.progress)}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **module_arrays(self.target, "target")}, facts
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        load_module(self.target, arrays, "target")
 
 
 def pairs(obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

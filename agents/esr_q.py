@@ -249,7 +249,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         world = self.tables.world
         assert world is not None
         while self.num_timesteps < until:
-            n, taken = min(c.chunk, until - self.num_timesteps), 0
+            n, taken = min(c.n_steps, until - self.num_timesteps), 0
             while taken < n:
                 taken += run(
                     world, self.table, self.used, path, cursor, accrued, factor, n - taken,

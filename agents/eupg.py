@@ -30,8 +30,6 @@ from morl.agents.neural.training import (
     NetworkConfig,
     adam,
     gradient_step,
-    load_networks,
-    networks_arrays,
     resolve_device,
     seeded,
     set_learning_rate,
@@ -91,6 +89,7 @@ class EUPG(UtilityAgent):
         self._modules = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(self.device)
         self.optimizer = adam(self._modules, c.learning_rate, eps=1e-5)
         self._return_scale = 1.0  # size of utilities, so that the critic's targets are of order one
+        self._keeps("_return_scale", net=self._modules, adam=self.optimizer)
 
     @property
     def _evaluates_deterministically(self) -> bool:
@@ -182,14 +181,6 @@ class EUPG(UtilityAgent):
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         return ActorPolicy(self)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = networks_arrays({"net": self._modules}, {"adam": self.optimizer})
-        return arrays, {"return_scale": self._return_scale}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_networks(arrays, {"net": self._modules}, {"adam": self.optimizer})
-        self._return_scale = float(facts["return_scale"])
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:

@@ -11,7 +11,6 @@ scalarised, so policies in non-convex regions of the front survive like any othe
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.episodes import Episode, EpisodeRecorder
+from morl.agents.core.errors import warn
 from morl.agents.core.evaluation import roll_out
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
@@ -115,6 +115,7 @@ class ParetoEvolution(Agent):
         self._planned = 0  # the number of steps that sizes were made for
         self._cost = 1.0  # steps that one policy of pymoo's takes in a generation
         self._share = 0  # steps of one generation
+        self._keeps("generation", "noisy", "_planned", "_share", "_fixed", "_cost")
 
     # ---- sizes -----------------------------------------------------------------------------------------
 
@@ -141,10 +142,9 @@ class ParetoEvolution(Agent):
         """Say so where less than two generations of ``steps`` steps fit."""
         left = self.target_timesteps - self.num_timesteps
         if self.generation == 0 and left < 2 * steps:
-            warnings.warn(
+            warn(
                 f"{left:,} steps are {left / max(steps, 1):.2g} generations of ParetoEvolution, which then chooses "
-                f"among random policies: use at least {int(2 * steps):,} steps, or smaller population or offspring",
-                stacklevel=4,
+                f"among random policies: use at least {int(2 * steps):,} steps, or smaller population or offspring"
             )
 
     # ---- learning --------------------------------------------------------------------------------------
@@ -380,13 +380,11 @@ class ParetoEvolution(Agent):
         return {"generations": self.generation, "policy_class": kind}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        items = self.archive.items
-        dtype = self._candidates().dtype
-        arrays: dict[str, Array] = {
-            "archive.x": np.array([item.payload for item in items], dtype).reshape(len(items), self.genotype.size),
-            "archive.value": self.archive.values,
-            "archive.born": np.array([item.born for item in items], dtype=np.int64),
-        }
+        arrays, facts = super()._state()
+        items, dtype = self.archive.items, self._candidates().dtype
+        arrays["archive.x"] = np.array([i.payload for i in items], dtype).reshape(len(items), self.genotype.size)
+        arrays["archive.value"] = self.archive.values
+        arrays["archive.born"] = np.array([item.born for item in items], dtype=np.int64)
         if self.population is not None:
             arrays["population"] = self.population
         if len(self.parents):
@@ -395,8 +393,7 @@ class ParetoEvolution(Agent):
             arrays["totals.x"] = np.stack([np.frombuffer(key, dtype) for key in self._totals])
             arrays["totals.sum"] = np.stack([total for total, _ in self._totals.values()])
             arrays["totals.count"] = np.array([count for _, count in self._totals.values()])
-        facts = {"planned": self._planned, "share": self._share, "fixed": self._fixed, "cost": self._cost}
-        return arrays, {"generation": self.generation, "noisy": self.noisy, **facts}
+        return arrays, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_within
@@ -407,9 +404,7 @@ class ParetoEvolution(Agent):
                 raise RunError(f"{name} has {vectors.shape[1:]} columns; expected {self.genotype.size}")
             if self.genotype.n_actions and len(vectors):
                 require_within(name, vectors, -1, self.genotype.n_actions)  # −1 is after the end of an episode
-        self.generation, self.noisy = int(facts["generation"]), bool(facts["noisy"])
-        self._planned, self._share = int(facts["planned"]), int(facts["share"])
-        self._fixed, self._cost = [str(name) for name in facts["fixed"]], float(facts["cost"])
+        super()._restore(arrays, facts)
         if "parents.vectors" in arrays:
             self.parents = sequences.Population(*(arrays[f"parents.{name}"] for name in vars(self.parents)))
         self.population = arrays.get("population")

@@ -21,7 +21,6 @@ times as much and gains nothing there (the authors' own library turned it off).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,16 +32,15 @@ from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import Actor
-from morl.agents.neural.conditioned import greedy, reported_weights, training_weights
+from morl.agents.neural.conditioned import greedy, training_weights
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.training import (
     adam,
     follow,
     gradient_step,
-    load_networks,
-    networks_arrays,
     seeded,
     target_of,
     to_numpy,
@@ -105,6 +103,8 @@ class GPILS(OffPolicy):
         self.corners: FloatArray = np.zeros((0, k))
         self.corner_values: FloatArray = np.zeros((0, k))
         self.chosen_at = 0
+        self._keeps("weights", "corners", "corner_values", "chosen_at")
+        self._keeps(**self.learner.modules(), **self.learner.optimizers())
 
     # ---- which weight to train on ----------------------------------------------------------------------
 
@@ -186,23 +186,6 @@ class GPILS(OffPolicy):
     def status(self) -> dict[str, float]:
         """Size of the weight support, and updates so far."""
         return {"weights": len(self.weights), "updates": self.updates}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        more = {
-            **networks_arrays(self.learner.modules(), self.learner.optimizers()),
-            "weights": self.weights,
-            "corners": self.corners,
-            "corner_values": self.corner_values,
-        }
-        return {**arrays, **more}, {**facts, "chosen_at": self.chosen_at}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        load_networks(arrays, self.learner.modules(), self.learner.optimizers())
-        self.weights, self.corners = arrays["weights"].copy(), arrays["corners"].copy()
-        self.corner_values = arrays["corner_values"].copy()
-        self.chosen_at = int(facts["chosen_at"])
 
 
 def _distance(weight: FloatArray, others: FloatArray) -> float:

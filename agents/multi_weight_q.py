@@ -135,7 +135,7 @@ class MultiWeightQLearning(TabularLearning):
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.full(3, -1, dtype=np.int64)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             run(
                 self.tables.world, self.q, self.visits, self.weights, self.tables.n_actions,
                 n, c.epsilon_at(self.progress), self.discount, c.power, cursor, rng,

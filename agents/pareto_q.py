@@ -227,7 +227,7 @@ class ParetoQLearning(TabularLearning):
         path = np.zeros((c.max_episode, 2), dtype=np.int64)
         weight = np.zeros(self.k)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             ok = run(
                 self.tables.world, self.counts, self.sets, self._no_plans, self._changed, self._backed, path, cursor,
                 weight, n, c.epsilon_at(self.progress), self.discount, self.scale, rng,

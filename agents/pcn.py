@@ -35,8 +35,6 @@ from morl.agents.neural.training import (
     NetworkConfig,
     adam,
     gradient_step,
-    load_networks,
-    networks_arrays,
     resolve_device,
     seeded,
     to_numpy,
@@ -120,6 +118,8 @@ class PCN(Agent):
         self.optimizer = adam(self.net, c.learning_rate)
         self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
         self.rounds = self.episodes_ended = self.steps_ended = 0
+        self._keeps("rounds", "episodes_ended", "steps_ended")
+        self._keeps(net=self.net, adam=self.optimizer, archive=self.archive)
 
     # ---- learning --------------------------------------------------------------------------------------
 
@@ -281,19 +281,6 @@ class PCN(Agent):
     def status(self) -> dict[str, float]:
         """Episodes in the archive and non-dominated returns among them."""
         return {"episodes": len(self.archive), "commands": len(self.archive.best()[0])}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {
-            **networks_arrays({"net": self.net}, {"adam": self.optimizer}),
-            **self.archive.arrays("archive"),
-        }
-        return arrays, {"rounds": self.rounds, "ended": [self.episodes_ended, self.steps_ended]}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_networks(arrays, {"net": self.net}, {"adam": self.optimizer})
-        self.archive.restore("archive", arrays)
-        self.rounds = int(facts["rounds"])
-        self.episodes_ended, self.steps_ended = (int(x) for x in facts["ended"])
 
 
 class CommandedNet(nn.Module):

@@ -34,8 +34,6 @@ from morl.agents.neural.training import (
     NetworkConfig,
     adam,
     gradient_step,
-    load_networks,
-    networks_arrays,
     seeded,
     set_learning_rate,
     target_of,
@@ -102,6 +100,7 @@ class QuantileDQN(UtilityAgent, OffPolicy):
         self.range = np.array([np.inf, -np.inf])  # lowest and highest utility of an episode so far
         self.eta = 0.0
         self._found = -1
+        self._keeps("range", net=self.net, target=self.target, adam=self.optimizer)
 
     # ---- learning --------------------------------------------------------------------------------------
 
@@ -235,16 +234,6 @@ class QuantileDQN(UtilityAgent, OffPolicy):
 
     def _provenance(self) -> dict[str, Any]:
         return {**super()._provenance(), "risk": self.config.risk, "alpha": self.config.alpha, "eta": self.eta}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        networks = networks_arrays({"net": self.net, "target": self.target}, {"adam": self.optimizer})
-        return {**arrays, **networks, "range": self.range}, facts
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        load_networks(arrays, {"net": self.net, "target": self.target}, {"adam": self.optimizer})
-        self.range, self._found = arrays["range"].copy(), -1
 
 
 def quantile_huber(given: Tensor, wanted: Tensor, kappa: float = 0.05) -> Tensor:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -85,6 +84,7 @@ class VectorQLambda(ConditionedQ):
         super()._setup()
         self.archive = ReturnArchive(self.k, self.config.remembered, per_cell=2)
         self.rounds = 0
+        self._keeps("rounds", archive=self.archive)
 
     def add_demonstrations(self, episodes: Sequence[Episode]) -> None:
         """Offer episodes from elsewhere, for example those of :meth:`ParetoEvolution.episodes`, to be imitated."""
@@ -190,15 +190,6 @@ class VectorQLambda(ConditionedQ):
         expected = self.values(obs, weights)[np.arange(n), actions]
         more = ((shown - expected) * weights).sum(axis=1) > 0
         return obs[more], weights[more], actions[more], shown[more].astype(np.float32)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **self.archive.arrays("archive")}, {**facts, "rounds": self.rounds}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        self.archive.restore("archive", arrays)
-        self.rounds = int(facts["rounds"])
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""

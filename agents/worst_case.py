@@ -20,6 +20,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_countable
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
@@ -27,6 +28,9 @@ from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
+
+ROUNDS = 20
+"""Rounds for which the steps asked for are to suffice, where their length is not given."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ class WorstCaseConfig(AgentConfig):
         "what answers the weights: a table, or a stable-baselines3 algorithm",
         choices=("auto", "table", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
     )
-    round_steps: int = option(1000, "steps of learning between moves of the weights", low=1)
+    round_steps: int = option(
+        1000,
+        f"steps between moves of the weights; fewer where {ROUNDS} rounds do not fit, unless set",
+        low=1,
+    )
     rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
     warm_up: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
     average: str = option(
@@ -70,7 +78,10 @@ class Learner(Protocol):
 
 
 class WorstCase(Agent):
-    """See the module's description."""
+    """See the module's description.
+
+    Rounds that the caller does not size are as many as the steps suffice for, at least twenty.
+    """
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
         name="WorstCase",
@@ -109,17 +120,41 @@ class WorstCase(Agent):
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
-        self.learner: Learner = TableLearner(self) if kind == "table" else DeepLearner(self, kind)
-        self._keeps("weight", "values", "rounds", learner=self.learner)
+        self._fixed = sorted({"round_steps", "warm_up"} & set(self.given))  # what the caller chose
+        self._planned = 0  # the number of steps that rounds were made for
+        self._round, self._begins = c.round_steps, c.warm_up
+        self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
+        self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
+
+    def _network(self, algorithm: str) -> Learner:
+        from morl.agents.neural.scalarised_learner import ScalarisedLearner
+
+        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.round_steps)
+
+    def _plan(self) -> None:
+        """Let the steps of this call of :meth:`learn` suffice for enough rounds (once: a resumed call goes on)."""
+        if self.target_timesteps <= self._planned:
+            return
+        c, left = self.config, self.target_timesteps - self.num_timesteps
+        self._planned = self.target_timesteps
+        self._round = c.round_steps if "round_steps" in self._fixed else min(c.round_steps, max(1, left // ROUNDS))
+        if self.rounds == 0:
+            rounds = -(-left // self._round)
+            self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
+            if rounds - self._begins < 2:
+                warn(
+                    f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
+                    f"{self._begins}: use more steps, or smaller round_steps or warm_up"
+                )
 
     def _learn(self, until: int) -> None:
-        c = self.config
+        self._plan()
         self.learner.close()
         while self.num_timesteps < until:
-            steps = min(c.round_steps, until - self.num_timesteps)
+            steps = min(self._round, until - self.num_timesteps)
             steps = self.learner.learn(self.weight / self._span, steps, self._segment, self.rounds)
             self.rounds += 1
-            if self.rounds > c.warm_up:
+            if self.rounds > self._begins:
                 self._move()
             self.advance(steps)
         self.learner.close()
@@ -127,7 +162,10 @@ class WorstCase(Agent):
     def _move(self) -> None:
         """Measure the answer to the present weights, keep it, and move the weights against it."""
         policy = self.learner.policy()
-        result = self._evaluator.evaluate(self.learner.policies([policy]), self.config.eval_episodes)
+        # Measuring is to take about as many steps as learning, where episodes are long.
+        affordable = max(2, self._round // (self.problem.horizon or 1))
+        episodes = min(self.config.eval_episodes, affordable)
+        result = self._evaluator.evaluate(self.learner.policies([policy]), episodes)
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
         self.values = np.vstack([self.values, result.mean])
@@ -299,66 +337,3 @@ class TableLearner(Stateful):
             self._stepper.close()
             self._stepper = None
         self._cursor[:] = -1
-
-
-class DeepLearner:
-    """A stable-baselines3 model whose scalarisation is changed under it."""
-
-    def __init__(self, agent: WorstCase, algorithm: str) -> None:
-        from morl.agents.neural import sb3
-
-        self.agent, self.algorithm = agent, algorithm
-        self._env = sb3.ScalarVecEnv(agent.problem, agent.config.n_envs, np.full(agent.k, 1.0 / agent.k))
-        self.model = self._build(self._env)
-
-    def _build(self, env: Any, *, acting: bool = False) -> Any:
-        from morl.agents.neural import sb3
-
-        agent = self.agent
-        options = dict(agent.config.sb3 or {})
-        if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
-            options["buffer_size"] = 1 if acting else options.get("buffer_size", 50_000)
-        return sb3.build(self.algorithm, env, agent.discount, agent.integer_seed("network"), options)
-
-    def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
-        """See :class:`Learner`."""
-        from morl.agents.neural import sb3
-
-        self._env.weight = weight
-        before = self.model.num_timesteps
-        seed = self.agent.integer_seed("train", segment, turn)
-        sb3.train(self.model, steps, seed, lambda n: None, self.agent.target_timesteps)
-        return int(self.model.num_timesteps - before)
-
-    def policy(self) -> dict[str, Array]:
-        """The network's parameters."""
-        from morl.agents.neural.training import module_arrays
-
-        return module_arrays(self.model.policy, "policy")
-
-    def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
-        """See :class:`Learner`."""
-        from morl.agents.linear import ModelPolicies
-        from morl.agents.neural.training import load_module
-
-        models = []
-        for arrays in saved:
-            model = self._build(self._env, acting=True)
-            load_module(model.policy, arrays, "policy")
-            models.append(model)
-        return ModelPolicies(self.agent.observation_space, models, scaled=True)
-
-    def arrays(self) -> dict[str, Array]:
-        """The model's parameters, optimisers and replay."""
-        from morl.agents.neural import sb3
-
-        return sb3.model_arrays(self.model, "model", replay=True)
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of :meth:`arrays`."""
-        from morl.agents.neural import sb3
-
-        sb3.load_model(self.model, arrays, "model")
-
-    def close(self) -> None:
-        """Nothing is held between calls: every call begins episodes anew."""

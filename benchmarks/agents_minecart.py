@@ -77,7 +77,7 @@ class Part:
     label: str = ""
 
 
-ALONE = {"scout": 0, "hidden": (64, 64), "updates": 10, "focus": 0.5, "epsilon": 0.4, "spread": 7.0}
+ALONE = {"evolution_steps": 0, "net_arch": (64, 64), "gradient_steps": 10, "focus": 0.5, "epsilon": 0.4, "spread": 7.0}
 UTILITY, VOLUME = "expected_utility", "hypervolume"
 PARTS = {
     "linear": (

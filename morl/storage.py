@@ -129,8 +129,10 @@ def read_regular(
             raise error(f"{str(path)!r} is {kind_of(facts.st_mode)}; expected a regular file")
         if facts.st_size > limit:
             raise error(f"{str(path)!r} has {facts.st_size:,} bytes; expected at most {limit:,}")
-        with open(handle, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+        parts = [os.read(handle, facts.st_size + 1)]  # no more room than the file needs
+        while parts[-1] and sum(map(len, parts)) <= limit:
+            parts.append(os.read(handle, 1 << 20))
+        data = b"".join(parts)
     except (OSError, MemoryError) as problem:
         raise error(f"{str(path)!r} cannot be read ({getattr(problem, 'strerror', None) or 'no memory'})") from None
     finally:
@@ -176,9 +178,7 @@ def parse_json(text: bytes | str, *, what: str = "text", error: type[MorlError] 
     if depth > _DEPTH:
         raise error(f"{what} is nested {depth:,} deep; expected at most {_DEPTH}")
     try:
-        return json.loads(
-            data.decode("utf-8-sig"), parse_int=_integer, parse_float=_finite, parse_constant=_no_constant
-        )
+        return _JSON.decode(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as problem:
         raise error(f"{what} is damaged or not JSON ({problem})") from None
 
@@ -208,6 +208,9 @@ def _finite(text: str) -> float:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is not a number of JSON")
+
+
+_JSON = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
 
 
 # ---- folders and locks ------------------------------------------------------------------------------------

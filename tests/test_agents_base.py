@@ -39,7 +39,7 @@ def test_ctrl_c_waits_for_a_clean_moment_and_keeps_what_was_learned() -> None:
     from morl.agents import LearningInterrupted
 
     before = signal.getsignal(signal.SIGINT)
-    agent = MultiWeightQLearning(problems.deterministic(), seed=0, chunk=100)
+    agent = MultiWeightQLearning(problems.deterministic(), seed=0, n_steps=100)
 
     def press(a: Agent) -> None:
         if a.num_timesteps >= 500:

@@ -23,6 +23,7 @@ FAST: dict[str, dict[str, Any]] = {
     "WorstCase": {},
 }
 SLOW: dict[str, dict[str, Any]] = {
+    "ConditionedPPO": {"options": {"n_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 6, "device": "cpu"}},
     "EUPG": {
         "options": {"n_envs": 8, "n_steps": 16, "net_arch": (32, 32)},
         "optimum_options": {"n_envs": 16},

@@ -191,13 +191,13 @@ def test_numbers_that_networks_cannot_hold_stop_at_once(name: str, wrong: dict[s
 )
 def test_wrong_shapes_and_types_of_vector_environments_give_one_line(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(EnvError, match=f"Many, step .*{words}") as caught:
-        registry.get("Envelope")(Many(**wrong), seed=0, hidden=(8,)).learn(100)
+        registry.get("Envelope")(Many(**wrong), seed=0, net_arch=(8,)).learn(100)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_a_failure_names_environment_step_and_line_and_keeps_its_cause() -> None:
-    agent = registry.get("Envelope")(Lab(failure=KeyError("valve")), seed=0, hidden=(8,), n_envs=2)
+    agent = registry.get("Envelope")(Lab(failure=KeyError("valve")), seed=0, net_arch=(8,), n_envs=2)
     with pytest.raises(
         EnvError, match=r"Lab, step \d+.*KeyError: 'valve'.*test_agents_core_collector.py:\d+, in step"
     ) as caught:

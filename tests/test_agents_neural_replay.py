@@ -15,7 +15,7 @@ def test_replay_wraps_and_restores() -> None:
         buffer.add(x=np.full((2, 2), i, dtype=float))
     assert sorted(buffer.arrays["x"][:, 0].tolist()) == [1, 2, 2, 3, 3]
     twin = ReplayBuffer(5, {"x": ((2,), np.float64)})
-    twin.restore(buffer.state())
+    twin.restore(buffer.arrays())
     for b in (buffer, twin):
         b.add(x=np.full((1, 2), 9.0))
     assert np.array_equal(buffer.arrays["x"], twin.arrays["x"])

@@ -48,9 +48,9 @@ SB3 = {"learning_starts": 10, "batch_size": 8, "policy_kwargs": {"net_arch": [8]
 DQN = {"algorithm": "DQN", "n_weights": 2, "n_envs": 2}
 BOX = {"n_weights": 2, "n_envs": 2, "sb3": {**SB3, "train_freq": 2}}
 CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
-    "MultiWeightQLearning": ("MultiWeightQLearning", problems.stochastic, {"chunk": 100}, 800),
+    "MultiWeightQLearning": ("MultiWeightQLearning", problems.stochastic, {"n_steps": 100}, 800),
     "MultiWeightQLearning-no-model": (
-        "MultiWeightQLearning", lambda: problems.Plain(problems.stochastic()), {"chunk": 100}, 800,
+        "MultiWeightQLearning", lambda: problems.Plain(problems.stochastic()), {"n_steps": 100}, 800,
     ),
     "ParetoQLearning": ("ParetoQLearning", problems.stochastic, {}, 1200),
     "ParetoQLearning-no-model": ("ParetoQLearning", lambda: problems.Plain(problems.deterministic()), {}, 1200),

@@ -171,7 +171,7 @@ MISTAKES = [
     ([*TRAIN, "ParetoQ"], 2, "did you mean ParetoQLearning"),
     ([*TRAIN, "PCN", "--set", "lrr=1"], 2, "did you mean lr"),
     ([*TRAIN, "PCN", "--set", "lr"], 2, "expected name=value"),
-    ([*TRAIN, "PCN", "--set", "lr=fast"], 2, "'fast'; expected a number"),
+    ([*TRAIN, "PCN", "--set", "learning_rate=fast"], 2, "'fast'; expected a number"),
     ([*TRAIN, "PCN", "--ref-point", "0", "-25", "1"], 2, "3 numbers; expected 2"),
     ([*TRAIN, "PCN", "-n", "0"], 2, "0; expected at least 1"),
     ([*TRAIN, "LinearScalarization", "--weights", "0.5", "0.6"], 2, "sum to 1.1; expected a sum of 1"),

@@ -276,7 +276,7 @@ def test_networks_that_diverged_are_not_preferred(tmp_path: Path) -> None:
     from morl.agents.envelope import Envelope
     from morl.testing import problems
 
-    agent = Envelope(problems.deterministic(), seed=0, n_envs=2, hidden=(8,)).learn(200)
+    agent = Envelope(problems.deterministic(), seed=0, n_envs=2, net_arch=(8,)).learn(200)
     agent.save(tmp_path / "c")
     next(iter(agent.net.parameters())).data.fill_(float("nan"))
     with pytest.raises(RunError, match=r"not written: net\..* holds nan"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,6 +110,27 @@ class TablePolicies(PolicySet):
         known = (states >= 0) & (states < self.actions.shape[1])
         chosen = self.actions[decision.which, np.where(known, states, 0)]
         return np.where(known, chosen, self.default).astype(np.int64), decision.memory
+
+
+class WeightedPolicies(PolicySet):
+    """One deterministic policy per linear preference, all of one function.
+
+    Args:
+        choose: ``(observations (n, ...), weights (n, K)) -> actions (n, ...)``.
+        preferences: ``(m, K)`` weights of raw returns.
+    """
+
+    preferences: FloatArray
+
+    def __init__(self, choose: Callable[[Any, FloatArray], Array], preferences: FloatArray) -> None:
+        self.choose, self.preferences = choose, np.asarray(preferences, dtype=np.float64)
+
+    def __len__(self) -> int:
+        return len(self.preferences)
+
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
+        """One call of the function for all rows."""
+        return self.choose(decision.observations, self.preferences[decision.which]), decision.memory
 
 
 class Subset(PolicySet):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from morl.agents.core import checkpoint
-from morl.agents.core.config import to_dict
+from morl.agents.core.config import option_names, to_dict
 from morl.agents.core.errors import UtilityNeededError
+from morl.agents.core.option_names import present_names
 from morl.envs.recorded import check_words
 from morl.spec import MorlError, RunError
 
@@ -54,7 +55,8 @@ def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
         check_words(meta["config"], where)
         if meta["algorithm"] != cls.info.name:
             raise RunError(f"{where} is of {meta['algorithm']}; load it with morl.agents.load")
-        agent = cls(env, meta["config"], seed=meta["seed"], tuned=False, **more)
+        config = present_names(cls.info.name, option_names(cls.Config), meta["config"])
+        agent = cls(env, config, seed=meta["seed"], tuned=False, **more)
         names = tuple(o["name"] for o in meta["objectives"])
         if names != agent.spec.names or meta["env"] != agent.problem.id:
             raise RunError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +12,10 @@ from torch import Tensor
 from morl.agents.base import Agent, Array
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.core.preferences import return_range, sample_simplex, simplex_grid, to_raw
+from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
 from morl.agents.neural.networks import VectorNet
 from morl.agents.neural.training import (
     adam,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
     resolve_device,
     seeded,
     to_numpy,
@@ -43,17 +38,6 @@ def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentrati
         half = rng.random(n) < 0.5
         weights[half] = to_raw(weights[half], span)
     return weights
-
-
-def reported_weights(n: int, spec: MOSpec) -> FloatArray:
-    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
-    span = return_range(spec)
-    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
-    if span is None:
-        return grid
-    both = np.concatenate([grid, to_raw(grid, span)])
-    _, first = np.unique(both.round(9), axis=0, return_index=True)
-    return both[np.sort(first)]
 
 
 def greedy(values: Array, weights: Array) -> IntArray:
@@ -100,6 +84,7 @@ class ConditionedQ(Agent):
             net = VectorNet(self.encoder.size, self.k, self.n_actions, c.net_arch, mix=c.mix, layer_norm=c.layer_norm)
         self.net = net.to(self.device)
         self.optimizer = adam(self.net, c.learning_rate)
+        self._keeps(net=self.net, adam=self.optimizer)
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Action values ``(n, A, K)`` in the unit of the returns."""
@@ -113,10 +98,3 @@ class ConditionedQ(Agent):
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
         return GreedyPolicies(self.values, self.encoder, weights)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")

@@ -87,6 +87,7 @@ class OffPolicy(Agent):
                 "not_terminated": ((1,), np.float32),
             },
         )
+        self._keeps("updates", replay=self.replay)
 
     def twin_critics(self, inputs: int, outputs: int, net_arch: tuple[int, ...], layer_norm: bool) -> TwinCritics:
         """A pair of critics for inputs of this size, on the agent's device."""
@@ -171,12 +172,3 @@ class OffPolicy(Agent):
     def status(self) -> dict[str, float]:
         """Updates so far."""
         return {"updates": self.updates}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **self.replay.state()}, {**facts, "updates": self.updates}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        self.replay.restore(arrays)
-        self.updates = int(facts["updates"])

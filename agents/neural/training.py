@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from morl.agents.core import torch_state
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import DivergedError
+from morl.agents.core.stateful import below
 from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
@@ -131,56 +133,20 @@ def follow(target: nn.Module, source: nn.Module, tau: float) -> None:
 
 
 def module_arrays(module: nn.Module, prefix: str) -> dict[str, Array]:
-    """Parameters and buffers of a module as named arrays."""
-    return {f"{prefix}.{key}": to_numpy(value).copy() for key, value in module.state_dict().items()}
+    """Parameters and buffers of a module as arrays named ``prefix.…``."""
+    return {f"{prefix}.{name}": value for name, value in torch_state.module_arrays(module).items()}
 
 
 def load_module(module: nn.Module, arrays: Mapping[str, Array], prefix: str) -> None:
     """The inverse of :func:`module_arrays`, onto the module's device."""
-    start = len(prefix) + 1
-    state = {key[start:]: torch.from_numpy(np.array(v)) for key, v in arrays.items() if key.startswith(prefix + ".")}
-    module.load_state_dict(state)
-
-
-def networks_arrays(
-    modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
-) -> dict[str, Array]:
-    """Modules and optimizers as named arrays."""
-    out: dict[str, Array] = {}
-    for name, module in modules.items():
-        out |= module_arrays(module, name)
-    for name, optimizer in optimizers.items():
-        out |= optimizer_arrays(optimizer, name)
-    return out
-
-
-def load_networks(
-    arrays: Mapping[str, Array], modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
-) -> None:
-    """The inverse of :func:`networks_arrays`."""
-    for name, module in modules.items():
-        load_module(module, arrays, name)
-    for name, optimizer in optimizers.items():
-        load_optimizer(optimizer, arrays, name)
+    torch_state.load_module(module, below(prefix, arrays))
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Array]:
-    """An optimizer's moments and step counts as named arrays (hyperparameters come from the config)."""
-    out: dict[str, Array] = {}
-    for number, values in optimizer.state_dict()["state"].items():
-        for key, value in values.items():
-            if value is not None:
-                out[f"{prefix}.{number}.{key}"] = np.array(torch.as_tensor(value).cpu().numpy())
-    return out
+    """An optimizer's moments and step counts as arrays named ``prefix.…`` (hyperparameters come from the config)."""
+    return {f"{prefix}.{name}": value for name, value in torch_state.optimizer_arrays(optimizer).items()}
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, Array], prefix: str) -> None:
     """The inverse of :func:`optimizer_arrays`."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in arrays.items():
-        if name.startswith(prefix + "."):
-            number, _, key = name[len(prefix) + 1 :].partition(".")
-            state.setdefault(int(number), {})[key] = torch.from_numpy(np.array(value))
-    full = optimizer.state_dict()
-    full["state"] = state
-    optimizer.load_state_dict(full)
+    torch_state.load_optimizer(optimizer, below(prefix, arrays))

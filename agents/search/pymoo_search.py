@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents.core.policies import Array
 from morl.agents.search.genotypes import Genotype
+
+Array = np.ndarray[Any, Any]
 
 
 def pymoo_search(name: str, genotype: Genotype, population: Array, k: int, rng: np.random.Generator) -> Any:

@@ -199,8 +199,8 @@ def successive_halving(simulator: Simulator, sequences: Population, plays: int) 
     most episodes go to those between which a choice is hard (successive halving; Karnin, Koren & Somekh 2013).
     """
     done = 1
-    while done < plays:
-        sequences = sequences.rows(select(sequences.means, len(sequences), len(sequences) // 4))
+    while done < plays and len(sequences):
+        sequences = sequences.rows(select(sequences.means, len(sequences), max(1, len(sequences) // 4)))
         sequences = simulator.again(sequences, min(4 * done, plays) - done)
         done = min(4 * done, plays)
     return sequences

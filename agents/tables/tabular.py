@@ -176,7 +176,7 @@ class TabularConfig(Annealed):
     """Options of agents that fill tables."""
 
     exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
-    chunk: int = option(2000, "steps between callbacks", low=1)
+    n_steps: int = option(2000, "steps between callbacks", low=1)
     max_states: int = option(20_000, "different observations at most where the environment has no model", low=1)
 
 

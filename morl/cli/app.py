@@ -1,4 +1,4 @@
-"""Parsing, exit codes and error lines; what each command does is in its own file."""
+"""Entry point of the command line: parsing, exit codes and error messages; each command has a file of its own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.front import ShowFront
+from morl.cli.plot import Plot
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
+    | Annotated[Plot, subcommand("plot", description="Draw learning curves of runs beside two baselines.")]
     | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and a reference front.")]
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]

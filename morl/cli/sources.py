@@ -34,7 +34,7 @@ Trust = Annotated[bool, arg(help="Execute what the run or file names, although s
 
 @dataclass(frozen=True)
 class Source:
-    """A front, and the run that it comes from where it comes from one."""
+    """A front with the run that it comes from, where it comes from one."""
 
     front: Front
     run: RunFolder | None = None

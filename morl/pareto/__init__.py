@@ -1,4 +1,4 @@
-"""Fronts: what they hold, how good they are, and how they look."""
+"""Pareto fronts: indicators, comparison, weights, decision making, plots and files."""
 
 from morl.pareto.archive import ParetoArchive
 from morl.pareto.compare import compare

@@ -1,4 +1,4 @@
-"""Choosing one point of a front: by trade-off, by preference, by aspiration. pymoo's mcdm does the choosing.
+"""Decision making: choosing one point of a front by trade-off, preference or aspiration, with pymoo's mcdm.
 
 pymoo minimises and expects objectives of comparable size, so points are mirrored and scaled to [0, 1] here.
 """
@@ -15,7 +15,7 @@ from morl.spec import FloatArray, FrontError, IntArray, check_vector, check_weig
 
 
 def knee_points(points: ArrayLike) -> IntArray:
-    """Points that give much for little: high trade-off compared with their neighbours (Rachmawati & Srinivasan, 2009).
+    """Knee points: those with a high trade-off compared with their neighbours (Rachmawati & Srinivasan, 2009).
 
     Args:
         points: ``(n, K)``, or a front.
@@ -40,7 +40,7 @@ def knee_points(points: ArrayLike) -> IntArray:
 
 
 def pseudo_weights(points: ArrayLike) -> FloatArray:
-    """The preference each point stands for: its distance to the worst value, shared out (Deb, 2001).
+    """Pseudo-weights: each point's distance to the worst value of every objective, normalised (Deb, 2001).
 
     Returns:
         ``(n, K)`` rows on the simplex; equal shares where the whole set is one point.

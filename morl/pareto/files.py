@@ -1,4 +1,4 @@
-"""Front files: written whole, read with care, and able to say that somebody changed them."""
+"""Front files, JSON and CSV: written atomically, read with limits, with a digest that shows later changes."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Front:
 
     @property
     def role(self) -> str:
-        """What to call the front in tables and legends where others are measured against it: one of :data:`ROLES`.
+        """Name of the front in tables and legends where others are measured against it: one of :data:`ROLES`.
 
         "best-known front" and "union of the fronts" are what the provenance says; a front that was learned or
         sampled is a mere "reference front". Any other is taken for the exact front: points that were computed,
@@ -309,7 +309,7 @@ class Front:
     # ---- drawing (see morl.pareto.plots) ---------------------------------------------------------------
 
     def plot(self, reference: Front | None = None, **options: Any) -> Axes | Any:
-        """Draw the front with matplotlib, over a reference front; see :func:`morl.pareto.plots.plot_front`."""
+        """Plot the front with matplotlib, over a reference front; see :func:`morl.pareto.plots.plot_front`."""
         from morl.pareto.plots import plot_front
 
         return plot_front(self, reference, **options)

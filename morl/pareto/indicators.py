@@ -1,4 +1,6 @@
-"""How good a set of points is. Points are maximised; moocore and pymoo compute whatever they offer.
+"""Quality indicators of fronts: hypervolume, ε, IGD+, expected utility and more.
+
+Points are maximised; moocore and pymoo compute whatever they offer.
 
 Every function takes ``(points, ref_point)`` or ``(points, reference)``; both sets may be arrays ``(n, K)`` or
 fronts. Indicators that mix objectives (ε, IGD+, utilities, R2, spacing) are only as meaningful as the units:

@@ -1,4 +1,4 @@
-"""Confidence intervals of learned fronts, and the question whether a front claims more than is possible."""
+"""Confidence intervals of learned fronts, and the points that lie above the exact front by more than theirs."""
 
 from __future__ import annotations
 

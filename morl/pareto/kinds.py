@@ -1,4 +1,4 @@
-"""What kind of point each one is: supported, non-convex, dominated, or not to be told apart from noise."""
+"""Kinds of points: supported, non-convex, dominated, or within noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers tell apart, fonts that survive print, markers by shape."""
+"""Style of plots: colours for every colour vision, fonts for print, markers by kind of point, axes and legends."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _RC: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of the figures, within a ``with`` block only: nobody's own settings are changed."""
+    """Context manager with the style of the plots: the user's own settings are not changed."""
     import matplotlib as mpl
 
     with mpl.rc_context(_RC):

@@ -1,4 +1,4 @@
-"""Fronts as figures: two objectives as a step line, three as scatters, any number as parallel coordinates.
+"""Plots of fronts: two objectives as a step line, three as scatters, any number as parallel coordinates.
 
 Nothing here shows a window: figures are returned, and drawn by whoever asks (``ax.figure.savefig(...)``).
 """
@@ -33,7 +33,7 @@ KINDS = ("2d", "3d", "pairs", "parallel")
 
 
 def plot_front(front: Front, reference: Front | None = None, name: str | None = None, **options: Any) -> Any:
-    """Draw one front, over a reference front where one is given; see :func:`plot_fronts` for the options.
+    """Plot one front, over a reference front where one is given; see :func:`plot_fronts` for the options.
 
     Args:
         name: what the legend calls the front; by default the algorithm in its provenance.
@@ -55,7 +55,7 @@ def plot_fronts(
     colours: Mapping[str, str] | None = None,
     truth: Front | None = None,
 ) -> Any:
-    """Draw fronts in one picture: supported points are filled, points in non-convex regions are hollow.
+    """Plot fronts in one figure: supported points are filled, points in non-convex regions are hollow.
 
     Args:
         fronts: by the name in the legend; all with the same objectives.

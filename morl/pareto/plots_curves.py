@@ -1,4 +1,4 @@
-"""Learning curves: an indicator against steps or seconds, the median over seeds and the range that they span."""
+"""Plots of learning curves: an indicator against steps or seconds, median and range over seeds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plot_curves(
     ax: Axes | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Axes:
-    """Draw learning curves: a line for the median over runs, a band from the worst run to the best.
+    """Plot learning curves: a line for the median over runs, a band from the worst run to the best.
 
     A run counts as 0 before its first measurement and keeps its last value after the end, so that runs of different
     length (early stopping, a time budget) can be compared at every moment; the line ends where the last run does.

@@ -1,4 +1,4 @@
-"""Figures for three and more objectives: scatter in space, all pairs, parallel coordinates."""
+"""Plots of three and more objectives: scatter in space, all pairs, parallel coordinates."""
 
 from __future__ import annotations
 

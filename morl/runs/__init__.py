@@ -1,4 +1,4 @@
-"""Runs: folders that hold what was asked, what happened and what came out of training an agent."""
+"""Runs: folders with the configuration, metrics, checkpoints and front of training an agent."""
 
 from __future__ import annotations
 

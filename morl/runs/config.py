@@ -1,4 +1,4 @@
-"""Configuration of a run: what it was asked to do, as ``config.json`` holds it."""
+"""Configuration of a run, as ``config.json`` holds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from morl.spec import RunError
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was asked to do; all of it is in ``config.json``.
+    """Configuration of a run; all of it is in ``config.json``.
 
     Args:
         algo: name of the algorithm.
@@ -23,8 +23,10 @@ class RunConfig:
         options: options of the algorithm, by name.
         env_options: arguments of the environment.
         ref_point: reference point that replaces the environment's; costs of minimised objectives are positive in it.
-        checkpoint_every: environment steps between checkpoints; 0 saves only at the end.
-        episodes: episodes per policy for the final evaluation, where sampling is needed.
+        checkpoint_every: environment steps between checkpoints; 0 saves every few minutes and at the end.
+        episodes: episodes per policy for the final evaluation, where sampling is needed; ``None`` is at most 100, and
+            as many as take no more steps than learning did.
+        eval_share: evaluation steps while learning, for each step of learning, at most; 0 measures at the end only.
         imports: packages and ``.py`` files that register the environment or the algorithm.
         track: ``"tensorboard"`` or ``None``.
         tuned: take over the options that the package ships for the algorithm on this environment.
@@ -38,10 +40,11 @@ class RunConfig:
     env_options: Mapping[str, Any] = field(default_factory=dict)
     ref_point: tuple[float, ...] | None = None
     checkpoint_every: int = 0
-    episodes: int = 100
+    episodes: int | None = None
     imports: tuple[str, ...] = ()
     track: str | None = None
     tuned: bool = True
+    eval_share: float = 0.1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

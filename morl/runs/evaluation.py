@@ -34,7 +34,7 @@ def evaluate(
     trust: bool = False,
     imports: Sequence[str] = (),
 ) -> Front:
-    """Measure the agent of a run with episodes that nothing was chosen by, and write the result into the run.
+    """Evaluate the agent of a run with fresh episodes, and write the result into the run's folder.
 
     Nothing is written over: the result is a new file in the folder ``evaluations``. Only a run that has no front yet
     (it was interrupted) gets this one as its own too.
@@ -130,7 +130,8 @@ def load_agent(
 def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
     """Refuse an agent that is not what the run's configuration asks for."""
     from morl.agents import registry
-    from morl.agents.core.config import make_config, to_dict
+    from morl.agents.core.config import make_config, option_names, to_dict
+    from morl.agents.core.option_names import present_names
 
     name = agent.info.name
     if agent.run not in (None, run.identity):
@@ -140,9 +141,10 @@ def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path
             f"checkpoint {str(place)!r} is of {name} with seed {agent.seed}; the run's is {config.algo} with seed "
             f"{config.seed}"
         )
-    asked = to_dict(make_config(type(agent).Config, config.options, name))
+    options = present_names(name, option_names(type(agent).Config), config.options)
+    asked = to_dict(make_config(type(agent).Config, options, name))
     has = to_dict(agent.config)
-    for option in config.options:
+    for option in options:
         if not _as_asked(asked[option], has[option]):
             raise RunError(
                 f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
@@ -150,14 +152,14 @@ def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path
 
 
 def _as_asked(asked: Any, has: Any) -> bool:
-    """Whether an option is what was asked for; tuned options may have joined those of a table."""
+    """Whether an option has its configured value; tuned options may have joined those of a table."""
     if isinstance(asked, Mapping) and isinstance(has, Mapping):
         return all(key in has and has[key] == value for key, value in asked.items())
     return bool(asked == has)
 
 
 def verify(run: RunFolder) -> list[str]:
-    """What is damaged in a run folder, and what became of a killed run; an empty list where everything is whole."""
+    """Problems of a run folder: damaged files, a killed run; an empty list where everything is whole."""
     problems = run.damage()
     steps = None
     for place in run.places:
@@ -186,12 +188,12 @@ def verify(run: RunFolder) -> list[str]:
 
 
 def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    """The front of an agent in fresh episodes, with what the run was asked for in its provenance."""
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
     return _with_facts(agent.front(episodes=episodes, seed=seed), config)
 
 
 def _with_facts(front: Front, config: RunConfig) -> Front:
-    """A front that names the environment, its options and the reference point as the run was asked for them."""
+    """The front with the environment, its options and the reference point of the run's configuration."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
         facts["env_options"] = dict(config.env_options)

@@ -132,10 +132,12 @@ def _check(config: RunConfig, callbacks: Sequence[Any]) -> None:
             raise MissingExtraError("TensorBoard logging", "track")
     elif config.track is not None:
         raise SpecError(f"--track is {config.track!r}; expected tensorboard")
-    if config.episodes < 1:
+    if not 0.0 <= config.eval_share <= 1.0:
+        raise SpecError(f"eval_share is {config.eval_share}; expected 0 (measure at the end only) to 1")
+    if config.episodes is not None and config.episodes < 1:
         raise SpecError(f"number of episodes is {config.episodes}; expected at least 1")
     if config.checkpoint_every < 0:
-        raise SpecError(f"checkpoint_every is {config.checkpoint_every}; expected 0 (at the end only) or more steps")
+        raise SpecError(f"checkpoint_every is {config.checkpoint_every}; expected 0 (every few minutes) or more steps")
     saving = CheckpointCallback("checkpoints", config.checkpoint_every or config.steps)
     CallbackList([saving, *as_callback(list(callbacks)).callbacks])
 
@@ -145,14 +147,17 @@ def _learn(
 ) -> None:
     """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
     from morl.agents.core.training import terminated_like_interrupted
+    from morl.agents.core.watching import affordable_episodes
 
     agent.run = run.identity
     try:
         with terminated_like_interrupted():
             run.set_status("running", steps=agent.num_timesteps)
+            length = None
             if steps:
-                _learn_steps(run, agent, config, steps, callbacks, progress_bar)
-            front = measured_front(agent, config, config.episodes, None)
+                length = _learn_steps(run, agent, config, steps, callbacks, progress_bar)
+            episodes = affordable_episodes(agent, 100, length) if config.episodes is None else config.episodes
+            front = measured_front(agent, config, episodes, None)
             run.save_front(front)
             agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
             run.seal_metrics()
@@ -171,9 +176,11 @@ def _learn(
 
 def _learn_steps(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
-) -> None:
+) -> float:
+    """Learn, watched and saved along the way; returns how many steps an episode takes."""
     from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.core.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
+    from morl.agents.core.watching import LearningCurve, TimedCheckpoint
 
     loggers: list[Logger] = [JsonlLogger(run.path / METRICS)]
     if config.track == "tensorboard":
@@ -181,8 +188,12 @@ def _learn_steps(
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
     bar = [ProgressBar(_quick_truth(agent))] if progress_bar else []
-    agent.learn(steps, callback=[saving, *callbacks, *bar], log_interval=max(1, config.steps // 100))
+    timed = [] if config.checkpoint_every else [TimedCheckpoint(run.stopped)]
+    ref_point = None if config.ref_point is None else as_returns(config.ref_point, agent.spec.objectives)
+    curve = LearningCurve(config.eval_share, ref_point=ref_point)
+    agent.learn(steps, callback=[saving, *timed, curve, *callbacks, *bar], log_interval=max(1, config.steps // 100))
     agent.save(run.checkpoint)
+    return curve.length
 
 
 def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:

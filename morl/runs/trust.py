@@ -1,4 +1,4 @@
-"""Whose code a run would execute: configurations that this user made are signed, and everybody else's are data.
+"""Signatures of run configurations: what this user made may execute its imports, and everybody else's is data.
 
 A run records what registers its environment (``imports``). Opening the run executes that, so it must be known that this
 user once asked for it: ``config.json`` carries a signature made with a key that lies in the user's configuration folder

@@ -1,4 +1,4 @@
-"""Every algorithm in every kind of action and observation space: does it learn there, or say by name why not?
+"""Table of algorithms and spaces: whether each algorithm learns in each action and observation space, or why not.
 
 ``python -m morl.testing.spaces docs/agents/spaces.md`` writes the table of the documentation.
 """
@@ -62,6 +62,7 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
 
 SMALL: dict[str, dict[str, Any]] = {
     "CAPQL": {"net_arch": (32, 32)},
+    "ConditionedPPO": {"n_envs": 8, "n_steps": 16, "n_epochs": 2},
     "EUPG": {"net_arch": (32, 32), "utility": "linear:0.9,0.1"},
     "Envelope": {"net_arch": (32, 32)},
     "ESRQLearning": {"utility": "linear:0.9,0.1"},
