@@ -156,17 +156,7 @@ def deep_sea_treasure(
         first, 4, outcomes, discount=0.99, objectives=objectives, action_names=MOVE_NAMES
     )
     cells = np.array(states, dtype=np.int64)
-    last = np.array(grid.shape) - 1
-    space: spaces.Box
-    if pixels:
-        observations: np.ndarray[Any, Any] = sea_pictures(grid, cells)
-        space = picture_space(observations.shape[1:])
-    elif float_state:
-        observations = (cells / np.maximum(last, 1)).astype(np.float32)
-        space = spaces.Box(0.0, 1.0, (2,), np.float32)
-    else:
-        observations = cells.astype(np.int32)
-        space = spaces.Box(np.zeros(2, np.int32), last.astype(np.int32), (2,), np.int32)
+    observations, space = _observed(grid, cells, pixels, float_state)
     spec = MOSpec(
         objectives,
         discount=0.99,
@@ -195,6 +185,20 @@ def sea_pictures(grid: FloatArray, cells: IntArray) -> Pictures:
     background = np.rint(colours).astype(np.uint8).repeat(side, axis=0).repeat(side, axis=1)
     corners = cells * side
     return with_boxes(background, np.concatenate([corners, corners + side], axis=1), (220, 30, 30))
+
+
+def _observed(
+    grid: FloatArray, cells: IntArray, pixels: bool, float_state: bool
+) -> tuple[np.ndarray[Any, Any], spaces.Box]:
+    """What is seen in each cell, and its space."""
+    last = np.array(grid.shape) - 1
+    if pixels:
+        pictures = sea_pictures(grid, cells)
+        return pictures, picture_space(pictures.shape[1:])
+    if float_state:
+        return (cells / np.maximum(last, 1)).astype(np.float32), spaces.Box(0.0, 1.0, (2,), np.float32)
+    space = spaces.Box(np.zeros(2, np.int32), last.astype(np.int32), (2,), np.int32)
+    return cells.astype(np.int32), space
 
 
 def _check_start(start: Sequence[int], grid: FloatArray) -> Cell:
