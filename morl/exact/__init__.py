@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
     from morl.exact.columns import Maximum, maximise
     from morl.exact.coverage.ccs import convex_coverage_set
-    from morl.exact.coverage.policy_iteration import WeightSolution, solve_weight
+    from morl.exact.coverage.weights import WeightSolution, solve_weight
     from morl.exact.deterministic.enumeration import enumerate_policies, policy_values
     from morl.exact.deterministic.pareto import classify, pareto_deterministic
     from morl.exact.dispatch import solve
@@ -30,7 +30,7 @@ _WHERE = {
     "Mixture": "policy",
     "Plan": "policy",
     "Value": "bellman",
-    "WeightSolution": "coverage.policy_iteration",
+    "WeightSolution": "coverage.weights",
     "best_policy": "oracle",
     "classify": "deterministic.pareto",
     "convex_coverage_set": "coverage.ccs",
@@ -49,7 +49,7 @@ _WHERE = {
     "read_drn": "files",
     "read_prism": "files",
     "solve": "dispatch",
-    "solve_weight": "coverage.policy_iteration",
+    "solve_weight": "coverage.weights",
     "worst_cvar": "risk",
     "write_drn": "files",
 }

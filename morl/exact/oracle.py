@@ -1,7 +1,7 @@
 """The best policy for one weight, by Howard's policy iteration: the plain oracle of the exact solvers.
 
 It favours being right on any model of moderate size (dense or sparse linear solves); large discounted
-models belong to :func:`morl.exact.coverage.policy_iteration.solve_weight`.
+models belong to :func:`morl.exact.coverage.weights.solve_weight`.
 """
 
 from __future__ import annotations
