@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from morl.exact.coverage.certificate import support
+from morl.exact.coverage.certificate import certified_epsilon, proven_bounds, support
 from morl.exact.coverage.double_description import TOLERANCE, Cone, inner_cone, outer_cone, then
 from morl.exact.coverage.prepared import Prepared
 from morl.exact.coverage.solver import Solved
+from morl.exact.coverage.vertices import distinct_vertices
 from morl.exact.coverage.weights import make_solver, prepare
 from morl.exact.deadline import OutOfTime, until
 from morl.momdp import MOMDP
@@ -77,6 +78,7 @@ class Coverage:
         self.tables: dict[int, FloatArray] = {}
         self.cuts: list[FloatArray] = []
         self.error = 0.0
+        self.noise = max(1e-4 * epsilon, prepared.floor)  # errors of points and bounds to be taken for none
         self.inner: Cone | None = None
         self.outer: Cone | None = None
         self.origin = self.span = np.zeros(prepared.k)
@@ -137,17 +139,24 @@ class Coverage:
         return np.where(span > 0.0, span, 1.0)
 
     @property
+    def resolution(self) -> float:
+        """A point that stands out of the others' hull by less may as well be in it."""
+        return 2.0 * max(self.error, self.noise) + 4.0 * TOLERANCE * float(self.span.max())
+
+    @property
     def slack(self) -> float:
-        """Error of the points, and what the cones' tolerance can hide."""
-        return self.error + 4.0 * TOLERANCE * float(self.span.max())
+        """Errors of the points and what the cones' tolerances can hide."""
+        return self.error + 2.0 * self.noise + 4.0 * TOLERANCE * float(self.span.max())
 
     def _improve(self, deadline: float) -> str:
         while True:
-            resolution = 16.0 * self.p.floor + self.slack - self.error
-            target = max(self.epsilon - self.slack, resolution)
+            slack = self.slack + self.resolution
+            target = max(self.epsilon - slack, 16.0 * self.p.floor + slack - self.error)
             gaps = np.where(self.exhausted, -np.inf, self.upper - self.lower)
             best = np.argsort(-gaps, kind="stable")[: self.batch]
             best = best[gaps[best] > target]
+            if not len(best) and self._prove() > target:
+                continue
             if not len(best):
                 return "floor" if self.exhausted.any() and (self.upper - self.lower).max() > target else "done"
             if time.monotonic() > deadline:
@@ -183,7 +192,8 @@ class Coverage:
     def _add_point(self, x: Solved) -> IntArray | None:
         assert self.inner is not None
         self._keep(x)
-        change = self.inner.cut(np.append(-(x.point - self.origin) / self.span, 1.0))
+        noise = self.noise * (self.inner.rays[:, :-1] @ (1.0 / self.span))
+        change = self.inner.cut(np.append(-(x.point - self.origin) / self.span, 1.0), noise)
         if change is None:
             self.tables.pop(len(self.points) - 1, None)
             for entries in (self.points, self.weights, self.policies):
@@ -256,6 +266,42 @@ class Coverage:
         if lost.any():
             self.upper[lost], self.outer_vertex[lost] = support(self.corner[lost], self.vertices)
 
+    def _prove(self) -> float:
+        """Put bounds in the place of those that only the enumeration of outer vertices vouches for; the largest gap.
+
+        Rounding may lose a vertex where many half-spaces meet almost in a point. Corners that were solved keep the
+        bound of their solve.
+        """
+        assert self.outer is not None
+        cuts, k = np.array(self.cuts), self.p.k
+        tight = [np.array(self.outer.tight_on(int(ray))) for ray in self.vertex_ray_of]
+        tight = [np.where(x > k, x - 1, x)[x != k] for x in tight]  # constraint k says that vertices are finite
+        found = proven_bounds(self.corner, cuts, [tight[i] for i in self.outer_vertex])
+        self.upper = np.maximum(self.upper, found)
+        return float(np.where(self.exhausted, -np.inf, self.upper - self.lower).max())
+
+    def _distinct(self) -> tuple[list[int], float]:
+        """The points of the answer: vertices of their hull, whatever errors they were computed with.
+
+        And by how much at most the others raise the support function.
+        """
+        assert self.inner is not None
+        k = self.p.k
+        known = min(len(self.points), len(self.inner.constraints) - k)  # an interrupt may have left one more
+        keep = [i for i in range(known) if self.inner.irredundant(k + i)]
+        if k == 1 or not keep:
+            return [int(np.argmax([x.sum() for x in self.points]))], 0.0
+        number = np.full(len(self.inner), -1, dtype=np.int64)
+        number[self.corner_ray] = np.arange(len(self.corner_ray))
+        corners = [number[self.inner.on(k + i)] for i in keep]
+        chosen, lost = distinct_vertices(
+            np.array([self.points[i] for i in keep]),
+            [self.corner[x[x >= 0]] for x in corners],
+            self.resolution,
+            self.span,
+        )
+        return [keep[i] for i in chosen], lost
+
     def _vertices(self, which: np.ndarray) -> FloatArray:
         """Vertices of the outer polytope in the original units."""
         assert self.outer is not None
@@ -268,15 +314,15 @@ class Coverage:
         """The points that matter, the half-spaces, and what they prove."""
         assert self.inner is not None
         assert self.outer is not None
-        k, m = self.p.k, self.p.momdp
+        m = self.p.momdp
         self.measured = False  # measured afresh: an interrupt may have come between two updates
         self._measure(None, None)
-        known = min(len(self.points), len(self.inner.constraints) - k)
-        keep = [i for i in range(known) if self.inner.irredundant(k + i)]
-        if k == 1 or not keep:
-            keep = [int(np.argmax([x.sum() for x in self.points]))]
-        epsilon = max(float((self.upper - self.lower).max()), 0.0) + self.slack
-        resolution = 16.0 * self.p.floor + 2.0 * self.slack
+        self._prove()
+        keep, lost = self._distinct()
+        epsilon = max(float((self.upper - self.lower).max()), 0.0) + self.slack + lost
+        if not self.inner.whole:  # rounding has lost corner weights as well: compare the sets afresh
+            epsilon = max(epsilon, certified_epsilon([self.points[i] for i in keep], self.cuts)[0] + self.slack)
+        floor = 16.0 * self.p.floor + 2.0 * (self.slack + self.resolution)
         provenance: dict[str, Any] = {
             "algorithm": "optimistic linear support",
             "policy_class": "mixture",
@@ -295,7 +341,7 @@ class Coverage:
             weights=np.array([self.weights[i] for i in keep]),
             supported=np.ones(len(keep), dtype=bool),
             epsilon=epsilon,
-            complete=epsilon <= max(self.epsilon, resolution),
+            complete=epsilon <= max(self.epsilon, floor),
             outer=np.array(self.cuts),
             provenance=provenance,
         )

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 
 from morl.exact.coverage.double_description import corner_weights
 from morl.pareto.front import Front
-from morl.spec import FloatArray, FrontError
+from morl.spec import FloatArray, FrontError, IntArray
 
 _CHUNK = 1 << 22
+_EXACT = 1e-14  # residual of a weight of size 1
 
 
 def support(weights: FloatArray, vertices: FloatArray) -> tuple[FloatArray, np.ndarray]:
@@ -29,6 +30,30 @@ def support(weights: FloatArray, vertices: FloatArray) -> tuple[FloatArray, np.n
         which[first : first + step] = values.argmax(axis=1)
         best[first : first + step] = values[np.arange(len(values)), which[first : first + step]]
     return best, which
+
+
+def proven_bounds(weights: FloatArray, outer: FloatArray, tight: list[IntArray]) -> FloatArray:
+    """Upper bounds ``(m,)`` on ``w·x`` over an outer polytope, each proven by weak duality.
+
+    ``w = Σ λ_i w_i`` with λ >= 0 gives ``w·x <= Σ λ_i b_i`` for every x of the polytope. The half-spaces on which the
+    best vertex lies have such λ; where those given do not (a vertex was lost to rounding), all are tried.
+
+    Args:
+        weights: ``(m, K)``.
+        outer: ``(n, K + 1)`` half-spaces ``w_i·x <= b_i``.
+        tight: for each weight the numbers of half-spaces to try first.
+    """
+    bounds = np.empty(len(weights))
+    for i, (weight, rows) in enumerate(zip(weights, tight, strict=True)):
+        shares, off = nnls(outer[rows, :-1].T, weight) if len(rows) else (np.zeros(0), np.inf)
+        bounds[i] = shares @ outer[rows, -1] if off <= _EXACT else _dual(weight, outer)
+    return bounds
+
+
+def _dual(weight: FloatArray, outer: FloatArray) -> float:
+    """The least ``Σ λ_i b_i`` with λ >= 0 and ``Σ λ_i w_i = w``; infinite where there is no such λ."""
+    dual = linprog(outer[:, -1], A_eq=outer[:, :-1].T, b_eq=weight, bounds=(0, None), method="highs")
+    return float(dual.fun) if dual.status == 0 else np.inf
 
 
 def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, FloatArray]:
@@ -54,9 +79,7 @@ def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, Float
         raise FrontError(f"outer has {cuts.shape[1]} columns; expected {weights.shape[1] + 1}: w, then b")
     worst, where = -np.inf, weights[0]
     for weight, low in zip(weights, inner, strict=True):
-        # bound max w·x by weak duality: min b·y with y >= 0 and Wᵀy = w holds for every x of the outer set
-        dual = linprog(cuts[:, -1], A_eq=cuts[:, :-1].T, b_eq=weight, bounds=(0, None), method="highs")
-        gap = float(dual.fun) - float(low) if dual.status == 0 else np.inf
+        gap = _dual(weight, cuts) - float(low)
         if gap > worst:
             worst, where = gap, weight
     return max(worst, 0.0), where

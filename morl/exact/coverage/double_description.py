@@ -22,7 +22,7 @@ TOLERANCE = 1e-11
 
 @jit
 def _signs(rays, a, tolerance, value, sign):  # type: ignore[no-untyped-def]
-    """Value of the constraint on every ray and its sign; returns the number of negative ones."""
+    """Value of the constraint on every ray and its sign up to a tolerance; returns the number of negative ones."""
     negative = 0
     for i in range(len(rays)):
         total = 0.0
@@ -30,9 +30,9 @@ def _signs(rays, a, tolerance, value, sign):  # type: ignore[no-untyped-def]
             total += rays[i, k] * a[k]
         value[i] = total
         sign[i] = 0
-        if total > tolerance:
+        if total > tolerance[i]:
             sign[i] = 1
-        elif total < -tolerance:
+        elif total < -tolerance[i]:
             sign[i] = -1
             negative += 1
     return negative
@@ -183,16 +183,22 @@ class Cone:
     def __len__(self) -> int:
         return len(self.rays)
 
-    def cut(self, a: FloatArray) -> IntArray | None:
+    def cut(self, a: FloatArray, noise: FloatArray | float = 0.0) -> IntArray | None:
         """Add the constraint ``a·z >= 0``.
+
+        Args:
+            noise: how far ``a·z`` may be off for each ray; less than that, or :data:`TOLERANCE`, is 0. What has an
+                error larger than the tolerance needs it, or rays that are one become several, whose edges get lost.
 
         Returns:
             For each ray now, the number it had before or −1 where it is new; ``None`` where the constraint cuts
             nothing off (it is then forgotten).
         """
-        a = np.ascontiguousarray(a / max(1.0, float(np.abs(a).max())))
+        size = max(1.0, float(np.abs(a).max()))
+        a = np.ascontiguousarray(a / size)
         value, sign = np.empty(len(self.rays)), np.empty(len(self.rays), np.int64)
-        if not _signs(self.rays, a, TOLERANCE, value, sign):
+        tolerance = np.maximum(TOLERANCE, np.broadcast_to(noise, value.shape) / size)
+        if not _signs(self.rays, a, tolerance, value, sign):
             return None
         number = len(self.constraints)
         tight = self.tight
@@ -202,6 +208,12 @@ class Cone:
         self.constraints.append(a)
         self._state = (rays, tight, edges)
         return np.asarray(origin)
+
+    @property
+    def whole(self) -> bool:
+        """False where edges are known to be missing: every ray of a cone in d dimensions has at least d − 1."""
+        degree = np.bincount(self.edges.ravel(), minlength=len(self.rays))
+        return bool(degree.min() >= self.rays.shape[1] - 1)
 
     def on(self, number: int) -> IntArray:
         """Rays on which constraint ``number`` is tight."""
@@ -219,7 +231,7 @@ class Cone:
         d = self.rays.shape[1]
         if len(rays) < d - 1 or d <= 3:  # two different rays always span a plane
             return bool(len(rays) >= d - 1)
-        return bool(np.linalg.matrix_rank(rays, tol=1e-9) == d - 1)
+        return bool(np.linalg.matrix_rank(rays, tol=1e-9) >= d - 1)  # rounding may lift them out of the plane
 
 
 def then(first: IntArray | None, second: IntArray | None) -> IntArray | None:
