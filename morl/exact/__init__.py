@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
-    from morl.exact.columns import Maximum, maximise
+    from morl.exact.columns import Maximum, lexicographic, maximise
     from morl.exact.coverage.ccs import convex_coverage_set
     from morl.exact.coverage.weights import WeightSolution, solve_weight
     from morl.exact.deterministic.enumeration import enumerate_policies, policy_values
     from morl.exact.deterministic.pareto import classify, pareto_deterministic
     from morl.exact.dispatch import solve
     from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
-    from morl.exact.lexical import lexicographic
-    from morl.exact.occupancy import occupancy_lp
+    from morl.exact.occupancy_program import occupancy_lp
     from morl.exact.oracle import best_policy
     from morl.exact.policy import HistoryPolicy, Mixture, Plan
     from morl.exact.risk import Episodic, cvar, expected_utility, quantile, worst_cvar
@@ -40,9 +39,9 @@ _WHERE = {
     "evaluate_batch": "bellman",
     "expected_utility": "risk",
     "from_toy_text": "files",
-    "lexicographic": "lexical",
+    "lexicographic": "columns",
     "maximise": "columns",
-    "occupancy_lp": "occupancy",
+    "occupancy_lp": "occupancy_program",
     "pareto_deterministic": "deterministic.pareto",
     "policy_values": "deterministic.enumeration",
     "quantile": "risk",

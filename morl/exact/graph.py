@@ -33,25 +33,27 @@ def reachable_states(momdp: MOMDP, allowed: BoolArray | None = None) -> BoolArra
     Args:
         allowed: rows ``(rows,)`` that may be used; ``None`` for all.
     """
-    graph = state_graph(momdp, allowed)
-    seen = np.asarray(momdp.start > 0)
-    frontier = np.flatnonzero(seen)
-    while len(frontier):
-        targets = np.unique(graph[frontier].indices)
-        frontier = targets[~seen[targets]]
-        seen[frontier] = True
-    return np.asarray(seen)
+    graph, n = state_graph(momdp, allowed), momdp.n_states
+    first = np.flatnonzero(momdp.start > 0)
+    indices, indptr = np.append(graph.indices, first), np.append(graph.indptr, len(graph.indices) + len(first))
+    with_source = sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=(n + 1, n + 1))
+    seen = np.zeros(n + 1, dtype=bool)
+    seen[csgraph.breadth_first_order(with_source, n, return_predecessors=False)] = True
+    return np.asarray(seen[:n])
 
 
 def state_graph(momdp: MOMDP, allowed: BoolArray | None = None) -> sparse.csr_array:
-    """Adjacency ``(S, S)`` of "some allowed action leads from s to s' with positive probability"."""
-    matrix = momdp.transitions.tocoo()
-    source = momdp.row_state[matrix.row]
+    """Adjacency ``(S, S)`` of "some allowed action leads from s to s' with positive probability", as often as that is so.
+
+    The rows of a state lie one after the other, so its successors do as well: nothing is sorted.
+    """
+    matrix, n = momdp.transitions, momdp.n_states
     keep = matrix.data > 0
     if allowed is not None:
-        keep &= allowed[matrix.row]
-    n = momdp.n_states
-    return sparse.csr_array((np.ones(int(keep.sum())), (source[keep], matrix.col[keep])), shape=(n, n))
+        keep &= np.repeat(allowed, np.diff(matrix.indptr))
+    before = np.concatenate([[0], np.cumsum(keep)])
+    indices = matrix.indices[keep]
+    return sparse.csr_array((np.ones(len(indices)), indices, before[matrix.indptr[momdp.row_ptr]]), shape=(n, n))
 
 
 def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndComponents:

@@ -120,11 +120,12 @@ def _pick(matrix: sparse.csr_array, live: IntArray, rows: IntArray, n: int) -> s
     return sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
 
 
-def best_policy(momdp: MOMDP, weights: ArrayLike) -> tuple[IntArray, Value]:
+def best_policy(momdp: MOMDP, weights: ArrayLike, deadline: float = math.inf) -> tuple[IntArray, Value]:
     """A deterministic policy that maximises the weighted return, and its value.
 
     Args:
         weights: ``(K,)``, any signs; they need not sum to 1.
+        deadline: ``time.monotonic()`` at which to give up.
 
     Returns:
         Integers ``(S,)``, or ``(T, S)`` where the model has a horizon, and the :class:`Value`; with γ = 1 the best
@@ -132,11 +133,12 @@ def best_policy(momdp: MOMDP, weights: ArrayLike) -> tuple[IntArray, Value]:
 
     Raises:
         ModelError: γ = 1 and the best total does not exist.
+        OutOfTime: the deadline has passed.
     """
     w = check_vector(weights, momdp.k, "weights")
     if momdp.horizon is not None:
-        return _backward(momdp, w)
-    oracle = Oracle(momdp)
+        return _backward(momdp, w, deadline)
+    oracle = Oracle(momdp, deadline)
     found = oracle.search(w)
     if oracle.ending is None:
         return oracle.policy(found.rows), Value(momdp.start @ found.values, found.values, found.error)

@@ -67,6 +67,30 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
 
 
 @jit
+def _with_facet(edges, edge_count, tight, members, count, least):  # type: ignore[no-untyped-def]
+    """The first ``edge_count`` edges, then those between ``count`` rays of a new facet."""
+    room = edge_count + max(16, 2 * (least + 2) * count)
+    more = edge_count
+    out = np.empty((room, 2), np.int64)
+    for e in range(edge_count):
+        out[e, 0], out[e, 1] = edges[e, 0], edges[e, 1]
+    for x in range(count):
+        for y in range(x):
+            if _adjacent(tight, members, count, members[x], members[y], least):
+                if more == len(out):
+                    wider = np.empty((2 * more, 2), np.int64)
+                    for e in range(more):
+                        wider[e, 0], wider[e, 1] = out[e, 0], out[e, 1]
+                    out = wider
+                out[more, 0], out[more, 1] = members[x], members[y]
+                more += 1
+    exact = np.empty((more, 2), np.int64)
+    for e in range(more):
+        exact[e, 0], exact[e, 1] = out[e, 0], out[e, 1]
+    return exact
+
+
+@jit
 def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-def]
     """Rays, tight sets and edges after a constraint, and for each ray the old one it is (−1 for new rays).
 
@@ -127,23 +151,7 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
         elif where[p] >= 0 and where[q] >= 0 and (sign[p] != 0 or sign[q] != 0):
             stay[edge_count, 0], stay[edge_count, 1] = where[p], where[q]
             edge_count += 1
-    added = np.empty((max(16, 2 * d * count), 2), np.int64)
-    more = 0
-    for x in range(count):
-        for y in range(x):
-            if _adjacent(out_tight, members, count, members[x], members[y], d - 2):
-                if more == len(added):
-                    wider = np.empty((2 * more, 2), np.int64)
-                    for e in range(more):
-                        wider[e, 0], wider[e, 1] = added[e, 0], added[e, 1]
-                    added = wider
-                added[more, 0], added[more, 1] = members[x], members[y]
-                more += 1
-    out_edges = np.empty((edge_count + more, 2), np.int64)
-    for e in range(edge_count):
-        out_edges[e, 0], out_edges[e, 1] = stay[e, 0], stay[e, 1]
-    for e in range(more):
-        out_edges[edge_count + e, 0], out_edges[edge_count + e, 1] = added[e, 0], added[e, 1]
+    out_edges = _with_facet(stay, edge_count, out_tight, members, count, d - 2)
     return out_rays, out_tight, out_edges, origin
 
 
