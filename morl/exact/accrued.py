@@ -100,7 +100,7 @@ class Accrued:
         reached += np.where(self.final, start, 0.0)
         reached += np.where(self.final, visits @ self.product.transitions, 0.0)
         rest = 1.0 - reached.sum()
-        if rest > 1e-9:  # plays that rest without reward for ever
+        if rest > 1e-9:  # plays that rest without reward and never terminate
             from morl.exact.bellman import endless_classes, induced_chain
             from morl.exact.policy import as_stochastic
 

@@ -25,7 +25,7 @@ from morl.spec import FloatArray, IntArray, ModelError
 class Flow:
     """The flow equations of an infinite-horizon model: ``matrix @ x == start``, x >= 0.
 
-    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest for ever; states
+    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest without end; states
     from which no policy comes to an end are left out (see :mod:`morl.exact.ending`).
     """
 
@@ -72,7 +72,7 @@ def average_policy(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatAr
 def stationary(momdp: MOMDP, policy: FloatArray, value: FloatArray) -> FloatArray | None:
     """``policy``, or ``None`` where γ = 1 and it is not worth ``value``.
 
-    Plays that rest in a state for ever beside others that leave it have no stationary policy: whoever leaves with
+    Plays that rest in a state without end beside others that leave it have no stationary policy: whoever leaves with
     positive probability at every visit leaves at last.
     """
     if momdp.discount < 1.0 or momdp.horizon is not None:

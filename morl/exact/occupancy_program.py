@@ -77,7 +77,7 @@ def _block_program(flow: Flow, block: Any, matrix: FloatArray, bound: FloatArray
         method="highs",
     )
     if result.status == 3:
-        raise ModelError("with discount 1 the utility grows for ever; give a discount below 1 or a horizon")
+        raise ModelError("with discount 1 the utility grows without bound; give a discount below 1 or a horizon")
     if result.status != 0:
         raise ModelError(f"occupancy program: HiGHS stopped with {result.message!r}; maximise() explains infeasibility")
     return np.asarray(result.x[:n]), block.constant - float(result.fun)

@@ -159,7 +159,7 @@ def improve(model: MOMDP, w: FloatArray, begin: Known, deadline: float = math.in
     left the class either.
 
     Raises:
-        Unbounded: γ = 1, and such a class was found: its weighted total grows for ever.
+        Unbounded: γ = 1, and such a class was found: its weighted total grows without bound.
         OutOfTime: the deadline has passed.
     """
     live = np.flatnonzero(~model.terminal)

@@ -50,10 +50,24 @@ def proven_bounds(weights: FloatArray, outer: FloatArray, tight: list[IntArray])
     return bounds
 
 
-def _dual(weight: FloatArray, outer: FloatArray) -> float:
-    """The least ``Σ λ_i b_i`` with λ >= 0 and ``Σ λ_i w_i = w``; infinite where there is no such λ."""
-    dual = linprog(outer[:, -1], A_eq=outer[:, :-1].T, b_eq=weight, bounds=(0, None), method="highs")
-    return float(dual.fun) if dual.status == 0 else np.inf
+def _dual(weight: FloatArray, outer: FloatArray, near: FloatArray | None = None) -> float:
+    """The least ``Σ λ_i b_i`` with λ >= 0 and ``Σ λ_i w_i = w``; infinite where there is no such λ.
+
+    Linear programs are solved up to absolute tolerances: bounds are taken from a point ``near`` the best one and in
+    units of the largest, and the λ found are made exact.
+    """
+    base = np.zeros(len(weight)) if near is None else near
+    over = outer[:, -1] - outer[:, :-1] @ base
+    size = max(float(np.abs(over).max()), 1e-300)
+    fine = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    normals = outer[:, :-1].T
+    dual = linprog(over / size, A_eq=normals, b_eq=weight, bounds=(0, None), method="highs", options=fine)
+    if dual.status != 0:
+        return np.inf
+    used = np.flatnonzero(dual.x > 1e-12)
+    shares, off = nnls(normals[:, used], weight)
+    best = shares @ over[used] if off <= _EXACT else size * float(dual.fun)
+    return float(weight @ base + best)
 
 
 def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, FloatArray]:
@@ -74,12 +88,13 @@ def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, Float
     (0.1, [0.5, 0.5])
     """
     cuts = np.atleast_2d(np.asarray(outer, dtype=np.float64))
+    values = np.atleast_2d(np.asarray(points, dtype=np.float64))
     weights, inner = corner_weights(points)
     if cuts.shape[1] != weights.shape[1] + 1:
         raise FrontError(f"outer has {cuts.shape[1]} columns; expected {weights.shape[1] + 1}: w, then b")
     worst, where = -np.inf, weights[0]
     for weight, low in zip(weights, inner, strict=True):
-        gap = _dual(weight, cuts) - float(low)
+        gap = _dual(weight, cuts, values[int(np.argmax(values @ weight))]) - float(low)
         if gap > worst:
             worst, where = gap, weight
     return max(worst, 0.0), where

@@ -148,7 +148,7 @@ class PolicyIteration:
         """Start values by the last sweep, shifted to the middle of their bounds, and the largest error left."""
         p = self.p
         low, high = self.low[0, : p.k].tolist(), self.high[0, : p.k].tolist()
-        if p.clip:  # the change may be 0 for ever in some states: nothing to shift by
+        if p.clip:  # the change may stay 0 in some states: nothing to shift by
             return p.at_start(self.values), p.tail * max(map(max, (-x for x in low), high))
         shift = [0.5 * p.tail * (x + y) for x, y in zip(low, high, strict=True)]
         return p.at_start(self.values) + shift, 0.5 * p.tail * max(y - x for x, y in zip(low, high, strict=True))

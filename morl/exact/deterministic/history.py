@@ -265,7 +265,7 @@ def _front(sets: Sets, error: float, finished: bool, seconds: float) -> Front:
         if not len(sets.values[s]):
             raise ModelError(
                 f"with discount 1 no policy's total is finite from state {momdp.label(s)}: every one collects reward "
-                "for ever; give a discount below 1 or a horizon"
+                "without end; give a discount below 1 or a horizon"
             )
         total, i, j = sum_sets(total, float(momdp.start[s]) * sets.values[s], sets.drop * 0.0)
         picks = [pick[i] for pick in picks] + [j]
