@@ -51,7 +51,10 @@ def model_file(path: str | Path) -> Iterator[Callable[[], tuple[Arrays, dict[str
 
     def read() -> tuple[Arrays, dict[str, Any]]:
         text = read_npz(path, {"meta": ("u", 1)}, _HINT)["meta"].tobytes()
-        facts = parse_json(text, what="its description", error=ModelError)
+        try:
+            facts = parse_json(text, what="its description", error=ModelError)
+        except ModelError as error:
+            raise ModelError(f"cannot be read ({error}); {_HINT}") from None
         if facts["format"] != _FORMAT:
             raise ModelError(f"has format {facts['format']!r}; expected {_FORMAT!r}")
         return read_npz(path, _ARRAYS, _HINT), facts

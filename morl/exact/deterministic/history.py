@@ -37,7 +37,7 @@ from morl.spec import BoolArray, FloatArray, IntArray, ModelError
 
 PATIENCE = 600.0
 """Seconds after which an iteration without a time limit of its own returns its certified answer so far."""
-_GRACE = 2.0
+_GRACE = 10.0
 """Seconds in which a small model is solved with thinned sets, however short its time limit."""
 _LARGEST_SET = 200_000
 
