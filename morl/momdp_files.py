@@ -37,7 +37,8 @@ def write_model(path: str | Path, arrays: Arrays, facts: Mapping[str, Any]) -> P
     if path.suffix != ".npz":
         path = path.with_name(path.name + ".npz")
     meta = np.frombuffer(json.dumps({"format": _FORMAT, **facts}).encode(), dtype=np.uint8)
-    return write_atomic(path, lambda file: np.savez_compressed(file, **arrays, meta=meta))
+    members: dict[str, Any] = {**arrays, "meta": meta}
+    return write_atomic(path, lambda file: np.savez_compressed(file, **members))
 
 
 @contextlib.contextmanager
