@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check lint types layers doctest notebooks slow portable other-arithmetic format clean
+.PHONY: demo test check check-changed dist lint types layers doctest notebooks slow portable other-arithmetic format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,15 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow and not peers" --ignore=tests/test_notebooks.py -n 2 --dist worksteal
 
 check: lint types layers doctest notebooks slow other-arithmetic
+
+# What changed since the last commit (BASE=main: since the branch left main), in seconds.
+check-changed: $(STAMP)
+	$(BIN)/python tools/check_changed.py $(BASE)
+
+# A wheel and a source distribution in dist/; docs/release.md has the other steps of a release.
+dist: $(STAMP)
+	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+	$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,35 +9,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from morl.agents import registry
-from morl.agents.base import Agent, LearningInterrupted, load
+from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Decision, PolicySet, WeightedPolicies
+from morl.agents.core.training import LearningInterrupted
+from morl.agents.registry import load, register
 
 if TYPE_CHECKING:
+    from morl.agents.capql import CAPQL
+    from morl.agents.conditioned_ppo import ConditionedPPO
+    from morl.agents.envelope import Envelope
     from morl.agents.esr_q import ESRQLearning
     from morl.agents.eupg import EUPG
+    from morl.agents.evolution import ParetoEvolution
     from morl.agents.exact_planner import ExactPlanner
+    from morl.agents.gpi_ls import GPILS
     from morl.agents.linear import LinearScalarization
     from morl.agents.multi_weight_q import MultiWeightQLearning
     from morl.agents.pareto_q import ParetoQLearning
+    from morl.agents.pcn import PCN
     from morl.agents.quantile_dqn import QuantileDQN
+    from morl.agents.vector_q_lambda import VectorQLambda
     from morl.agents.worst_case import WorstCase
 
 __all__ = [
+    "CAPQL",
     "EUPG",
+    "GPILS",
+    "PCN",
     "Agent",
     "AgentConfig",
     "AlgoInfo",
+    "ConditionedPPO",
+    "Decision",
     "ESRQLearning",
+    "Encoder",
+    "Envelope",
     "ExactPlanner",
     "LearningInterrupted",
     "LinearScalarization",
     "MultiWeightQLearning",
+    "ParetoEvolution",
     "ParetoQLearning",
+    "PolicySet",
     "QuantileDQN",
+    "VectorQLambda",
+    "WeightedPolicies",
     "WorstCase",
     "load",
     "option",
+    "register",
     "registry",
 ]
 

@@ -1,4 +1,4 @@
-"""Concave-augmented Pareto Q-learning: soft actor-critic for all preferences, dents of the front included.
+"""Concave-augmented Pareto Q-learning: soft actor-critic for all preferences, non-convex regions included.
 
 Lu, Herman & Yu (2023), "Multi-objective reinforcement learning: convexity, stationarity and Pareto optimality". A
 linear preference alone may have many optima, or jump over parts of the front; a strictly concave term of the policy
@@ -7,51 +7,66 @@ makes the answer unique and lets it move smoothly. The entropy of the policy ser
     y = r + γ [ Q⁻(s', a', w) − α log π(a'|s', w) · 1 ],      a' ~ π(·|s', w)
     max_π  E[ w · Q(s, a, w) − α log π(a|s, w) ]
 
-Rewards and the entropy are in normalised units (each objective divided by its running scale), so α means the same for
-every environment. Weights are drawn over the whole simplex, for acting and for learning alike.
+Rewards and the entropy are in normalised units (each objective divided by the standard deviation of its returns). The
+entropy is earned in every step, over 1 / (1 − γ) of them, so an α that is of order one beside returns drowns them. It
+is tuned instead, until the policy's entropy is ``target_entropy`` per action (Haarnoja et al. 2018b)::
 
-Few updates are made to count: the actor is improved less often than the critics are (Fujimoto et al. 2018), by one
-critic, with large steps, and what is reported is its running average (Polyak & Juditsky 1992), which such steps shake
-less. While learning, the actor itself acts.
+    min_α  log α · E[ −log π(a|s, w) − H ]
+
+or given: ``alpha`` is then the weight of all the entropy of an episode, ``alpha · (1 − γ)`` that of one step. Weights
+are drawn over the whole simplex, for acting and for learning alike.
+
+The actor is improved less often than the critics are (Fujimoto et al. 2018), by one critic, and what is reported is its
+running average (Polyak & Juditsky 1992), which single steps shake less. While learning, the actor itself acts.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
-from morl.agents.neural.conditioned import reported_weights, training_weights
-from morl.agents.neural.flat import Adam, Target
-from morl.agents.neural.networks import Perceptron, Trunk, seeded
-from morl.agents.neural.off_policy import OffPolicy, OffPolicyConfig
-from morl.agents.neural.parameters import load_module, module_arrays
-from morl.agents.neural.twins import Twins, smaller
-from morl.spec import FloatArray, IntArray
+from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.preferences import reported_weights
+from morl.agents.neural.actors import GaussianActor, Temperature
+from morl.agents.neural.conditioned import training_weights
+from morl.agents.neural.networks import clipped_double
+from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
+from morl.agents.neural.training import (
+    adam,
+    follow,
+    gradient_step,
+    seeded,
+    target_of,
+    to_numpy,
+)
+from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
 class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
+    net_arch: tuple[int, ...] = option((256, 256), "width of each layer")
     layer_norm: bool = option(False, "normalise each layer of the critics")
-    lr: float = option(1e-3, "Adam's step size", low=0.0)
-    buffer: int = option(300_000, "transitions remembered", low=1)
-    start: int = option(1000, "steps of random actions to begin with", low=0)
-    train_every: int = option(2, "environment steps (over all copies) per update", low=1)
-    tau: float = option(0.01, "share by which the slow copies of critics and actor follow", low=0.0, high=1.0)
-    actor_every: int = option(2, "updates of the critics per update of the actor", low=1)
-    alpha: float = option(0.05, "size of the concave term, in normalised units of return", low=0.0)
+    learning_rate: float = option(1e-3, "Adam's step size", low=0.0)
+    buffer_size: int = option(300_000, "transitions remembered", low=1)
+    learning_starts: int = option(1000, "steps of random actions to begin with", low=0)
+    train_freq: int = option(2, "environment steps (over all parallel environments) per update", low=1)
+    tau: float = option(0.01, "share by which target critics and average actor follow", low=0.0, high=1.0)
+    policy_delay: int = option(2, "updates of the critics per update of the actor", low=1)
+    alpha: float | None = option(
+        None, "weight of an episode's entropy beside its return, both normalised; None tunes it", low=0.0
+    )
+    target_entropy: float = option(-1.0, "entropy per action component that a tuned alpha aims at")
     persistence: int = option(1, "longest run of one random action in the beginning", low=1)
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
 
@@ -76,100 +91,98 @@ class CAPQL(OffPolicy):
         c = self.config
         self.encoder = Encoder(self.observation_space)
         self.size = int(np.prod(self.actions.space.shape or ()))
-        self.twins = Twins(self, self.encoder.size + self.size, 1, c.lr, c.layer_norm)
-        with seeded(self.integer_seed("network", 2)):
-            self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.hidden, c.mix)
-        self.optimizer = Adam(self.actor, c.lr)
-        self.average = Target(self.actor, self.optimizer.values)
         self._remember((self.size,), np.float32)
+        self.critics = self.twin_critics(self.encoder.size + self.size, 1, c.net_arch, c.layer_norm)
+        self.critic_targets = target_of(self.critics)
+        with seeded(self.integer_seed("network", 2)):
+            self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.net_arch, c.mix).to(self.device)
+        self.actor_average = target_of(self.actor)
+        self.critics_adam, self.actor_adam = adam(self.critics, c.learning_rate), adam(self.actor, c.learning_rate)
+        self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else c.alpha)).to(self.device)
+        self.alpha_adam = adam(self.temperature, c.learning_rate)
+        self._keeps(critics=self.critics, critic_targets=self.critic_targets, critics_adam=self.critics_adam)
+        self._keeps(actor=self.actor, actor_average=self.actor_average, actor_adam=self.actor_adam)
+        self._keeps(temperature=self.temperature, alpha_adam=self.alpha_adam)
+
+    def per_step(self, alpha: float) -> float:
+        """α of one step, for an ``alpha`` of a whole episode."""
+        lengths = [1.0 / (1.0 - self.discount) if self.discount < 1 else math.inf, self.problem.horizon or math.inf]
+        length = min(lengths)
+        return alpha / (length if math.isfinite(length) else 1000.0)
+
+    # ---- the update ------------------------------------------------------------------------------------
+
+    def critic_loss(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
+        """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ [Q⁻(s', a', w) − α log π(a'|s', w)], a' ~ π."""
+        with torch.no_grad():
+            next_actions, log_prob = self.actor.sample(batch.next_obs, weights, noise)
+            first, second = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            ahead = clipped_double(first[:, 0], second[:, 0], weights)
+            # α in normalised units: an objective's share of the entropy is as large as its own returns are.
+            soft = ahead - self.temperature() * log_prob * self.critics.first.head.std
+            goal = batch.rewards + self.discount * batch.not_terminated * soft
+        self.critics.update_units(goal, self.critic_targets)
+        return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
+
+    def actor_loss(self, obs: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """α log π(a|s, w) − w·Q(s, a, w) in normalised units, a ~ π; and log π(a|s, w) ``(n, 1)``."""
+        actions, log_prob = self.actor.sample(obs, weights, noise)
+        q = self.critics.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        unit = (weights * self.critics.first.head.std).sum(dim=1, keepdim=True).clamp(min=1e-8)
+        return (self.temperature() * log_prob - (weights * q).sum(dim=1, keepdim=True) / unit).mean(), log_prob
+
+    def alpha_loss(self, log_prob: Tensor) -> Tensor:
+        """log α (H_π − H): the policy's entropy H_π = −E log π is to become the one wanted, H."""
+        entropy = -log_prob.detach().mean()
+        loss: Tensor = self.temperature.log * (entropy - self.config.target_entropy * self.size)
+        return loss
+
+    def _update(self, batch: Batch, rng: np.random.Generator) -> None:
+        n = len(batch.obs)
+        weights = self._tensor(self._draw(n, rng))
+        gradient_step(self.critic_loss(batch, weights, self._noise(n, rng)), self.critics_adam)
+        follow(self.critic_targets, self.critics, self.config.tau)
+        if self.updates % self.config.policy_delay == 0:
+            loss, log_prob = self.actor_loss(batch.obs, weights, self._noise(n, rng))
+            gradient_step(loss, self.actor_adam)
+            follow(self.actor_average, self.actor, self.config.tau)
+            if self.config.alpha is None:
+                gradient_step(self.alpha_loss(log_prob), self.alpha_adam)
+
+    # ---- acting ----------------------------------------------------------------------------------------
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
         return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
 
-    def _explorer(self, n: int) -> Persistent:
+    def _noise(self, n: int, rng: np.random.Generator) -> Tensor:
+        return self._tensor(rng.standard_normal((n, self.size), dtype=np.float32))
+
+    def _exploration(self, n: int) -> Persistent:
         return Persistent(self.actions.space, n, longest=self.config.persistence)
 
-    def _explore(
-        self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
-        if self.num_timesteps < self.config.start:
-            actions = explorer.step(None, 1.0, rng)[0]
-        else:
-            actions = self.actor.act(encoded, weights, self._noise(len(encoded), rng))
-        return actions, actions
+    def _explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
+        if self.num_timesteps < self.config.learning_starts:
+            return exploration.step(None, 1.0, rng)[0]
+        return self.drawn_actions(self.actor, obs, weights, rng)
 
-    def _noise(self, n: int, rng: np.random.Generator) -> Array:
-        return rng.standard_normal((n, self.size), dtype=np.float32)
+    def drawn_actions(self, actor: GaussianActor, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
+        """Actions ``(n, size)`` drawn by an actor for features ``(n, ...)`` and weights ``(n, K)``."""
+        with torch.inference_mode():
+            noise = self._noise(len(obs), rng)
+            return to_numpy(actor.sample(self._tensor(obs), self._tensor(weights), noise)[0])
 
-    def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
-        n = self.config.batch
-        weights = torch.from_numpy(self._draw(n, rng))
-        with torch.no_grad():
-            actions, log_prob = self.actor.sample(batch["after"], weights, torch.from_numpy(self._noise(n, rng)))
-            first, second = self.twins.targets.values(torch.cat([batch["after"], actions], dim=1), weights)
-            # α in normalised units: an objective's share of the entropy is as large as its own returns are.
-            bonus = self.config.alpha * log_prob[:, None] * self.twins.unit
-            ahead = smaller(first[:, 0], second[:, 0], weights) - bonus
-            goal = batch["reward"] + self.discount * batch["going"][:, None] * ahead
-        self.twins.fit(torch.cat([batch["obs"], batch["action"]], dim=1), None, weights, goal)
-        self.twins.follow()
-        if self.updates % self.config.actor_every == 0:
-            self._improve(batch["obs"], weights, torch.from_numpy(self._noise(n, rng)))
-
-    def _improve(self, obs: Tensor, weights: Tensor, noise: Tensor) -> None:
-        actions, log_prob = self.actor.sample(obs, weights, noise)
-        value = (self.twins.nets.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0] * weights).sum(dim=1)
-        size = (weights * self.twins.unit).sum(dim=1).clamp(min=1e-8)
-        self.optimizer.step((self.config.alpha * log_prob - value / size).mean())
-        self.average.follow(self.config.tau)
+    def mean_actions(self, actor: GaussianActor, obs: Array, weights: Array) -> Array:
+        """The same without noise."""
+        with torch.inference_mode():
+            return to_numpy(torch.tanh(actor(self._tensor(obs), self._tensor(weights))[0]))
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
         return ActorPolicies(self, weights)
 
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        actors = {**module_arrays(self.actor, "actor"), **module_arrays(self.average.net, "actor_average")}
-        return {**arrays, **self.twins.arrays(), **actors, **self.optimizer.arrays("actor_adam")}, facts
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        self.twins.restore(arrays)
-        load_module(self.actor, arrays, "actor")
-        load_module(self.average.net, arrays, "actor_average")
-        self.optimizer.restore(arrays, "actor_adam")
-
-
-class GaussianActor(nn.Module):
-    """A conditioned actor with normally distributed actions, squashed by tanh (Haarnoja et al. 2018)."""
-
-    def __init__(self, inputs: int, k: int, outputs: int, hidden: tuple[int, ...], mix: str) -> None:
-        super().__init__()
-        self.trunk = Trunk(inputs, hidden, preference=k, mix=mix)
-        self.head = nn.Linear(self.trunk.size, 2 * outputs)
-        self._body = Perceptron(self.trunk, self.head)
-
-    def forward(self, observations: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation before tanh, ``(n, outputs)`` each."""
-        mean, log_std = self._body(observations, weights).chunk(2, dim=1)
-        return mean, log_std.clamp(-20.0, 2.0)
-
-    def sample(self, observations: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions in ``[-1, 1]`` made from standard normal ``noise``, and their log densities ``(n,)``."""
-        mean, log_std = self(observations, weights)
-        raw = mean + log_std.exp() * noise
-        normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
-        # log(1 − tanh²x) in the form that does not underflow
-        squash = 2.0 * (math.log(2.0) - raw - nn.functional.softplus(-2.0 * raw))
-        return torch.tanh(raw), (normal - squash).sum(dim=1)
-
-    def act(self, encoded: Array, weights: Array, noise: Array | None) -> Array:
-        """Actions in ``[-1, 1]``; without noise the mean ones."""
-        with torch.inference_mode():
-            obs, w = torch.from_numpy(encoded), torch.from_numpy(weights)
-            if noise is None:
-                return np.asarray(torch.tanh(self(obs, w)[0]).numpy())
-            return np.asarray(self.sample(obs, w, torch.from_numpy(noise))[0].numpy())
+    def status(self) -> dict[str, float]:
+        """Updates so far, and the weight of the entropy of one step."""
+        return {"updates": self.updates, "alpha": float(self.temperature())}
 
 
 class ActorPolicies(PolicySet):
@@ -190,18 +203,10 @@ class ActorPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        weights = self._inputs[which]
-        noise = None if deterministic else rng.standard_normal((len(which), self.agent.size)).astype(np.float32)
-        actions = self.agent.average.net.act(self.agent.encoder(observations), weights, noise)
-        return actions, memory
+        agent, weights = self.agent, self._inputs[decision.which]
+        encoded = agent.encoder(decision.observations)
+        if decision.deterministic:
+            return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
+        return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory

@@ -20,19 +20,11 @@ import numpy as np
 from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.compiled import jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -231,6 +223,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         size = 1 << max(4, int(np.ceil(np.log2(c.capacity))))
         self.table: Table = new_table(size, self.tables.width, self.k)
         self.used = np.zeros(1, dtype=np.int64)
+        self._keeps(index=self.tables)
 
     def _grow(self) -> Array | None:
         """A table of twice the size, where this one is half full; returns the new place of each entry."""
@@ -256,7 +249,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         world = self.tables.world
         assert world is not None
         while self.num_timesteps < until:
-            n, taken = min(c.chunk, until - self.num_timesteps), 0
+            n, taken = min(c.n_steps, until - self.num_timesteps), 0
             while taken < n:
                 taken += run(
                     world, self.table, self.used, path, cursor, accrued, factor, n - taken,
@@ -306,9 +299,10 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         return {"entries": float(self.used[0])}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, facts = super()._state()
         kept = np.flatnonzero(self.table.key)
-        arrays = {f"table.{key}": value[kept] for key, value in self.table._asdict().items()}
-        return {**arrays, **self.tables.arrays()}, {"size": len(self.table.key)}
+        arrays.update({f"table.{key}": value[kept] for key, value in self.table._asdict().items()})
+        return arrays, {**facts, "size": len(self.table.key)}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike, require_within
@@ -320,7 +314,7 @@ class ESRQLearning(TabularLearning, UtilityAgent):
         require_alike("table", given, {key: value[:rows] for key, value in self.table._asdict().items()})
         rehash(Table(**{key: arrays[f"table.{key}"] for key in Table._fields}), self.table)
         self.used[0] = len(arrays["table.key"])
-        self.tables.restore(arrays)
+        super()._restore(arrays, facts)
 
 
 class AccruedTable(PolicySet):
@@ -334,22 +328,13 @@ class AccruedTable(PolicySet):
     def __len__(self) -> int:
         return 1
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """The most valuable tried action; in a state never seen, the first."""
         agent = self.agent
-        states = agent.tables.index.lookup(observations, grow=False)
-        when = time if agent.timed else np.zeros_like(time)
-        known, allowed = np.ascontiguousarray(accrued), agent.tables.n_actions
-        return greedy(agent.table, states, known, when, allowed, agent.config.resolution), memory
+        states = agent.tables.index.lookup(decision.observations, grow=False)
+        when = decision.time if agent.timed else np.zeros_like(decision.time)
+        known, allowed = np.ascontiguousarray(decision.accrued), agent.tables.n_actions
+        return greedy(agent.table, states, known, when, allowed, agent.config.resolution), decision.memory
 
 
 @jit

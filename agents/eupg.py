@@ -12,36 +12,46 @@ batch is used for a few epochs under the clipped objective (Schulman et al. 2017
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
 
 from morl.agents.base import Array
 from morl.agents.core.collector import Rollout
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import each
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.neural.networks import Trunk
+from morl.agents.neural.training import (
+    NetworkConfig,
+    adam,
+    gradient_step,
+    resolve_device,
+    seeded,
+    set_learning_rate,
+    to_numpy,
+)
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    import torch
-
 
 @dataclass(frozen=True)
-class EUPGConfig(UtilityConfig):
+class EUPGConfig(UtilityConfig, NetworkConfig):
     """Options of :class:`EUPG`."""
 
-    n_envs: int = option(64, "copies of the environment stepped together", low=1)
-    steps: int = option(32, "steps of every copy between updates", low=1)
-    hidden: tuple[int, ...] = option((64, 64), "width of each hidden layer")
+    n_envs: int = option(64, "parallel environments", low=1)
+    n_steps: int = option(32, "steps of every environment between updates", low=1)
+    net_arch: tuple[int, ...] = option((64, 64), "width of each hidden layer")
     learning_rate: float = option(2e-3, "Adam's step size, falling linearly to a tenth", low=0.0)
-    epochs: int = option(4, "passes over each batch", low=1)
+    n_epochs: int = option(4, "passes over each batch", low=1)
     minibatches: int = option(4, "parts of a batch per pass", low=1)
     gae_lambda: float = option(0.97, "λ of the advantage", low=0.0, high=1.0)
     clip_range: float = option(0.2, "how far the policy may move per batch", low=0.0)
-    entropy: float = option(0.02, "weight of the entropy bonus at the beginning, falling linearly to 0", low=0.0)
+    ent_coef: float = option(0.02, "weight of the entropy bonus at the beginning, falling linearly to 0", low=0.0)
     stochastic: bool = option(False, "measure and act with drawn actions instead of the most likely ones")
 
 
@@ -64,74 +74,89 @@ class EUPG(UtilityAgent):
 
     def _setup(self) -> None:
         super()._setup()
-        import torch
-        from gymnasium import spaces
-
-        from morl.agents.neural.networks import Trunk, seeded
-
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
+        self.device = resolve_device(c.device)
         self.features = AccruedFeatures(self, typical_accrued(self))
         self.n_actions = int(self.actions.space.n)
         with seeded(self.integer_seed("network")):
-            actor, critic = Trunk(self.features.size, c.hidden), Trunk(self.features.size, c.hidden)
-            policy_head, value_head = torch.nn.Linear(actor.size, self.n_actions), torch.nn.Linear(critic.size, 1)
+            actor, critic = Trunk(self.features.size, c.net_arch), Trunk(self.features.size, c.net_arch)
+            policy_head, value_head = nn.Linear(actor.size, self.n_actions), nn.Linear(critic.size, 1)
         with torch.no_grad():
             policy_head.weight *= 0.01
-        self.actor = torch.nn.Sequential(actor, policy_head)
-        self.critic = torch.nn.Sequential(critic, value_head)
-        self._modules = torch.nn.ModuleDict({"actor": self.actor, "critic": self.critic})
-        self.optimizer = torch.optim.Adam(self._modules.parameters(), lr=c.learning_rate, eps=1e-5)
+        self.actor = nn.Sequential(actor, policy_head)
+        self.critic = nn.Sequential(critic, value_head)
+        self._modules = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(self.device)
+        self.optimizer = adam(self._modules, c.learning_rate, eps=1e-5)
         self._return_scale = 1.0  # size of utilities, so that the critic's targets are of order one
+        self._keeps("_return_scale", net=self._modules, adam=self.optimizer)
 
     @property
     def _evaluates_deterministically(self) -> bool:
         return not self.config.stochastic
 
-    def _learn(self, until: int) -> None:
-        import torch
+    # ---- learning --------------------------------------------------------------------------------------
 
+    def loss(self, rows: Tensor, actions: Tensor, old: Tensor, advantage: Tensor, target: Tensor) -> Tensor:
+        """−E min(ρ A, clip(ρ, 1 ± ε) A) − c_H H(π) + ½ (V − target)², with ρ = π / π_old."""
+        c = self.config
+        logs = torch.log_softmax(self.actor(rows), dim=1)
+        ratio = (logs.gather(1, actions[:, None])[:, 0] - old).exp()
+        clipped = ratio.clamp(1 - c.clip_range, 1 + c.clip_range)
+        surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
+        entropy = -(logs.exp() * logs).sum(dim=1).mean()
+        error = nn.functional.mse_loss(self.critic(rows)[:, 0], target)
+        loss: Tensor = -surrogate - c.ent_coef * (1.0 - self.progress) * entropy + 0.5 * error
+        return loss
+
+    def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
         collector = self.problem.collector(self.problem.training(c.n_envs))
         collector.reset(self.segment_seed())
 
         def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
-            rows = torch.from_numpy(self.features(observations, accrued, time))
-            with torch.no_grad():
-                logits = self.actor(rows).numpy()
-            return draw(logits, rng)
+            return draw(self.logits(self.features(observations, accrued, time)), rng)
 
         try:
             while self.num_timesteps < until:
                 before = collector.steps
-                batch = collector.rollout(act, c.steps)
+                batch = collector.rollout(act, c.n_steps)
                 self._update(batch, rng)
                 self.advance(collector.steps - before)
         finally:
             if not self.problem.is_vector:
                 collector.env.close()
 
-    def _update(self, batch: Rollout, rng: np.random.Generator) -> None:
-        import torch
+    def logits(self, rows: Array) -> Array:
+        """Log odds of the actions ``(n, A)`` for features ``(n, size)``."""
+        with torch.inference_mode():
+            return to_numpy(self.actor(self._tensor(rows)))
 
-        c = self.config
-        steps, n = batch.valid.shape
+    def _tensor(self, values: Array) -> Tensor:
+        """An array on the agent's device."""
+        return torch.from_numpy(values).to(self.device)
+
+    def _baseline(self, rows: Array) -> FloatArray:
+        with torch.inference_mode():
+            return np.asarray(to_numpy(self.critic(self._tensor(rows)))[:, 0] * self._return_scale)
+
+    def _update(self, batch: Rollout, rng: np.random.Generator) -> None:
+        c, shape = self.config, batch.valid.shape
         gamma_t = self.discount ** batch.time.astype(np.float64)
         after = batch.accrued + gamma_t[..., None] * batch.rewards
         gain = self.utility(after) - self.utility(batch.accrued)
-        now = self._rows(batch.obs, batch.accrued, batch.time)
-        then = self._rows(batch.next_obs, after, batch.time + 1)
-        with torch.no_grad():
-            values = self.critic(torch.from_numpy(now)).numpy().reshape(steps, n) * self._return_scale
-            following = self.critic(torch.from_numpy(then)).numpy().reshape(steps, n) * self._return_scale
+        obs = self._rows(batch.obs, batch.accrued, batch.time)
+        values = self._baseline(obs).reshape(shape)
+        following = self._baseline(self._rows(batch.next_obs, after, batch.time + 1)).reshape(shape)
         over = batch.terminated | (batch.truncated & self.limited)
         advantage = advantages(gain, values, following, over, over | batch.truncated, batch.valid, c.gae_lambda)
-        target = advantage + values
         rows = np.flatnonzero(batch.valid.ravel())
+        target = (advantage + values).ravel()[rows]
         if self._return_scale == 1.0:
-            self._return_scale = float(max(np.abs(target.ravel()[rows]).max(), 1e-6))
-        actions = batch.actions.ravel()
-        self._fit(now, actions, advantage.ravel(), target.ravel() / self._return_scale, rows, rng)
+            self._return_scale = float(max(np.abs(target).max(), 1e-6))
+        advantage = advantage.ravel()[rows]
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        self._fit(obs[rows], batch.actions.ravel()[rows], advantage, target / self._return_scale, rng)
 
     def _rows(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
         n = accrued.shape[0] * accrued.shape[1]
@@ -139,52 +164,23 @@ class EUPG(UtilityAgent):
         return self.features(flat, accrued.reshape(n, -1), time.reshape(n))
 
     def _fit(
-        self, now: Array, actions: Array, advantage: Array, target: Array, rows: IntArray, rng: np.random.Generator
+        self, obs: Array, actions: Array, advantage: FloatArray, target: FloatArray, rng: np.random.Generator
     ) -> None:
-        import torch
-
-        from morl.agents.neural.parameters import check_gradient
-
+        """A few epochs of gradient steps on one batch."""
         c = self.config
-        inputs, chosen = torch.from_numpy(now), torch.from_numpy(actions.astype(np.int64))
-        scaled = (advantage - advantage[rows].mean()) / (advantage[rows].std() + 1e-8)
-        weight, wanted = torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(target.astype(np.float32))
+        inputs, chosen = self._tensor(obs), self._tensor(actions.astype(np.int64))
+        weight, wanted = self._tensor(advantage.astype(np.float32)), self._tensor(target.astype(np.float32))
         with torch.no_grad():
             old = torch.log_softmax(self.actor(inputs), dim=1).gather(1, chosen[:, None])[:, 0]
-        left = 1.0 - self.progress
-        for group in self.optimizer.param_groups:
-            group["lr"] = c.learning_rate * max(0.1, left)
-        for _ in range(c.epochs):
-            for part in np.array_split(rng.permutation(rows), c.minibatches):
-                index = torch.from_numpy(part)
-                logs = torch.log_softmax(self.actor(inputs[index]), dim=1)
-                ratio = (logs.gather(1, chosen[index][:, None])[:, 0] - old[index]).exp()
-                a = weight[index]
-                surrogate = torch.minimum(ratio * a, ratio.clamp(1 - c.clip_range, 1 + c.clip_range) * a).mean()
-                entropy = -(logs.exp() * logs).sum(dim=1).mean()
-                error = torch.nn.functional.mse_loss(self.critic(inputs[index])[:, 0], wanted[index])
-                loss = -surrogate - c.entropy * left * entropy + 0.5 * error
-                self.optimizer.zero_grad()
-                loss.backward()
-                norm = torch.nn.utils.clip_grad_norm_(self._modules.parameters(), 0.5)
-                check_gradient(float(norm), "the loss of actor and critic")
-                self.optimizer.step()
+        set_learning_rate(self.optimizer, c.learning_rate * max(0.1, 1.0 - self.progress))
+        for _ in range(c.n_epochs):
+            for part in np.array_split(rng.permutation(len(obs)), c.minibatches):
+                i = self._tensor(part)
+                loss = self.loss(inputs[i], chosen[i], old[i], weight[i], wanted[i])
+                gradient_step(loss, self.optimizer, max_grad_norm=0.5)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         return ActorPolicy(self)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.neural.parameters import module_arrays, optimizer_arrays
-
-        arrays = {**module_arrays(self._modules, "net"), **optimizer_arrays(self.optimizer, "adam")}
-        return arrays, {"return_scale": self._return_scale}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.neural.parameters import load_module, load_optimizer
-
-        load_module(self._modules, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
-        self._return_scale = float(facts["return_scale"])
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
@@ -238,25 +234,8 @@ class ActorPolicy(PolicySet):
     def __len__(self) -> int:
         return 1
 
-    def _logits(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
-        import torch
-
-        with torch.no_grad():
-            rows = torch.from_numpy(self.agent.features(observations, accrued, time))
-            logits: torch.Tensor = self.agent.actor(rows)
-        return logits.numpy()
-
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        logits = self._logits(observations, accrued, time)
-        actions = logits.argmax(axis=1) if deterministic else draw(logits, rng)
-        return actions.astype(np.int64), memory
+        logits = self.agent.logits(self.agent.features(decision.observations, decision.accrued, decision.time))
+        actions = logits.argmax(axis=1) if decision.deterministic else draw(logits, decision.rng)
+        return actions.astype(np.int64), decision.memory

@@ -11,7 +11,7 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import StateIndex
-from morl.agents.core.policies import Memory, PolicySet
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
 from morl.spec import AgentError, FloatArray, IntArray
@@ -86,7 +86,7 @@ class ExactPlanner(Agent):
         solved = self._solve()
         if exact is False or (discount is not None and discount != solved.discount):
             return super().front(episodes, seed, discount=discount, exact=exact)
-        from morl.agents.base import PolicyHandle
+        from morl.agents.core.acting import PolicyHandle
 
         policies = self._policies(None)
         facts = {**solved.provenance, "algorithm": self.info.name, "solver": solved.provenance.get("algorithm")}
@@ -137,21 +137,13 @@ class PlannedPolicies(PolicySet):
         node = np.full(n, -2, dtype=np.int64)  # −2: not begun, −1: the plan has ended
         return {"component": component, "node": node, "step": np.zeros(n, dtype=np.int64)}
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """Follow each plan one step."""
-        states = self.index.lookup(observations, grow=False)
+        states = self.index.lookup(decision.observations, grow=False)
+        memory, rng = decision.memory, decision.rng
         node, step = memory["node"].copy(), memory["step"].copy()
-        actions = np.zeros(len(which), dtype=np.int64)
-        for i, number in enumerate(which):
+        actions = np.zeros(len(decision.which), dtype=np.int64)
+        for i, number in enumerate(decision.which):
             if states[i] < 0 or self.model.n_actions[states[i]] == 0:
                 continue
             plan = component_of(self.plans[number], int(memory["component"][i]))

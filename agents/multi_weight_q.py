@@ -13,7 +13,7 @@ improvement over the trained tables (Barreto et al. 2017).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,17 +22,9 @@ from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet, TablePolicies
 from morl.agents.core.preferences import training_grid
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import FloatArray
 
 
@@ -137,12 +129,13 @@ class MultiWeightQLearning(TabularLearning):
         size = (self.tables.capacity, self.tables.width)
         self.q: FloatArray = np.zeros((len(self.weights), *size, self.k))
         self.visits = np.zeros(size, dtype=np.int64)
+        self._keeps("q", "visits", "weights", index=self.tables)
 
     def _learn_compiled(self, until: int) -> None:
         c, rng = self.config, self.rng("train", self._segment)
         cursor = np.full(3, -1, dtype=np.int64)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             run(
                 self.tables.world, self.q, self.visits, self.weights, self.tables.n_actions,
                 n, c.epsilon_at(self.progress), self.discount, c.power, cursor, rng,
@@ -189,10 +182,3 @@ class MultiWeightQLearning(TabularLearning):
         """The share of (state, action) pairs that have been tried."""
         legal = np.arange(self.tables.width) < self.tables.n_actions[:, None]
         return {"tried": float((self.visits > 0)[legal].mean())}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {"q": self.q, "visits": self.visits, "weights": self.weights, **self.tables.arrays()}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        self.q, self.visits, self.weights = arrays["q"].copy(), arrays["visits"].copy(), arrays["weights"].copy()
-        self.tables.restore(arrays)

@@ -39,17 +39,9 @@ from morl.agents.tables.pareto_sets import (
     new_sets,
 )
 from morl.agents.tables.plan_policies import PlanPolicies
-from morl.agents.tables.tabular import (
-    Choose,
-    Learn,
-    Step,
-    TabularConfig,
-    TabularLearning,
-    TabularProblem,
-    begin,
-    outcome,
-)
+from morl.agents.tables.tabular import Choose, Learn, Step, TabularConfig, TabularLearning, TabularProblem
 from morl.compiled import inlined, jit
+from morl.envs.finite.simulator import begin, outcome
 from morl.spec import AgentError, FloatArray
 
 
@@ -217,6 +209,7 @@ class ParetoQLearning(TabularLearning):
         self._random = False
         self._next_solve = 1000
         self._solved: tuple[int, Sets, Plans] | None = None
+        self._keeps("counts", "sets", "_changed", "_backed", "_random", "_next_solve", index=self.tables)
 
     # ---- learning --------------------------------------------------------------------------------------
 
@@ -234,7 +227,7 @@ class ParetoQLearning(TabularLearning):
         path = np.zeros((c.max_episode, 2), dtype=np.int64)
         weight = np.zeros(self.k)
         while self.num_timesteps < until:
-            n = min(c.chunk, until - self.num_timesteps)
+            n = min(c.n_steps, until - self.num_timesteps)
             ok = run(
                 self.tables.world, self.counts, self.sets, self._no_plans, self._changed, self._backed, path, cursor,
                 weight, n, c.epsilon_at(self.progress), self.discount, self.scale, rng,
@@ -346,12 +339,6 @@ class ParetoQLearning(TabularLearning):
         """States seen."""
         return {"states": float((self.counts.visits[: self._start].sum(axis=1) > 0).sum())}
 
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {f"counts.{key}": value for key, value in self.counts._asdict().items()}
-        arrays.update({f"sets.{key}": value for key, value in self.sets._asdict().items()})
-        arrays.update(changed=self._changed, backed=self._backed, **self.tables.arrays())
-        return arrays, {"random": self._random, "next_solve": self._next_solve}
-
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_within
 
@@ -361,8 +348,4 @@ class ParetoQLearning(TabularLearning):
         require_within("sets.size", arrays["sets.size"], 0, most + 1)
         for name in ("counts.seen", "counts.visits"):
             require_within(name, arrays[name], 0, 1 << 62)
-        self.counts = Counts(**{key: arrays[f"counts.{key}"].copy() for key in Counts._fields})
-        self.sets = Sets(**{key: arrays[f"sets.{key}"].copy() for key in Sets._fields})
-        self._changed, self._backed = arrays["changed"].copy(), arrays["backed"].copy()
-        self._random, self._next_solve = bool(facts["random"]), int(facts["next_solve"])
-        self.tables.restore(arrays)
+        super()._restore(arrays, facts)

@@ -1,12 +1,18 @@
 """Pareto conditioned networks: supervised learning of the action that led to a return.
 
-Reymond, Bargiacchi & Nowé (2022), "Pareto conditioned networks". The network is told which return is wanted and in how
-many steps; it is trained on the best episodes seen, each of which shows how the return that it had can be had. No
-scalarisation is involved, so returns inside the dents of the front can be asked for like any other.
+Reymond, Bargiacchi & Nowé (2022), "Pareto conditioned networks". The network is told which return R is wanted and in
+how many steps h; it is trained on the best episodes seen, each of which shows how the return that it had can be had::
+
+    L = E[ −log π(a_t | s_t, R_t, h_t) ],     R_{t+1} = (R_t − r_t) / γ,     h_{t+1} = h_t − 1
+
+(the squared error of a_t where actions are continuous). To explore, a non-dominated return of the archive is asked for,
+and a bit more of one objective. No scalarisation is involved, so returns in non-convex regions of the front can be
+asked for like any other.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,64 +20,82 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import nn
+from torch import Tensor, nn
 
 from morl.agents.base import Agent
 from morl.agents.core.collector import Collector, take
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.config import option, tuned_options
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Array, Memory, PolicySet
-from morl.agents.neural.flat import Adam
-from morl.agents.neural.networks import Perceptron, Trunk, seeded
-from morl.agents.neural.parameters import load_module, module_arrays
-from morl.agents.scouting import scout
+from morl.agents.core.policies import Array, Decision, Memory, PolicySet
+from morl.agents.neural.networks import Trunk
+from morl.agents.neural.training import (
+    NetworkConfig,
+    adam,
+    gradient_step,
+    resolve_device,
+    seeded,
+    to_numpy,
+)
 from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray
 
+_log = logging.getLogger(__name__)
+
+EPISODES_PER_ENV = 10
+"""Episodes that each parallel environment should have time for: what is learned from some is tried in the next."""
+
 
 @dataclass(frozen=True)
-class PCNConfig(AgentConfig):
+class PCNConfig(NetworkConfig):
     """Options of :class:`PCN`."""
 
-    hidden: tuple[int, ...] = option((64, 64), "width of each layer")
+    net_arch: tuple[int, ...] = option((64, 64), "width of each layer")
     mix: str = option("concat", "how the command enters the network", choices=("concat", "film"))
     layer_norm: bool = option(True, "normalise hidden layers, which then learn in half of the updates")
-    lr: float = option(4e-3, "Adam's step size", low=0.0)
-    batch: int = option(256, "rows per update", low=1)
-    updates: int = option(30, "updates after each round of steps", low=1)
+    learning_rate: float = option(4e-3, "Adam's step size", low=0.0)
+    batch_size: int = option(256, "rows per update", low=1)
+    gradient_steps: int = option(30, "updates after each round of steps", low=1)
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
-    segment: int = option(32, "steps of every copy per round", low=1)
-    warmup: int = option(20_000, "steps of random actions to begin with", low=1)
-    scout: int = option(
+    n_steps: int = option(32, "steps of every environment per round", low=1)
+    learning_starts: int = option(
+        20_000, "steps of random actions to begin with; never more than a fifth of those asked for", low=1
+    )
+    evolution_steps: int = option(
         0,
         "steps in which evolution first looks for episodes to learn from, where more are asked for; "
-        "for deterministic environments that are played in bulk",
+        "for deterministic environments with batched rollouts",
         low=0,
     )
-    lessons: int = option(60, "rounds of updates on what the scouting brought, before the first step", low=0)
+    demonstration_rounds: int = option(
+        60, "rounds of updates on what evolution has found, before the first step", low=0
+    )
     archive: int = option(400, "episodes to learn from", low=2)
     per_cell: int = option(4, "episodes kept of (nearly) the same return", low=1)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
-    epsilon: float = option(0.02, "probability of beginning random actions after warm-up", low=0.0, high=1.0)
-    spread: float = option(0.0, "copy i of n explores with ε^(1 + spread·i/(n−1)): from boldly to hardly", low=0.0)
+    epsilon: float = option(0.02, "probability of beginning random actions after learning_starts", low=0.0, high=1.0)
+    spread: float = option(0.0, "environment i of n explores with ε^(1 + spread·i/(n−1))", low=0.0)
     persistence: int = option(16, "longest run of one random action; 1 draws every step anew", low=1)
-    boldness: float = option(1.0, "how far beyond a known return commands ask, in standard deviations", low=0.0)
+    command_noise: float = option(
+        1.0, "how far beyond a known return commands ask, in standard deviations of the known returns", low=0.0
+    )
     action_noise: float = option(0.1, "exploration noise of continuous actions, as a share of their range", low=0.0)
     layers: int = option(
         1, "layers of non-dominated returns whose policies are measured for the front; for random returns", low=1
     )
-    n_envs: int = option(128, "copies of the environment stepped together", low=1)
+    n_envs: int = option(
+        128, f"most parallel environments; fewer where each could not play {EPISODES_PER_ENV} episodes", low=1
+    )
 
 
 class PCN(Agent):
-    """Learns deterministic policies for the whole front, dents included, from its own best episodes."""
+    """Learns deterministic policies for the whole front, non-convex regions included, from its own best episodes."""
 
     info = AlgoInfo(
         name="PCN",
-        summary="one network told which return to reach: deterministic trade-offs, dents of the front included",
+        summary="one network told which return to reach; non-convex regions of the front included",
         criterion=("SER",),
         policy_class="return-conditioned deterministic (depends on the accrued reward and the time)",
         actions=("discrete", "continuous"),
@@ -85,57 +109,112 @@ class PCN(Agent):
     def _setup(self) -> None:
         c = self.config
         self.encoder = Encoder(self.observation_space)
+        self.device = resolve_device(c.device)
         chosen = self.actions.space
         outputs = int(chosen.n) if isinstance(chosen, spaces.Discrete) else int(np.prod(chosen.shape or ()))
         with seeded(self.integer_seed("network")):
-            trunk = Trunk(self.encoder.size, c.hidden, preference=self.k + 1, mix=c.mix, layer_norm=c.layer_norm)
-            self.net = CommandedNet(trunk, outputs)
-        self.optimizer = Adam(self.net, c.lr)
+            trunk = Trunk(self.encoder.size, c.net_arch, preference=self.k + 1, mix=c.mix, layer_norm=c.layer_norm)
+            self.net = CommandedNet(trunk, outputs).to(self.device)
+        self.optimizer = adam(self.net, c.learning_rate)
         self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
-        self.rounds = 0
+        self.rounds = self.episodes_ended = self.steps_ended = 0
+        self._keeps("rounds", "episodes_ended", "steps_ended")
+        self._keeps(net=self.net, adam=self.optimizer, archive=self.archive)
 
     # ---- learning --------------------------------------------------------------------------------------
 
+    def loss(self, observations: Tensor, commands: Tensor, actions: Tensor) -> Tensor:
+        """−log π(a | s, R, h) of archived steps, or the squared error of the action where actions are continuous."""
+        outputs = self.net(observations, commands)
+        if self.actions.continuous:
+            return nn.functional.mse_loss(torch.tanh(outputs), actions)
+        return nn.functional.cross_entropy(outputs, actions)
+
+    def _update(self, rng: np.random.Generator) -> None:
+        if not len(self.archive):  # no episode has ended yet
+            return
+        c, data = self.config, self.archive.dataset()
+        rows = np.concatenate([data.draw(c.batch_size, c.focus, rng) for _ in range(c.gradient_steps)])
+        observations = torch.split(self._tensor(data.observations[rows]), c.batch_size)
+        commands = torch.split(self._command(data.remaining[rows], data.left[rows]), c.batch_size)
+        actions = torch.split(self._tensor(data.actions[rows]), c.batch_size)
+        for batch in zip(observations, commands, actions, strict=True):
+            gradient_step(self.loss(*batch), self.optimizer)
+
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
-        if self.rounds == 0 and 0 < c.scout < self.target_timesteps:
-            episodes, steps = scout(self, c.scout)
-            self.teach(episodes, c.lessons)
+        if self.rounds == 0 and 0 < c.evolution_steps < self.target_timesteps:
+            episodes, steps = evolutionary_warm_start(self, c.evolution_steps)
+            self.add_demonstrations(episodes, c.demonstration_rounds)
             self.rounds += 1
             self.advance(steps)
-        env = self.problem.training(c.n_envs)
-        collector = self.problem.collector(env)
-        collector.reset(self.segment_seed())
-        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
-        commander = _Commander(self, collector.n, rng)
-        wander = Persistent(self.actions.space, collector.n, longest=c.persistence)
-        # Some copies roam, others repeat what is known (Horgan et al. 2018).
-        self._epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
+        restarts = 0
         while self.num_timesteps < until:
+            self._play(
+                until, self.integer_seed("train", self._segment, restarts) if restarts else self.segment_seed(), rng
+            )
+            restarts += 1
+        if not self.episodes_ended and self.num_timesteps >= self.target_timesteps:
+            _log.warning(
+                "PCN learns from whole episodes, and none has ended in %s steps: ask for more steps, or give the "
+                "environment a time limit (max_steps)",
+                f"{self.num_timesteps:,}",
+            )
+
+    @property
+    def parallel_envs(self) -> int:
+        """Environments stepped together: at most ``n_envs``, and so few that each can play several episodes."""
+        ended = self.episodes_ended
+        length = self.steps_ended / ended if ended else self.problem.horizon or 1
+        return max(1, min(int(self.config.n_envs), int(self.target_timesteps / (EPISODES_PER_ENV * length))))
+
+    def _play(self, until: int, seed: int, rng: np.random.Generator) -> None:
+        """Rounds of steps and updates, until ``until`` or until episodes prove short enough for more environments."""
+        c = self.config
+        env = self.problem.training(self.parallel_envs)
+        collector = self.problem.collector(env)
+        collector.reset(seed)
+        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+        commands = CommandSampler(self, collector.n, rng)
+        exploration = Persistent(self.actions.space, collector.n, longest=c.persistence)
+        # Some environments explore much, others repeat what is known (Horgan et al. 2018).
+        epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
+        while self.num_timesteps < until and (self.problem.is_vector or self.parallel_envs < 2 * collector.n):
             before = collector.steps
-            for _ in range(c.segment):
-                actions = self._explore(collector, commander, wander, rng)
-                out = collector.step(actions)
-                ended = out.env[out.terminated | out.truncated]
+            for _ in range(c.n_steps):
+                out = collector.step(self._explore(collector, commands, exploration, epsilon, rng))
+                ended = out.terminated | out.truncated
                 self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
-                commander.renew(ended)
+                self.episodes_ended += int(ended.sum())
+                self.steps_ended += int(out.time[ended].sum() + ended.sum())
+                commands.renew(out.env[ended])
                 if self.num_timesteps + collector.steps - before >= until:
                     break
             self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
-            commander.refresh()
-            if self.num_timesteps + collector.steps - before >= c.warmup:
+            commands.refresh()
+            if self.num_timesteps + collector.steps - before >= self.learning_starts:
                 self._update(rng)
             self.rounds += 1
             self.advance(collector.steps - before)
         if not self.problem.is_vector:
             env.close()
 
+    @property
+    def learning_starts(self) -> int:
+        """Steps of random actions to begin with."""
+        return int(min(self.config.learning_starts, self.target_timesteps // 5))
+
     def _explore(
-        self, collector: Collector, commander: _Commander, wander: Persistent, rng: np.random.Generator
+        self,
+        collector: Collector,
+        commands: CommandSampler,
+        exploration: Persistent,
+        epsilon: Array,
+        rng: np.random.Generator,
     ) -> Array:
-        if self.num_timesteps < self.config.warmup or not len(self.archive):
-            return wander.step(None, 1.0, rng)[0]
-        wanted, left = commander.remaining(collector.accrued, collector.time)
+        if self.num_timesteps < self.learning_starts or not len(self.archive):
+            return exploration.step(None, 1.0, rng)[0]
+        wanted, left = commands.remaining(collector.accrued, collector.time)
         outputs = self.outputs(self.encoder(collector.obs), wanted, left)
         if self.actions.continuous:
             noise = rng.normal(0.0, self.config.action_noise, outputs.shape)
@@ -143,33 +222,17 @@ class PCN(Agent):
         else:
             gumbel = rng.gumbel(size=outputs.shape)
             chosen = np.asarray((outputs + gumbel).argmax(axis=1))
-        return wander.step(chosen, self._epsilon, rng)[0]
+        return exploration.step(chosen, epsilon, rng)[0]
 
-    def _update(self, rng: np.random.Generator) -> None:
-        if not len(self.archive):  # no episode has ended yet
-            return
-        c, data = self.config, self.archive.dataset()
-        chosen = np.concatenate([data.draw(c.batch, c.focus, rng) for _ in range(c.updates)])
-        observations = torch.split(torch.from_numpy(data.observations[chosen]), c.batch)
-        commands = torch.split(self._command_input(data.remaining[chosen], data.left[chosen]), c.batch)
-        targets = torch.split(torch.from_numpy(data.actions[chosen]), c.batch)
-        for observation, command, target in zip(observations, commands, targets, strict=True):
-            outputs = self.net(observation, command)
-            if self.actions.continuous:
-                loss = nn.functional.mse_loss(torch.tanh(outputs), target)
-            else:
-                loss = nn.functional.cross_entropy(outputs, target)
-            self.optimizer.step(loss)
-
-    def teach(self, episodes: Sequence[Episode], updates: int = 0) -> None:
-        """Offer episodes from elsewhere (a demonstration, :meth:`ParetoEvolution.episodes`) to the archive.
+    def add_demonstrations(self, episodes: Sequence[Episode], updates: int = 0) -> None:
+        """Offer episodes from elsewhere (of a person, of :meth:`ParetoEvolution.episodes`) to the archive.
 
         What they show is learned in :meth:`learn` like the agent's own episodes, or at once by ``updates`` rounds of
         updates. On an environment with random returns the episodes must be typical, not lucky.
 
         Args:
             episodes: with observations encoded as ``self.encoder`` does and rewards of the same objectives.
-            updates: rounds of ``config.updates`` updates to make now.
+            updates: rounds of ``config.gradient_steps`` updates to make now.
 
         Raises:
             AgentError: an episode of other shapes.
@@ -189,17 +252,20 @@ class PCN(Agent):
 
     # ---- the network -----------------------------------------------------------------------------------
 
-    def _command_input(self, wanted: FloatArray, left: FloatArray) -> torch.Tensor:
-        """Wanted return and remaining steps as network inputs of order one."""
+    def _tensor(self, values: Array) -> Tensor:
+        """An array on the agent's device."""
+        return torch.from_numpy(values).to(self.device)
+
+    def _command(self, wanted: FloatArray, left: FloatArray) -> Tensor:
+        """Wanted return and remaining steps as network inputs of order one, ``(n, K + 1)``."""
         scale, longest = self.archive.scale, max(self.archive.longest, 1)
         parts = np.concatenate([wanted / scale, (left / longest)[:, None]], axis=1)
-        return torch.from_numpy(parts.astype(np.float32))
+        return self._tensor(parts.astype(np.float32))
 
     def outputs(self, encoded: Array, wanted: FloatArray, left: FloatArray) -> Array:
         """Logits, or action means before tanh, ``(n, outputs)``."""
-        with torch.no_grad():
-            result: torch.Tensor = self.net(torch.from_numpy(encoded), self._command_input(wanted, left))
-        return result.numpy()
+        with torch.inference_mode():
+            return to_numpy(self.net(self._tensor(encoded), self._command(wanted, left)))
 
     # ---- policies --------------------------------------------------------------------------------------
 
@@ -216,20 +282,6 @@ class PCN(Agent):
         """Episodes in the archive and non-dominated returns among them."""
         return {"episodes": len(self.archive), "commands": len(self.archive.best()[0])}
 
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {
-            **module_arrays(self.net, "net"),
-            **self.optimizer.arrays("adam"),
-            **self.archive.arrays("archive"),
-        }
-        return arrays, {"rounds": self.rounds}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        self.optimizer.restore(arrays, "adam")
-        self.archive.restore("archive", arrays)
-        self.rounds = int(facts["rounds"])
-
 
 class CommandedNet(nn.Module):
     """A trunk that takes observation and command, and one linear layer."""
@@ -238,15 +290,15 @@ class CommandedNet(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = nn.Linear(trunk.size, outputs)
-        self._whole = Perceptron(trunk, self.head)
 
-    def forward(self, observations: torch.Tensor, command: torch.Tensor) -> torch.Tensor:
+    def forward(self, observations: Tensor, command: Tensor) -> Tensor:
         """Logits ``(n, outputs)``."""
-        return self._whole(observations, command)
+        out: Tensor = self.head(self.trunk(observations, command))
+        return out
 
 
-class _Commander:
-    """What every copy of the environment is told to reach while exploring: a known best return, and a bit more."""
+class CommandSampler:
+    """What each environment is told to reach while exploring: a known best return, and a bit more."""
 
     def __init__(self, agent: PCN, n: int, rng: np.random.Generator) -> None:
         self.agent, self.rng = agent, rng
@@ -259,12 +311,12 @@ class _Commander:
         self.returns, self.lengths = self.agent.archive.best()
 
     def renew(self, rows: IntArray) -> None:
-        """Draw commands for copies whose episode has ended."""
+        """Draw commands for environments whose episode has ended."""
         returns, lengths = self.returns, self.lengths
         if len(rows) == 0 or len(returns) == 0:
             return
         pick = self.rng.integers(len(returns), size=len(rows))
-        spread = returns.std(axis=0) * self.agent.config.boldness
+        spread = returns.std(axis=0) * self.agent.config.command_noise
         more = np.zeros((len(rows), self.agent.k))
         more[np.arange(len(rows)), self.rng.integers(self.agent.k, size=len(rows))] = 1.0
         self.wanted[rows] = returns[pick] + more * self.rng.random((len(rows), 1)) * spread
@@ -302,21 +354,14 @@ class CommandPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.returns)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """The most likely action (or the mean) for what is left to reach."""
         agent = self.agent
-        wanted, left = remaining(self.returns[which], self.lengths[which], accrued, time, agent.discount)
-        outputs = agent.outputs(agent.encoder(observations), wanted, left)
-        return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), memory
+        wanted, left = remaining(
+            self.returns[decision.which], self.lengths[decision.which], decision.accrued, decision.time, agent.discount
+        )
+        outputs = agent.outputs(agent.encoder(decision.observations), wanted, left)
+        return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Values ``(m, K)``, all policies followed at once, where nothing is random; ``None`` where something is."""
@@ -345,3 +390,46 @@ class CommandPolicies(PolicySet):
             state[running] = successor[rows]
             running = running[actions[state[running]] > 0]
         return values
+
+
+def evolutionary_warm_start(agent: PCN, steps: int) -> tuple[list[Episode], int]:
+    """Let :class:`~morl.agents.evolution.ParetoEvolution` search for ``steps`` steps where ``agent`` is to learn.
+
+    A network that explores by its own policy finds a front one neighbour at a time, and whether it ever finds the far
+    ones is luck. Batched rollouts of action sequences are thirty times as fast and care for dominance alone.
+
+    Args:
+        agent: who will learn; its environment, discount and seed are used.
+        steps: environment steps to spend.
+
+    Returns:
+        The episodes on the front that was found, and the steps spent (playing these episodes included).
+
+    Raises:
+        AgentError: the environment is random, or has no batched rollouts.
+    """
+    from morl.agents.evolution import ParetoEvolution
+    from morl.agents.search import sequences
+
+    problem = agent.problem
+    if sequences.dynamics_of(problem) is None:
+        raise AgentError(
+            "option evolution_steps needs an environment with batched dynamics or a finite model; "
+            f"{problem.id} has neither: set evolution_steps=0"
+        )
+
+    def while_deterministic(search: Any) -> bool:
+        """End the search in the generation in which the environment draws its first random number."""
+        return not search.noisy
+
+    options = {"genotype": "sequence", **tuned_options(ParetoEvolution.info.name, problem.registered)}
+    search = ParetoEvolution(
+        problem.env, {**options, "discount": agent.discount}, seed=agent.integer_seed("sample", 0)
+    ).learn(steps, callback=while_deterministic)
+    if search.noisy:
+        raise AgentError(
+            "option evolution_steps needs deterministic returns, because an episode shows what it can be had for; "
+            f"{problem.id} is random: set evolution_steps=0"
+        )
+    episodes = search.episodes()
+    return episodes, search.num_timesteps + sum(map(len, episodes))

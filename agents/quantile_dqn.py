@@ -15,46 +15,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
 
 from morl.agents.base import Array
-from morl.agents.core.collector import random_actions
+from morl.agents.core.collector import Transitions
 from morl.agents.core.config import Annealed, option
+from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Memory, PolicySet
-from morl.agents.neural.replay import ReplayBuffer
+from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.neural.networks import Trunk, of_actions
+from morl.agents.neural.off_policy import Batch, OffPolicy
+from morl.agents.neural.training import (
+    NetworkConfig,
+    adam,
+    gradient_step,
+    seeded,
+    set_learning_rate,
+    target_of,
+    to_numpy,
+)
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
 from morl.spec import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    import torch
-
 
 @dataclass(frozen=True)
-class QuantileDQNConfig(Annealed, UtilityConfig):
+class QuantileDQNConfig(Annealed, UtilityConfig, NetworkConfig):
     """Options of :class:`QuantileDQN`."""
 
     risk: str = option(
         "cvar", "what is maximised of the distribution of u(R)", choices=("expectation", "cvar", "quantile")
     )
     alpha: float = option(0.1, "level of CVaR (mean of the worst α) or of the quantile", low=1e-6, high=1.0)
-    n_envs: int = option(32, "copies of the environment stepped together", low=1)
-    hidden: tuple[int, ...] = option((64, 64), "width of each hidden layer")
+    n_envs: int = option(32, "parallel environments", low=1)
+    net_arch: tuple[int, ...] = option((64, 64), "width of each hidden layer")
     quantiles: int = option(32, "quantiles of the critic", low=2)
     learning_rate: float = option(1e-3, "Adam's step size, falling linearly to a tenth", low=0.0)
     batch_size: int = option(256, "transitions per update", low=1)
-    train_every: int = option(32, "environment steps per update", low=1)
-    buffer_size: int = option(100_000, "transitions kept", low=1)
-    warm_up: int = option(2000, "random steps before the first update", low=0)
-    target_every: int = option(100, "updates between copies to the target network", low=1)
+    train_freq: int = option(32, "environment steps per update", low=1)
+    buffer_size: int = option(100_000, "transitions remembered", low=1)
+    learning_starts: int = option(2000, "random steps before the first update", low=0)
+    target_update_interval: int = option(100, "updates between copies to the target network", low=1)
     levels: int = option(33, "values of η among which the best is searched", low=2)
     candidates: int = option(33, "how many of them are measured", low=1)
     search_episodes: int = option(200, "episodes per measured η where there is no model", low=1)
 
 
-class QuantileDQN(UtilityAgent):
+class QuantileDQN(UtilityAgent, OffPolicy):
     """See the module's description."""
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
@@ -74,96 +85,70 @@ class QuantileDQN(UtilityAgent):
 
     def _setup(self) -> None:
         super()._setup()
-        import torch
-        from gymnasium import spaces
-
-        from morl.agents.neural.networks import Trunk, seeded
-
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
         self.features = AccruedFeatures(self, typical_accrued(self))
         self.n_actions = int(self.actions.space.n)
+        # Of each step the utility of what was accrued with it is remembered, which matters where the episode is over.
+        self._remember((), np.int64, size=self.features.size, rewards=1)
         with seeded(self.integer_seed("network")):
-            nets = []
-            for _ in range(2):
-                trunk = Trunk(self.features.size + 1, c.hidden)
-                nets.append(torch.nn.Sequential(trunk, torch.nn.Linear(trunk.size, self.n_actions * c.quantiles)))
-        self.net, self.target = nets
-        self.target.load_state_dict(self.net.state_dict())
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=c.learning_rate)
-        size, k = self.features.size, self.k
-        self.replay = ReplayBuffer(
-            c.buffer_size,
-            {
-                "now": ((size,), np.float32),
-                "then": ((size,), np.float32),
-                "action": ((), np.int64),
-                "utility": ((), np.float32),
-                "over": ((), np.bool_),
-                "accrued": ((k,), np.float32),
-            },
-        )
-        self.updates = 0
+            trunk = Trunk(self.features.size + 1, c.net_arch)
+            net = nn.Sequential(trunk, nn.Linear(trunk.size, self.n_actions * c.quantiles))
+        self.net = net.to(self.device)
+        self.target = target_of(self.net)
+        self.optimizer = adam(self.net, c.learning_rate)
         self.range = np.array([np.inf, -np.inf])  # lowest and highest utility of an episode so far
         self.eta = 0.0
         self._found = -1
+        self._keeps("range", net=self.net, target=self.target, adam=self.optimizer)
 
     # ---- learning --------------------------------------------------------------------------------------
 
-    def _learn(self, until: int) -> None:
-        c, rng = self.config, self.rng("explore", self._segment)
-        collector = self.problem.collector(self.problem.training(c.n_envs))
-        collector.reset(self.segment_seed())
-        eta = self._draw_eta(collector.n, rng)
-        owed = 0
-        try:
-            while self.num_timesteps < until:
-                actions = random_actions(self.actions.space, collector.n, rng)
-                greedy = rng.random(collector.n) >= c.epsilon_at(self.progress)
-                if self.num_timesteps >= c.warm_up and greedy.any():
-                    rows = self.features(collector.obs, collector.accrued, collector.time)
-                    best = self.best_actions(rows, eta)
-                    actions = np.where(greedy, best, actions)
-                out = collector.step(actions)
-                ended = self._remember(out)
-                if ended.any():
-                    eta = np.where(
-                        np.isin(np.arange(collector.n), out.env[ended]), self._draw_eta(collector.n, rng), eta
-                    )
-                owed += len(out)
-                while owed >= c.train_every:
-                    owed -= c.train_every
-                    if self.num_timesteps >= c.warm_up:
-                        self._update(rng)
-                self.advance(len(out))
-        finally:
-            if not self.problem.is_vector:
-                collector.env.close()
-        self._found = -1
+    def loss(self, batch: Batch, eta: Array) -> Tensor:
+        """Quantile Huber loss of Z(s, ρ, a; η) against u(R) where the episode is over, else Z⁻(s', ρ', a*; η)."""
+        low, high = self._span()
+        with torch.no_grad():
+            best = self._score(self._distribution(self.net, batch.next_obs, eta), eta).argmax(dim=1)
+            ahead = of_actions(self._distribution(self.target, batch.next_obs, eta), best)
+            final = (batch.rewards - low) / (high - low)
+            wanted = torch.where(batch.not_terminated > 0, ahead, final)
+        return quantile_huber(of_actions(self._distribution(self.net, batch.obs, eta), batch.actions), wanted)
 
-    def _remember(self, out: Any) -> Array:
-        """Store transitions; returns which of them ended an episode."""
-        gamma_t = self.discount ** out.time.astype(np.float64)
-        after = out.accrued + gamma_t[:, None] * out.rewards
-        utility = self.utility(after)
-        over = out.terminated | (out.truncated & self.limited)
+    def _update(self, batch: Batch, rng: np.random.Generator) -> None:
+        c = self.config
+        if not np.isfinite(self.range).all():
+            return  # no episode has ended
+        set_learning_rate(self.optimizer, c.learning_rate * max(0.1, 1.0 - self.progress))
+        gradient_step(self.loss(batch, self._draw(len(batch.obs), rng)), self.optimizer)
+        if (self.updates + 1) % c.target_update_interval == 0:
+            self.target.load_state_dict(self.net.state_dict())
+
+    def _features(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+        return self.features(observations, accrued, time)
+
+    def _row(self, out: Transitions, obs: Array, next_obs: Array) -> dict[str, Array]:
+        after = out.accrued + (self.discount ** out.time.astype(np.float64))[:, None] * out.rewards
+        utility, over = self.utility(after), out.terminated | (out.truncated & self.limited)
         if over.any():
             self.range[0] = min(self.range[0], float(utility[over].min()))
             self.range[1] = max(self.range[1], float(utility[over].max()))
-        self.replay.add(
-            now=self.features(out.obs, out.accrued, out.time),
-            then=self.features(out.next_obs, after, out.time + 1),
-            action=out.actions.astype(np.int64),
-            utility=utility.astype(np.float32),
-            over=over,
-            accrued=after.astype(np.float32),
-        )
-        return np.asarray(out.terminated | out.truncated)
+        more = {"rewards": utility[:, None], "not_terminated": ~over[:, None]}
+        return {**super()._row(out, obs, next_obs), **more}
 
-    def _draw_eta(self, n: int, rng: np.random.Generator) -> Array:
+    def _draw(self, n: int, rng: np.random.Generator) -> Array:
         """Levels ``(n,)`` over the range of utilities seen, a little beyond its ends."""
         low, high = self._span()
         return np.asarray(low + (high - low) * (1.2 * rng.random(n) - 0.1))
+
+    def _exploration(self, n: int) -> Persistent:
+        return Persistent(self.actions.space, n, longest=1)
+
+    def _explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
+        if self.num_timesteps < self.config.learning_starts:
+            return exploration.step(None, 1.0, rng)[0]
+        return exploration.step(self.best_actions(obs, weights), self.config.epsilon_at(self.progress), rng)[0]
+
+    # ---- the critic ------------------------------------------------------------------------------------
 
     def _span(self) -> tuple[float, float]:
         low, high = float(self.range[0]), float(self.range[1])
@@ -171,26 +156,21 @@ class QuantileDQN(UtilityAgent):
             return 0.0, 1.0
         return low, max(high, low + 1e-6)
 
-    def _inputs(self, rows: Array, eta: Array) -> torch.Tensor:
-        import torch
-
+    def _level(self, eta: Array) -> Tensor:
+        """Levels on the scale of the range seen: 0 is its low end, 1 its high; ``(n, 1)``."""
         low, high = self._span()
-        level = (np.asarray(eta) - low) / (high - low) * 2 - 1
-        return torch.from_numpy(np.concatenate([rows, level[:, None]], axis=1, dtype=np.float32))
+        return self._tensor(((np.asarray(eta) - low) / (high - low)).astype(np.float32))[:, None]
 
-    def _distribution(self, net: Any, rows: Array, eta: Array) -> torch.Tensor:
-        """Quantiles ``(n, A, N)`` of the final utility, on the scale of the range seen (0 its low end, 1 its high)."""
-        out: torch.Tensor = net(self._inputs(rows, eta))
+    def _distribution(self, net: nn.Module, rows: Tensor, eta: Array) -> Tensor:
+        """Quantiles ``(n, A, N)`` of the final utility, on the same scale."""
+        out: Tensor = net(torch.cat([rows, 2 * self._level(eta) - 1], dim=1))
         return out.view(len(rows), self.n_actions, self.config.quantiles)
 
-    def _score(self, quantiles: torch.Tensor, eta: Array) -> torch.Tensor:
+    def _score(self, quantiles: Tensor, eta: Array) -> Tensor:
         """What the greedy action maximises, ``(n, A)``, for quantiles on the unit scale."""
-        import torch
-
         if self.config.risk == "expectation":
             return quantiles.mean(dim=2)
-        low, high = self._span()
-        level = torch.from_numpy(((np.asarray(eta) - low) / (high - low)).astype(np.float32))[:, None, None]
+        level = self._level(eta)[:, :, None]
         if self.config.risk == "cvar":
             return torch.minimum(quantiles, level).mean(dim=2)
         # The indicator is smoothed by half a quantile step, so that ties are broken towards safety.
@@ -198,41 +178,9 @@ class QuantileDQN(UtilityAgent):
 
     def best_actions(self, rows: Array, eta: Array) -> Array:
         """Greedy action numbers ``(n,)`` for features ``(n, size)`` and levels ``(n,)``."""
-        import torch
-
-        with torch.no_grad():
-            return np.asarray(self._score(self._distribution(self.net, rows, eta), eta).argmax(dim=1).numpy())
-
-    def _update(self, rng: np.random.Generator) -> None:
-        import torch
-
-        from morl.agents.neural.parameters import check_gradient
-
-        c = self.config
-        low, high = self._span()
-        if not np.isfinite(self.range).all():
-            return
-        batch = self.replay.sample(c.batch_size, rng)
-        eta = self._draw_eta(c.batch_size, rng)
-        with torch.no_grad():
-            following = self._distribution(self.target, batch["then"], eta)
-            chosen = self._score(self._distribution(self.net, batch["then"], eta), eta).argmax(dim=1)
-            wanted = following[torch.arange(c.batch_size), chosen]
-            final = torch.from_numpy((batch["utility"] - low) / (high - low))[:, None]
-            wanted = torch.where(torch.from_numpy(batch["over"])[:, None], final.expand_as(wanted), wanted)
-        every = self._distribution(self.net, batch["now"], eta)
-        given = every[torch.arange(c.batch_size), torch.from_numpy(batch["action"])]
-        loss = quantile_huber(given, wanted)
-        for group in self.optimizer.param_groups:
-            group["lr"] = c.learning_rate * max(0.1, 1.0 - self.progress)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        check_gradient(float(norm), "the quantile loss")
-        self.optimizer.step()
-        self.updates += 1
-        if self.updates % c.target_every == 0:
-            self.target.load_state_dict(self.net.state_dict())
+        with torch.inference_mode():
+            scores = self._score(self._distribution(self.net, self._tensor(rows), eta), eta)
+            return to_numpy(scores.argmax(dim=1))
 
     # ---- the search over η -----------------------------------------------------------------------------
 
@@ -246,8 +194,8 @@ class QuantileDQN(UtilityAgent):
         if c.risk == "expectation":
             self.eta, self._found = high, self.num_timesteps
             return self.eta
-        promised = self._promise(levels)
-        chosen = np.sort(np.argsort(-promised, kind="stable")[: c.candidates])
+        expected = self._expected(levels)
+        chosen = np.sort(np.argsort(-expected, kind="stable")[: c.candidates])
         policies = LevelPolicies(self, levels[chosen])
         seed = self.integer_seed("sample", 1)  # the same after loading, so that the same level is found again
         result = self._evaluator.evaluate(policies, c.search_episodes, seed=seed, distributions=True)
@@ -256,20 +204,16 @@ class QuantileDQN(UtilityAgent):
         self.eta, self._found = float(levels[chosen[int(np.argmax(measured))]]), self.num_timesteps
         return self.eta
 
-    def _promise(self, levels: FloatArray) -> FloatArray:
+    def _expected(self, levels: FloatArray) -> FloatArray:
         """What the critic expects of each level at the start of an episode."""
-        import torch
-
         env = self.problem.measuring(1)
         observations, _ = env.reset(seed=self.integer_seed("sample"))
         env.close()
         n = env.num_envs
         one = self.features(observations, np.zeros((n, self.k)), np.zeros(n, dtype=np.int64))[:1]
-        rows = np.repeat(one, len(levels), axis=0)
-        with torch.no_grad():
-            every = self._distribution(self.net, rows, levels)
-            best = self._score(every, levels).argmax(dim=1)
-            samples = every[torch.arange(len(levels)), best].numpy()
+        with torch.inference_mode():
+            every = self._distribution(self.net, self._tensor(np.repeat(one, len(levels), axis=0)), levels)
+            samples = to_numpy(of_actions(every, self._score(every, levels).argmax(dim=1)))
         low, high = self._span()
         samples = low + (high - low) * samples
         if self.config.risk == "cvar":
@@ -288,42 +232,14 @@ class QuantileDQN(UtilityAgent):
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         return LevelPolicies(self, np.array([self.search()]))
 
-    def status(self) -> dict[str, float]:
-        """Updates so far."""
-        return {"updates": float(self.updates)}
-
     def _provenance(self) -> dict[str, Any]:
         return {**super()._provenance(), "risk": self.config.risk, "alpha": self.config.alpha, "eta": self.eta}
 
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        from morl.agents.neural.parameters import module_arrays, optimizer_arrays
 
-        arrays = {
-            **module_arrays(self.net, "net"),
-            **module_arrays(self.target, "target"),
-            **optimizer_arrays(self.optimizer, "adam"),
-            **self.replay.state(),
-            "range": self.range,
-        }
-        return arrays, {"updates": self.updates}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.neural.parameters import load_module, load_optimizer
-
-        load_module(self.net, arrays, "net")
-        load_module(self.target, arrays, "target")
-        load_optimizer(self.optimizer, arrays, "adam")
-        self.replay.restore(arrays)
-        self.range = arrays["range"].copy()
-        self.updates, self._found = int(facts["updates"]), -1
-
-
-def quantile_huber(given: torch.Tensor, wanted: torch.Tensor, kappa: float = 0.05) -> torch.Tensor:
+def quantile_huber(given: Tensor, wanted: Tensor, kappa: float = 0.05) -> Tensor:
     """Quantile Huber loss of predictions ``(n, N)`` against samples ``(n, M)`` (Dabney et al. 2018)."""
-    import torch
-
     n = given.shape[1]
-    tau = (torch.arange(n, dtype=given.dtype) + 0.5) / n
+    tau = (torch.arange(n, dtype=given.dtype, device=given.device) + 0.5) / n
     error = wanted[:, None, :] - given[:, :, None]
     size = error.abs()
     huber = torch.where(size <= kappa, 0.5 * error**2, kappa * (size - 0.5 * kappa)) / kappa
@@ -365,17 +281,8 @@ class LevelPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.levels)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One network call for all rows."""
-        rows = self.agent.features(observations, accrued, time)
-        actions = self.agent.best_actions(rows, self.levels[which])
-        return actions.astype(np.int64), memory
+        rows = self.agent.features(decision.observations, decision.accrued, decision.time)
+        actions = self.agent.best_actions(rows, self.levels[decision.which])
+        return actions.astype(np.int64), decision.memory

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from importlib import metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from morl.spec import AgentError, UnknownNameError
+from morl.spec import AgentError, MorlError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
 
 BUILT_IN: dict[str, str] = {
     "CAPQL": "morl.agents.capql",
+    "ConditionedPPO": "morl.agents.conditioned_ppo",
     "ESRQLearning": "morl.agents.esr_q",
     "EUPG": "morl.agents.eupg",
     "Envelope": "morl.agents.envelope",
@@ -105,3 +107,19 @@ def get(name: str) -> type[Agent]:
     if not (isinstance(loaded, type) and issubclass(loaded, Agent)):
         raise AgentError(f"entry point {match!r} gives {loaded!r}; expected a subclass of morl.agents.Agent")
     return loaded
+
+
+def load(path: str | Path, env: Any, **more: Any) -> Agent:
+    """An agent of whatever algorithm was saved in ``path``; see :meth:`morl.agents.Agent.load`, which ``more`` is for.
+
+    Raises:
+        RunError: no checkpoint there, or of an algorithm that is not here.
+    """
+    from morl.agents.core import checkpoint
+
+    name = checkpoint.load_meta(path).get("algorithm")
+    try:
+        kind = get(str(name))
+    except MorlError as error:
+        raise RunError(f"checkpoint {str(path)!r} is of an algorithm that is not here: {error}") from None
+    return kind.load(path, env, **more)

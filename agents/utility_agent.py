@@ -14,6 +14,7 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import UtilityNeededError
 from morl.agents.core.observations import Encoder
+from morl.agents.core.restoring import restored
 from morl.spec import FloatArray, IntArray
 from morl.utility import as_function, parse_utility
 from morl.utility.functions import Function
@@ -141,7 +142,7 @@ class UtilityAgent(Agent):
         """As :meth:`morl.agents.Agent.load`; ``utility`` where a function was given when the agent was made."""
         if utility is None:
             return super().load(path, env)
-        return super()._load(path, env, utility=utility)
+        return restored(cls, path, env, utility=utility)
 
     def expected_utility(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[float, float]:
         """E u(R) of the policy and its standard error: exact (error 0) on a finite model, else from fresh episodes."""

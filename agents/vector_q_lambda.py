@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from morl.agents.base import Array
 from morl.agents.core.collector import Collector, take
@@ -34,21 +34,23 @@ from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.networks import of_actions
+from morl.agents.neural.training import NetworkConfig, gradient_step, set_learning_rate
 from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(Annealed):
+class VectorQLambdaConfig(NetworkConfig, Annealed):
     """Options of :class:`VectorQLambda`."""
 
-    hidden: tuple[int, ...] = option((128, 128), "width of each layer")
+    net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
     mix: str = option("concat", "how the weight enters the network", choices=("concat", "film"))
     layer_norm: bool = option(True, "normalise each layer; without it learning is not stable")
-    lr: float = option(1e-3, "Adam's step size at the beginning", low=0.0)
-    lr_end: float = option(0.1, "share of it at the end", low=0.0, high=1.0)
-    steps: int = option(32, "steps of every copy per round", low=1)
+    learning_rate: float = option(1e-3, "Adam's step size at the beginning", low=0.0)
+    learning_rate_end: float = option(0.1, "share of it at the end", low=0.0, high=1.0)
+    n_steps: int = option(32, "steps of every environment per round", low=1)
     minibatches: int = option(8, "updates per round and epoch", low=1)
-    epochs: int = option(1, "passes over each round's steps", low=1)
+    n_epochs: int = option(1, "passes over each round's steps", low=1)
     lam: float = option(0.9, "λ of the returns", low=0.0, high=1.0)
     cut: bool = option(False, "stop λ-returns at exploratory actions (Watkins)")
     epsilon_end: float = option(0.02, "the same when exploration has come down", low=0.0, high=1.0)
@@ -59,7 +61,7 @@ class VectorQLambdaConfig(Annealed):
     remembered: int = option(200, "episodes remembered", low=2)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
-    n_envs: int = option(256, "copies of the environment stepped together", low=1)
+    n_envs: int = option(256, "parallel environments", low=1)
 
 
 class VectorQLambda(ConditionedQ):
@@ -67,14 +69,14 @@ class VectorQLambda(ConditionedQ):
 
     info = AlgoInfo(
         name="VectorQLambda",
-        summary="one network for all linear preferences, from fresh experience of many copies; the fastest per second",
+        summary="one network for all linear preferences, without replay, many environments: the fastest per second",
         criterion=("SER",),
         policy_class="stationary deterministic",
         actions=("discrete",),
         observations=("discrete", "vector"),
         paper="Gallici et al. 2024 (PQN); Abels et al. 2019; Peng & Williams 1996",
         formula="Q(s,a,w) → r + γ[(1−λ) Q(s',a*,w) + λG'],  a* = argmax_a w·Q(s',a,w)",
-        avoid="steps of the environment are dear (use Envelope), or trade-offs in dents of the front matter (use PCN)",
+        avoid="steps are expensive (use Envelope), or non-convex regions of the front matter (use PCN)",
     )
     Config = VectorQLambdaConfig
 
@@ -82,8 +84,9 @@ class VectorQLambda(ConditionedQ):
         super()._setup()
         self.archive = ReturnArchive(self.k, self.config.remembered, per_cell=2)
         self.rounds = 0
+        self._keeps("rounds", archive=self.archive)
 
-    def teach(self, episodes: Sequence[Episode]) -> None:
+    def add_demonstrations(self, episodes: Sequence[Episode]) -> None:
         """Offer episodes from elsewhere, for example those of :meth:`ParetoEvolution.episodes`, to be imitated."""
         self.archive.extend([replace(episode) for episode in episodes], self.rounds)
         self.archive.trim()
@@ -117,13 +120,13 @@ class VectorQLambda(ConditionedQ):
         """One round: encoded observations, weights, actions ``(m, ...)`` and λ-returns ``(m, K)``, row by row."""
         c, n, k = self.config, collector.n, self.k
         epsilon, everyone = c.epsilon_at(self.progress), np.arange(n)
-        obs = np.zeros((c.steps, n, self.encoder.size), np.float32)
-        used = np.zeros((c.steps, n, k), np.float32)
-        actions = np.zeros((c.steps, n), np.int64)
-        rewards, after = np.zeros((c.steps, n, k)), np.zeros((c.steps, n, k))
-        begins, follows = np.zeros((c.steps + 1, n, k)), np.zeros((c.steps, n), bool)
-        valid, strays = np.zeros((c.steps, n), bool), np.zeros((c.steps, n), bool)
-        for t in range(c.steps):
+        obs = np.zeros((c.n_steps, n, self.encoder.size), np.float32)
+        used = np.zeros((c.n_steps, n, k), np.float32)
+        actions = np.zeros((c.n_steps, n), np.int64)
+        rewards, after = np.zeros((c.n_steps, n, k)), np.zeros((c.n_steps, n, k))
+        begins, follows = np.zeros((c.n_steps + 1, n, k)), np.zeros((c.n_steps, n), bool)
+        valid, strays = np.zeros((c.n_steps, n), bool), np.zeros((c.n_steps, n), bool)
+        for t in range(c.n_steps):
             obs[t], used[t] = self.encoder(collector.obs), weights
             values = self.values(obs[t], weights)
             best = greedy(values, weights)
@@ -144,29 +147,36 @@ class VectorQLambda(ConditionedQ):
                 rows = out.env[ended]
                 explorer.stop(rows)
                 weights[rows] = training_weights(len(rows), self.spec, rng, c.concentration)
-        begins[c.steps] = self._greedy_values(self.encoder(collector.obs), weights)
+        begins[c.n_steps] = self._greedy_values(self.encoder(collector.obs), weights)
         returns = lambda_returns(rewards, begins[1:], after, follows, self.discount, c.lam, strays if c.cut else None)
-        return obs[valid], used[valid], actions[valid], returns[valid]
+        return obs[valid], used[valid], actions[valid], returns[valid].astype(np.float32)
 
     def _greedy_values(self, encoded: Array, weights: Array) -> Array:
         values = self.values(encoded, weights)
         return np.asarray(values[np.arange(len(values)), greedy(values, weights)])
 
+    def loss(self, obs: Tensor, weights: Tensor, actions: Tensor, returns: Tensor) -> Tensor:
+        """‖G − Q(s, a, w)‖² for n rows with λ-returns ``(n, K)``, in normalised units."""
+        predicted = of_actions(self.net(obs, weights), actions)
+        return nn.functional.mse_loss(predicted, self.net.head.normalise(returns))
+
     def _update(self, batch: tuple[Array, Array, Array, Array], rng: np.random.Generator) -> None:
+        """Several gradient steps on one round of experience, and on remembered episodes that show more."""
         c = self.config
-        self.net.head.update(torch.from_numpy(batch[3]))
+        self.net.head.update(self._tensor(batch[3]))
         shown = self._imitable(round(c.imitation * len(batch[0])), rng)
         if shown is not None:
             batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
-        obs, weights, actions, raw = (torch.from_numpy(x) for x in batch)
-        targets = self.net.head.normalise(raw).float()
-        self.optimizer.lr = c.lr * (1.0 + (c.lr_end - 1.0) * self.progress)
-        for _ in range(c.epochs):
-            order = torch.from_numpy(rng.permutation(len(actions)))
-            for rows in order.chunk(c.minibatches):
-                out = self.net(obs[rows], weights[rows])
-                chosen = out[torch.arange(len(rows)), actions[rows]]
-                self.optimizer.step(torch.nn.functional.mse_loss(chosen, targets[rows]))
+        rows = [
+            torch.from_numpy(x.astype(np.float32, copy=False)).to(self.device) for x in (batch[0], batch[1], batch[3])
+        ]
+        obs, weights, returns = rows
+        actions = torch.from_numpy(batch[2]).to(self.device)
+        set_learning_rate(self.optimizer, c.learning_rate * (1.0 + (c.learning_rate_end - 1.0) * self.progress))
+        for _ in range(c.n_epochs):
+            order = self._tensor(rng.permutation(len(actions)))
+            for i in order.chunk(c.minibatches):
+                gradient_step(self.loss(obs[i], weights[i], actions[i], returns[i]), self.optimizer)
 
     def _imitable(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array] | None:
         """At most ``n`` steps of remembered episodes that show more than is expected; as :meth:`_collect` has them."""
@@ -179,16 +189,7 @@ class VectorQLambda(ConditionedQ):
         obs, actions, shown = data.observations[rows], data.actions[rows], data.remaining[rows]
         expected = self.values(obs, weights)[np.arange(n), actions]
         more = ((shown - expected) * weights).sum(axis=1) > 0
-        return obs[more], weights[more], actions[more], shown[more]
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **self.archive.arrays("archive")}, {**facts, "rounds": self.rounds}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        self.archive.restore("archive", arrays)
-        self.rounds = int(facts["rounds"])
+        return obs[more], weights[more], actions[more], shown[more].astype(np.float32)
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""

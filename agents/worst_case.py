@@ -20,12 +20,17 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_countable
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
+from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
+
+ROUNDS = 20
+"""Rounds for which the steps asked for are to suffice, where their length is not given."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,11 @@ class WorstCaseConfig(AgentConfig):
         "what answers the weights: a table, or a stable-baselines3 algorithm",
         choices=("auto", "table", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
     )
-    round_steps: int = option(1000, "steps of learning between moves of the weights", low=1)
+    round_steps: int = option(
+        1000,
+        f"steps between moves of the weights; fewer where {ROUNDS} rounds do not fit, unless set",
+        low=1,
+    )
     rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
     warm_up: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
     average: str = option(
@@ -53,7 +62,7 @@ class WorstCaseConfig(AgentConfig):
 
 
 class Learner(Protocol):
-    """Something that keeps improving for weights that keep changing."""
+    """Something that keeps improving for weights that keep changing, and whose state can be saved."""
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """Learn for ``weight`` (on raw rewards); returns the environment steps taken."""
@@ -64,18 +73,15 @@ class Learner(Protocol):
     def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
         """Saved policies as a set."""
 
-    def state(self) -> dict[str, Array]:
-        """Everything needed to go on."""
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """The inverse of :meth:`state`."""
-
     def close(self) -> None:
         """Forget episodes in progress."""
 
 
 class WorstCase(Agent):
-    """See the module's description."""
+    """See the module's description.
+
+    Rounds that the caller does not size are as many as the steps suffice for, at least twenty.
+    """
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
         name="WorstCase",
@@ -109,21 +115,46 @@ class WorstCase(Agent):
         self._low, self._span = low, high - low
         self.weight: FloatArray = np.full(self.k, 1.0 / self.k)
         self.members: list[dict[str, Array]] = []
-        self.values: list[FloatArray] = []
+        self.values: FloatArray = np.zeros((0, self.k))  # of the members
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
-        self.learner: Learner = TableLearner(self) if kind == "table" else DeepLearner(self, kind)
+        self._fixed = sorted({"round_steps", "warm_up"} & set(self.given))  # what the caller chose
+        self._planned = 0  # the number of steps that rounds were made for
+        self._round, self._begins = c.round_steps, c.warm_up
+        self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
+        self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
+
+    def _network(self, algorithm: str) -> Learner:
+        from morl.agents.neural.scalarised_learner import ScalarisedLearner
+
+        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.round_steps)
+
+    def _plan(self) -> None:
+        """Let the steps of this call of :meth:`learn` suffice for enough rounds (once: a resumed call goes on)."""
+        if self.target_timesteps <= self._planned:
+            return
+        c, left = self.config, self.target_timesteps - self.num_timesteps
+        self._planned = self.target_timesteps
+        self._round = c.round_steps if "round_steps" in self._fixed else min(c.round_steps, max(1, left // ROUNDS))
+        if self.rounds == 0:
+            rounds = -(-left // self._round)
+            self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
+            if rounds - self._begins < 2:
+                warn(
+                    f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
+                    f"{self._begins}: use more steps, or smaller round_steps or warm_up"
+                )
 
     def _learn(self, until: int) -> None:
-        c = self.config
+        self._plan()
         self.learner.close()
         while self.num_timesteps < until:
-            steps = min(c.round_steps, until - self.num_timesteps)
+            steps = min(self._round, until - self.num_timesteps)
             steps = self.learner.learn(self.weight / self._span, steps, self._segment, self.rounds)
             self.rounds += 1
-            if self.rounds > c.warm_up:
+            if self.rounds > self._begins:
                 self._move()
             self.advance(steps)
         self.learner.close()
@@ -131,10 +162,13 @@ class WorstCase(Agent):
     def _move(self) -> None:
         """Measure the answer to the present weights, keep it, and move the weights against it."""
         policy = self.learner.policy()
-        result = self._evaluator.evaluate(self.learner.policies([policy]), self.config.eval_episodes)
+        # Measuring is to take about as many steps as learning, where episodes are long.
+        affordable = max(2, self._round // (self.problem.horizon or 1))
+        episodes = min(self.config.eval_episodes, affordable)
+        result = self._evaluator.evaluate(self.learner.policies([policy]), episodes)
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
-        self.values.append(result.mean[0])
+        self.values = np.vstack([self.values, result.mean])
         rate = self.config.rate / np.sqrt(len(self.members))
         moved = self.weight * np.exp(-rate * (f - f.min()))
         # A weight that has vanished could never come back: keep a trace of each.
@@ -146,7 +180,7 @@ class WorstCase(Agent):
         n = len(self.members)
         if self.config.average == "uniform":
             return np.full(n, 1.0 / n)
-        f = (np.array(self.values) - self._low) / self._span
+        f = (self.values - self._low) / self._span
         return best_mixture(f, self.cap)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
@@ -161,30 +195,25 @@ class WorstCase(Agent):
         """The value of the game as the mixture's own measurements have it."""
         if not self.members:
             return {"rounds": float(self.rounds)}
-        value = float(self.utility(self.mixture() @ np.array(self.values)))
+        value = float(self.utility(self.mixture() @ self.values))
         return {"rounds": float(self.rounds), "utility": value}
 
     def _provenance(self) -> dict[str, Any]:
         return {"utility": self.config.utility}
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {"weight": self.weight, "values": np.array(self.values).reshape(-1, self.k)}
-        arrays.update({f"learner.{key}": value for key, value in self.learner.state().items()})
+        arrays, facts = super()._state()
         for i, member in enumerate(self.members):
             arrays.update({f"member.{i}.{key}": value for key, value in member.items()})
-        return arrays, {"rounds": self.rounds}
+        return arrays, facts
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         from morl.agents.core.checkpoint import require_alike
 
-        self.weight, self.values = arrays["weight"].copy(), list(arrays["values"])
-        self.rounds = int(facts["rounds"])
-        self.learner.restore({k[len("learner.") :]: v for k, v in arrays.items() if k.startswith("learner.")})
-        self.members = []
-        for i in range(len(self.values)):
-            head = f"member.{i}."
-            self.members.append({key[len(head) :]: v for key, v in arrays.items() if key.startswith(head)})
-            require_alike(f"policy {i}", self.members[-1], self.learner.policy())
+        super()._restore(arrays, facts)
+        self.members = [below(f"member.{i}", arrays) for i in range(len(self.values))]
+        for i, member in enumerate(self.members):
+            require_alike(f"policy {i}", member, self.learner.policy())
 
 
 def cap_simplex(weight: FloatArray, cap: FloatArray) -> FloatArray:
@@ -233,7 +262,7 @@ def best_mixture(f: FloatArray, cap: FloatArray) -> FloatArray:
     return np.asarray(chances / chances.sum())
 
 
-class TableLearner:
+class TableLearner(Stateful):
     """Q-learning in a table of value vectors, greedy for whatever the weights are now."""
 
     def __init__(self, agent: WorstCase) -> None:
@@ -247,6 +276,7 @@ class TableLearner:
         self._stepper: Any = None
         self._cursor = np.full(3, -1, dtype=np.int64)
         self._rng = np.random.default_rng(0)
+        self._keeps("q", "visits", index=self.tables)
 
     def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
         """See :class:`Learner`."""
@@ -301,81 +331,9 @@ class TableLearner:
         """See :class:`Learner`."""
         return TablePolicies(self.tables.index, np.stack([s["actions"] for s in saved]))
 
-    def state(self) -> dict[str, Array]:
-        """See :class:`Learner`."""
-        return {"q": self.q, "visits": self.visits, **self.tables.arrays()}
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """See :class:`Learner`."""
-        self.q, self.visits = arrays["q"].copy(), arrays["visits"].copy()
-        self.tables.restore(arrays)
-
     def close(self) -> None:
         """Begin anew next time."""
         if self._stepper is not None:
             self._stepper.close()
             self._stepper = None
         self._cursor[:] = -1
-
-
-class DeepLearner:
-    """A stable-baselines3 model whose scalarisation is changed under it."""
-
-    def __init__(self, agent: WorstCase, algorithm: str) -> None:
-        from morl.agents.neural import sb3
-
-        self.agent, self.algorithm = agent, algorithm
-        self._env = sb3.ScalarVecEnv(agent.problem, agent.config.n_envs, np.full(agent.k, 1.0 / agent.k))
-        self.model = self._build(self._env)
-
-    def _build(self, env: Any, *, acting: bool = False) -> Any:
-        from morl.agents.neural import sb3
-
-        agent = self.agent
-        options = dict(agent.config.sb3 or {})
-        if self.algorithm in ("DQN", "SAC", "TD3", "DDPG"):
-            options["buffer_size"] = 1 if acting else options.get("buffer_size", 50_000)
-        return sb3.build(self.algorithm, env, agent.discount, agent.integer_seed("network"), options)
-
-    def learn(self, weight: FloatArray, steps: int, segment: int, turn: int) -> int:
-        """See :class:`Learner`."""
-        from morl.agents.neural import sb3
-
-        self._env.weight = weight
-        before = self.model.num_timesteps
-        seed = self.agent.integer_seed("train", segment, turn)
-        sb3.train(self.model, steps, seed, lambda n: None, self.agent.target_timesteps)
-        return int(self.model.num_timesteps - before)
-
-    def policy(self) -> dict[str, Array]:
-        """The network's parameters."""
-        from morl.agents.neural.parameters import module_arrays
-
-        return module_arrays(self.model.policy, "policy")
-
-    def policies(self, saved: list[dict[str, Array]]) -> PolicySet:
-        """See :class:`Learner`."""
-        from morl.agents.linear import ModelPolicies
-        from morl.agents.neural.parameters import load_module
-
-        models = []
-        for arrays in saved:
-            model = self._build(self._env, acting=True)
-            load_module(model.policy, arrays, "policy")
-            models.append(model)
-        return ModelPolicies(self.agent.observation_space, models, scaled=True)
-
-    def state(self) -> dict[str, Array]:
-        """See :class:`Learner`."""
-        from morl.agents.neural import sb3
-
-        return sb3.model_arrays(self.model, "model", replay=True)
-
-    def restore(self, arrays: dict[str, Array]) -> None:
-        """See :class:`Learner`."""
-        from morl.agents.neural import sb3
-
-        sb3.load_model(self.model, arrays, "model")
-
-    def close(self) -> None:
-        """Nothing is held between calls: every call begins episodes anew."""

@@ -6,16 +6,16 @@
 
 - ``peer``: morl-baselines with its own options, one update per step from 1,000 steps on. It is slow, so every run is
   kept in ``results/agents_continuous.json`` and not made again.
-- ``ours``: one copy of the environment and the options that ship, for as many steps.
+- ``ours``: one environment and the options that ship, for as many steps.
 - ``equal``: the same with one update per step.
-- ``copies``: 16 copies of the environment and fewer updates, measured every 1,600 steps (GPI-LS 4,800), until
-  the hypervolume is what the peer of this seed ended with.
+- ``copies``: 16 parallel environments and fewer updates, measured every 1,600 steps (GPI-LS 4,800), until
+  the hypervolume is what morl-baselines of this seed ended with.
 
 Both are measured after half of the steps and after all of them, by one evaluator: 20 weights evenly spread, each
 acting deterministically in 3 episodes of the same seeds; expected utility is the mean of w·J, hypervolume that of the
-20 vectors J, discounted returns. Measuring is in nobody's CPU seconds, except that GPI-LS on either side measures
-corners to choose what to practise: that is part of learning and counted. The peer's GPI-LS is measured both ways in
-which it can act, plainly for the weight and by GPI over its practised weights, and the larger hypervolume is kept.
+20 vectors J, discounted returns. Measuring is in nobody's CPU seconds, except that GPI-LS for either measures
+corners to choose what to train on: that is part of learning and counted. morl-baselines' GPI-LS is measured both
+ways in which it can act, plainly for the weight and by GPI over its weight support, and the larger hypervolume is kept.
 
 Reference points: full effort at every step of the half-cheetah; the hopper's as in morl-baselines' experiments. All is
 one thread, but CPU seconds still grow with the load of the machine. Needs the extra ``peers``.
@@ -47,10 +47,10 @@ Row = dict[str, Any]
 STORE = Path(__file__).parent / "results" / "agents_continuous.json"
 REF_POINTS = {"mo-halfcheetah-v5": (-100.0, -600.0), "mo-hopper-2obj-v5": (-100.0, -100.0)}
 DISCOUNT, WEIGHTS, EPISODES, ITERATION = 0.99, simplex_grid(2, 20), 3, 1250
-# Measuring corners is most of what GPI-LS does in many copies: there it chooses what to practise less often.
+# Measuring corners is most of what GPI-LS does with many parallel environments: there it chooses weights less often.
 MANY: dict[str, Row] = {
-    "CAPQL": {"n_envs": 16, "train_every": 16},
-    "GPILS": {"n_envs": 16, "train_every": 4, "iteration": 4800},
+    "CAPQL": {"n_envs": 16, "train_freq": 16},
+    "GPILS": {"n_envs": 16, "train_freq": 4, "iteration": 4800},
 }
 
 
@@ -63,7 +63,7 @@ def measure(env: str, policies: PolicySet) -> Row:
 
 
 def as_tensors(policy: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A peer's network, for arrays."""
+    """A network of morl-baselines, for arrays."""
 
     def choose(obs: Any, weights: Any) -> Any:
         with torch.no_grad():
@@ -72,11 +72,11 @@ def as_tensors(policy: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return choose
 
 
-# ---- the peer -----------------------------------------------------------------------------------------------------
+# ---- morl-baselines -------------------------------------------------------------------------------------------------
 
 
 def peer_capql(env: str, seed: int, steps: int) -> list[Row]:
-    """Curve of the peer's CAPQL."""
+    """Curve of morl-baselines' CAPQL."""
     from morl_baselines.multi_policy.capql.capql import CAPQL
 
     agent = CAPQL(peer_env(env), batch_size=128, gamma=DISCOUNT, learning_starts=1000, log=False, seed=seed)
@@ -89,7 +89,7 @@ def peer_capql(env: str, seed: int, steps: int) -> list[Row]:
 
 
 def peer_gpils(env: str, seed: int, steps: int) -> list[Row]:
-    """Curve of the peer's GPI-LS; its loop over iterations is interrupted to measure."""
+    """Curve of morl-baselines' GPI-LS; its loop over iterations is interrupted to measure."""
     from morl_baselines.multi_policy.gpi_pd.gpi_pd_continuous_action import GPILSContinuousAction
 
     points: list[Row] = []
@@ -117,7 +117,7 @@ def peer_gpils(env: str, seed: int, steps: int) -> list[Row]:
 
 
 def both_ways(env: str, agent: Any) -> Row:
-    """The peer acting plainly and by GPI; the way with the larger hypervolume."""
+    """morl-baselines acting plainly and by GPI; the way with the larger hypervolume."""
     plain = measure(env, PeerPolicies(as_tensors(agent.policy), WEIGHTS))
     by_gpi = measure(env, PeerPolicies(as_tensors(lambda obs, w: peer_gpi(agent, obs, w)), WEIGHTS))
     best = max(plain, by_gpi, key=lambda values: values["hypervolume"])
@@ -125,7 +125,7 @@ def both_ways(env: str, agent: Any) -> Row:
 
 
 def peer_gpi(agent: Any, obs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """What ``agent.eval`` does, for many rows: the action that a critic for any practised weight likes best."""
+    """What ``agent.eval`` does, for many rows: the action that a critic for any weight of its support likes best."""
     practised = agent.stacked_weight_support
     n, m = len(obs), len(practised)
     actions = agent.policy(obs.repeat_interleave(m, 0), practised.repeat(n, 1)).view(n, m, -1)
@@ -142,7 +142,7 @@ PEERS: dict[str, Callable[[str, int, int], list[Row]]] = {"CAPQL": peer_capql, "
 
 
 def make(name: str, env: str, seed: int, options: Row) -> Any:
-    """Our agent as it ships, in one copy of the environment unless the options say otherwise."""
+    """Our agent as it ships, in one environment unless the options say otherwise."""
     same: Row = {**tuned_options(name, env), "discount": DISCOUNT, "n_envs": 1}
     if name == "GPILS":
         same |= {"iteration": ITERATION, "eval_episodes": 1}
@@ -190,7 +190,7 @@ def keep(row: Row) -> None:
 
 
 def run(who: str, name: str, env: str, seed: int, steps: int, options: Row) -> None:
-    """Make one run and keep it; a run of the peer that is there already is not made again."""
+    """Make one run and keep it; a run of morl-baselines that is there already is not made again."""
     row: Row = {"who": who, "agent": name, "env": env, "seed": seed, "end": steps, "options": options}
     known = load()
     if who == "peer":
@@ -201,7 +201,7 @@ def run(who: str, name: str, env: str, seed: int, steps: int, options: Row) -> N
         peer = known[key({**row, "who": "peer"})]["points"][-1]
         points = until(name, env, seed, {**MANY[name], **options}, peer["hypervolume"], peer["cpu"])
     else:
-        points = ours(name, env, seed, steps, {**options, "train_every": 1} if who == "equal" else options)
+        points = ours(name, env, seed, steps, {**options, "train_freq": 1} if who == "equal" else options)
     keep({**row, "points": points})
     print(who, name, env, seed, options, json.dumps(points[-1]), flush=True)
 

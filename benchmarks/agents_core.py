@@ -1,6 +1,6 @@
 """Speed and quality of the tabular, episodic and stable-baselines3 agents, against exact answers and a peer.
 
-    python benchmarks/agents_core.py                 # everything but the peer: about three minutes
+    python benchmarks/agents_core.py                 # everything but morl-baselines: about three minutes
     python benchmarks/agents_core.py --peer          # with morl-baselines' Pareto Q-learning (extra: peers)
     python benchmarks/agents_core.py --only pareto-q
 
@@ -45,7 +45,7 @@ def pareto_q(peer: bool) -> None:
     print(f"compile and first run: {time.perf_counter() - start:.1f} s")
     times, steps = [], []
     for seed in range(5):
-        agent = registry.get("ParetoQLearning")(DST, seed=seed, chunk=1000)
+        agent = registry.get("ParetoQLearning")(DST, seed=seed, n_steps=1000)
         until = Until(EXACT_DST - 1e-6, [0, -25])
         start = time.perf_counter()
         agent.learn(60_000, callback=until)

@@ -4,10 +4,10 @@
     python benchmarks/agents_curves.py sea --seeds 0 1      # one environment, two seeds
     python benchmarks/agents_curves.py --draw               # draw what docs/agents/curves holds
 
-Both sides count environment steps of learning. Seconds are wall-clock of one thread, two runs side by side at most
-(``--jobs 2``); ours include our evaluations, the peer's leave them out, so the comparison errs to the peer's side.
-Compilation (once per machine, cached) is done before. Runs of the peer end after ``--budget`` seconds. Fronts of our
-agents are the evaluator's (exact on finite environments); fronts of the peer are what its greedy policies return.
+Both count environment steps of learning. Seconds are wall-clock of one thread, two runs side by side at most
+(``--jobs 2``); ours include our evaluations, morl-baselines' leave them out, which favours it.
+Compilation (once per machine, cached) is done before. Runs of morl-baselines end after ``--budget`` seconds. Fronts of
+our agents are the evaluator's (exact on finite environments); those of morl-baselines what its greedy policies return.
 Needs the extra ``peers``.
 """
 
@@ -49,7 +49,7 @@ class Task:
 
     Args:
         env: our id.
-        peer_env: the peer's id of the same problem.
+        peer_env: morl-baselines' id of the same problem.
         ref_point: of the hypervolume.
         ours: environment steps by algorithm, with its tuned options.
         peers: names of functions below.
@@ -64,7 +64,7 @@ class Task:
 
     @property
     def spec(self) -> MOSpec:
-        """Objectives and discount, the same for both sides."""
+        """Objectives and discount, the same for both."""
         spec: MOSpec = morl.make(self.env).unwrapped.mo_spec
         return spec
 
@@ -98,13 +98,13 @@ TASKS = {
         "morl/DeepSeaTreasureConcave-v0", "deep-sea-treasure-concave-v0", (0.0, -25.0),
         {"ParetoQLearning": 30_000, "PCN": 200_000, "MultiWeightQLearning": 30_000},
         ("pql", "pcn"),
-        {"ParetoQLearning": {"chunk": 500}},
+        {"ParetoQLearning": {"n_steps": 500}},
     ),
     "fruit": Task(
         "morl/FruitTree-v0", "fruit-tree-v0", (0.0,) * 6,
         {"ParetoQLearning": 20_000, "PCN": 200_000, "VectorQLambda": 400_000},
         ("pcn",),
-        {"ParetoQLearning": {"chunk": 500}},
+        {"ParetoQLearning": {"n_steps": 500}},
     ),
     "minecart": Minecart(
         "morl/MinecartDeterministic-v0", "minecart-deterministic-v0", (0.0, 0.0, -200.0), {}, ("pcn", "envelope")
@@ -116,7 +116,7 @@ TASKS = {
 
 
 class Sparse(FrontCallback):
-    """Measures at intervals that grow by a quarter, and stops where the whole truth is found."""
+    """Measures at intervals that grow by a quarter, and stops where the whole exact front is found."""
 
     def __init__(self, task: Task, first: int) -> None:
         super().__init__(first, None, episodes=1)
@@ -149,15 +149,15 @@ def our_run(task: Task, name: str, seed: int) -> list[Row]:
     return watch.history
 
 
-# ---- the peer's ---------------------------------------------------------------------------------------------
+# ---- morl-baselines ---------------------------------------------------------------------------------------------
 
 
 class BudgetSpent(Exception):
-    """The peer's time is over."""
+    """morl-baselines' time is over."""
 
 
 def watched(task: Task, budget: float, fronts: list[Callable[[], Any]]) -> tuple[Any, list[Row]]:
-    """The peer's environment, which measures ``fronts[0]()`` as it is stepped: at steps that grow by a quarter."""
+    """morl-baselines' environment, which measures ``fronts[0]()`` as it is stepped: at steps that grow by a quarter."""
     import gymnasium as gym
 
     rows: list[Row] = []
@@ -185,7 +185,7 @@ def watched(task: Task, budget: float, fronts: list[Callable[[], Any]]) -> tuple
 
 
 def floats(env: Any) -> Any:
-    """The environment with float32 observations, which the peer's networks need and some environments lack."""
+    """The environment with float32 observations, which morl-baselines' networks need and some environments lack."""
     from gymnasium.wrappers import DtypeObservation
 
     return DtypeObservation(env, np.float32)
@@ -449,9 +449,9 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument(
-        "--peer-seeds", type=int, default=5, help="how many of the seeds the peer runs with; 0 keeps its runs"
+        "--peer-seeds", type=int, default=5, help="how many of the seeds morl-baselines runs with; 0 keeps its runs"
     )
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds of each run of the peer")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of each run of morl-baselines")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--draw", action="store_true", help="draw only")
     parser.add_argument("--conditions", default="Two cores, two runs side by side.", help="a line for the page")

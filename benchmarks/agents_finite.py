@@ -47,9 +47,9 @@ REMEMBERS = (SETS, PCN)
 
 @dataclass(frozen=True)
 class Case:
-    """An environment, the policy class of its truth for agents without and with memory, and the steps of each agent.
+    """An environment, its exact front's policy class for agents without and with memory, and the steps of each agent.
 
-    ``epsilon`` is the precision of the truth where the default is too fine. With ``played`` a policy is worth the one
+    ``epsilon`` is the exact front's precision where the default is too fine. With ``played`` a policy is worth the one
     episode that it plays: in an environment without chance that is exact, and quicker than solving a large model.
     """
 
@@ -111,7 +111,7 @@ class Truths:
 
 @functools.cache
 def truths_of(env_id: str) -> Truths:
-    """The truths of an environment, solved once in a process."""
+    """The exact fronts of an environment, solved once in a process."""
     return Truths(morl.make(f"morl/{env_id}"), CASES[env_id].epsilon)
 
 
@@ -179,14 +179,15 @@ def page(rows: list[dict[str, Any]]) -> str:
         "tuned options. Figures are medians over seeds, with the range where seeds differ; *s* is seconds of learning",
         "and evaluation in one thread, on a machine that was not idle.",
         "",
-        "- *truth*: the exact front of the largest class that the agent's policies belong to. *history*: deterministic",
-        "  policies with memory (on deterministic models the same front as without); *stationary*: deterministic ones",
-        "  without memory; *mixture*: all policies, used where the front of deterministic policies with memory is too",
-        "  large to enumerate. Then the hypervolume is that of the whole hull, which finitely many deterministic",
-        "  policies cannot fill, and points found are the hull's vertices.",
-        "- *hypervolume*, *expected utility* (mean over linear weights, on the return scale): shares of the truth's.",
-        "- *found*: points of the truth that are reached; *supported*: those that some linear weight finds;",
-        "  *non-convex*: those inside the dents of the front, that none does.",
+        "- *class*: the largest that the agent's policies belong to; its exact front is the reference. *history*:",
+        "  deterministic policies with memory (on deterministic models the same front as without); *stationary*:",
+        "  deterministic ones without memory; *mixture*: all policies, used where the front of deterministic policies",
+        "  with memory is too large to enumerate. Then the hypervolume is that of the whole hull, which finitely many",
+        "  deterministic policies cannot fill, and points found are the hull's vertices.",
+        "- *hypervolume*, *expected utility* (mean over linear weights, on the return scale): shares of those of the",
+        "  exact front.",
+        "- *found*: points of the exact front that are reached; *supported*: those that some linear weight finds;",
+        "  *non-convex*: those in its non-convex regions, that none does.",
         "",
     ]
     for env_id in CASES:
@@ -195,7 +196,7 @@ def page(rows: list[dict[str, Any]]) -> str:
             continue
         lines += [f"## morl/{env_id}", ""]
         lines += [
-            "| agent | truth | hypervolume | expected utility | points | found | supported | non-convex | steps | s |"
+            "| agent | class | hypervolume | expected utility | points | found | supported | non-convex | steps | s |"
         ]
         lines += ["|---|---|---|---|---|---|---|---|---|---|"]
         lines += [_line([r for r in mine if r["agent"] == name]) for name in dict.fromkeys(r["agent"] for r in mine)]
@@ -209,10 +210,10 @@ def page(rows: list[dict[str, Any]]) -> str:
         "All fronts were evaluated exactly on the model."
         if not sampled
         else f"Evaluated by sampled episodes: {', '.join(sampled)}; the other fronts exactly on the model.",
-        "`morl/FourRoom-v0` has 598,016 states: its truth is the hull up to .001 in every objective, and a policy is",
-        "worth the one episode that it plays, which is exact as nothing is random (cut at the limit of 200 steps). The",
+        "`morl/FourRoom-v0` has 598,016 states: its exact front is the hull up to .001 in every objective, and a",
+        "policy is worth the one episode that it plays, exactly, as nothing is random (cut at 200 steps). The",
         "tabular agents are left out there: every subset of the shapes makes a state of its own. PCN learns there",
-        "without scouting.",
+        "without the evolutionary warm start.",
         "",
     ]
     return "\n".join(lines)

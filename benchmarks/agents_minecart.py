@@ -77,7 +77,7 @@ class Part:
     label: str = ""
 
 
-ALONE = {"scout": 0, "hidden": (64, 64), "updates": 10, "focus": 0.5, "epsilon": 0.4, "spread": 7.0}
+ALONE = {"evolution_steps": 0, "net_arch": (64, 64), "gradient_steps": 10, "focus": 0.5, "epsilon": 0.4, "spread": 7.0}
 UTILITY, VOLUME = "expected_utility", "hypervolume"
 PARTS = {
     "linear": (
@@ -110,7 +110,7 @@ def best_known_front(env: str) -> FloatArray:
     """Points that were reached in rollouts, ``(n, 3)``; where returns are random, means of 2000 fresh episodes."""
     if env == STOCHASTIC:
         return stochastic_front()
-    return np.asarray(morl.make(env).unwrapped.best_known_front().points)
+    return np.asarray(morl.make(env).unwrapped.pareto_front().points)
 
 
 def indicators(points: FloatArray) -> dict[str, float]:

@@ -3,11 +3,11 @@
     python benchmarks/agents_quality_vs_morl_baselines.py [envelope] [gpils] [--seeds 3] [--only SEED] [--steps N]
         [--env ID] [--out benchmarks/results]
 
-Both learn on the same mo-gymnasium environment in one copy, with one update per step, the same batch and width of the
+Both learn on one and the same MO-Gymnasium environment, with one update per step, the same batch and width of the
 network, and ε from 1 to 0.05 over the first half; other options are each library's own. Both are then measured by the
 same evaluator under the same weights and seeds, acting deterministically: expected utility (the mean of w·J over
 weights evenly spread on the simplex) and hypervolume, in discounted returns. Steps that GPI-LS spends on measuring its
-weights are not among the equal steps on either side, but their CPU time is counted: the peer, which measures one
+weights are not among the equal steps for either, but their CPU time is counted: morl-baselines, which measures one
 episode at a time and every corner once per corner, spends most of its time there with many objectives.
 
 Continuous actions: `agents_continuous_vs_morl_baselines.py`. Needs the extra ``peers``.
@@ -28,7 +28,7 @@ from agents_vs_morl_baselines import cpu, peer_env
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
-from morl.agents.core.policies import PolicySet
+from morl.agents.core.policies import Decision, PolicySet
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.core.problem import Problem
 from morl.pareto.indicators import hypervolume
@@ -45,7 +45,7 @@ MEASURED = ("utility", "hypervolume", "cpu")
 
 
 class PeerPolicies(PolicySet):
-    """A peer's policies under fixed weights, for our evaluator.
+    """Policies of morl-baselines under fixed weights, for our evaluator.
 
     Args:
         choose: ``(observations (n, ...), weights (n, K)) -> actions (n, ...)``.
@@ -58,9 +58,10 @@ class PeerPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.preferences)
 
-    def act(self, which: Any, observations: Any, memory: Any, *_: Any) -> tuple[Any, Any]:
-        """Ask the peer."""
-        return self.choose(np.asarray(observations, dtype=np.float32), self.preferences[which]), memory
+    def act(self, decision: Decision) -> tuple[Any, Any]:
+        """Ask morl-baselines."""
+        rows = np.asarray(decision.observations, dtype=np.float32)
+        return self.choose(rows, self.preferences[decision.which]), decision.memory
 
 
 def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]:
@@ -72,7 +73,7 @@ def measure(env: str, policies: PolicySet, episodes: int) -> tuple[float, float]
 
 
 def one_by_one(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A peer's action for one observation and weight, for many."""
+    """morl-baselines' action for one observation and weight, for many."""
     return lambda obs, weights: np.array([act(o, w) for o, w in zip(obs, weights, strict=True)])
 
 
@@ -111,17 +112,17 @@ def _iterate(agent: Any, env: str, steps: int, iterations: int) -> None:
 
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
-ONE: Row = {"n_envs": 1, "train_every": 1, "discount": DISCOUNT}
+ONE: Row = {"n_envs": 1, "train_freq": 1, "discount": DISCOUNT}
 # part: agent, peer, environments, steps, weights, our options for so many steps
 PARTS: dict[str, tuple[str, Any, tuple[str, ...], int, int, Callable[[int], Row]]] = {
     "envelope": (
         "Envelope", peer_envelope, ("deep-sea-treasure-v0", "fruit-tree-v0"), 6000, 100,
-        lambda steps: {**ONE, "batch": 64, "hidden": (128, 128), "start": 100},
+        lambda steps: {**ONE, "batch_size": 64, "net_arch": (128, 128), "learning_starts": 100},
     ),
     "gpils": (
         "GPILS", peer_gpils, ("deep-sea-treasure-v0", "resource-gathering-v0"), 6000, 100,
-        lambda steps: {**ONE, "batch": 128, "hidden": (128, 128), "start": 100, "iteration": steps // 8,
-                       "eval_episodes": 1},
+        lambda steps: {**ONE, "batch_size": 128, "net_arch": (128, 128), "learning_starts": 100,
+                       "iteration": steps // 8, "eval_episodes": 1},
     ),
 }  # fmt: skip
 

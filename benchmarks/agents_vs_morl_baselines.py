@@ -2,12 +2,13 @@
 
     python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [floor] [--seeds 3] [--out FOLDER]
 
-- ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as the peer; CPU time
-  per step with its update. The peer's GPI-LS pairs each transition with two weights where ours takes one, so it is
-  compared at equal transitions and at equal rows; it draws transitions by priority (its default), ours uniformly.
-- ``pcn``: both on the concave sea; CPU seconds and steps to the exact front, and the curve of hypervolume.
-- ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; CPU time per step with the peer's width, batch and one
-  update per step, as they ship, and with 16 copies and one update in 16 steps (an advantage of doing less, named so).
+- ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as morl-baselines; CPU
+  time per step with its update. morl-baselines' GPI-LS pairs each transition with two weights where ours takes one, so
+  it is compared at equal transitions and at equal rows; it draws transitions by priority (its default), ours uniformly.
+- ``pcn``: both on the concave Deep Sea Treasure; CPU seconds and steps to the exact front, and the hypervolume.
+- ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; CPU time per step with morl-baselines' width, batch and one
+  update per step, as they ship, and with 16 parallel environments and one update in 16 steps (an advantage of
+  doing less, named so).
 - ``floor``: CPU time of the matrix products that an update of CAPQL and of GPI-LS consists of.
 
 CPU seconds of one thread are used because they do not depend on who else uses the machine. Evaluation is switched off
@@ -94,12 +95,12 @@ def speed(seeds: int) -> list[Row]:
     """Envelope and GPI-LS at equal updates, batch and networks."""
     rows: list[Row] = []
     steps = 600
-    same: Row = {"n_envs": 1, "train_every": 1, "start": 100, "hidden": (256, 256)}
+    same: Row = {"n_envs": 1, "train_freq": 1, "learning_starts": 100, "net_arch": (256, 256)}
     gpi: Row = {**same, "iteration": 10**9}
     cases: list[tuple[str, str, Row, Callable[[int, int], float]]] = [
-        ("Envelope", "64 transitions × 4 weights", {**same, "batch": 64, "layer_norm": False}, peer_envelope),
-        ("GPILS", "128 transitions (peer: × 2 weights)", {**gpi, "batch": 128}, peer_gpi),
-        ("GPILS", "256 rows", {**gpi, "batch": 256}, peer_gpi),
+        ("Envelope", "64 transitions × 4 weights", {**same, "batch_size": 64, "layer_norm": False}, peer_envelope),
+        ("GPILS", "128 transitions (peer: × 2 weights)", {**gpi, "batch_size": 128}, peer_gpi),
+        ("GPILS", "256 rows", {**gpi, "batch_size": 256}, peer_gpi),
     ]
     for name, batch, options, peer in cases:
         mine, theirs = [], []
@@ -112,7 +113,7 @@ def speed(seeds: int) -> list[Row]:
 
 
 def pcn(seeds: int) -> list[Row]:
-    """CPU seconds to the exact concave front; the peer has 30,000 steps."""
+    """CPU seconds to the exact concave front; morl-baselines has 30,000 steps."""
     from morl_baselines.multi_policy.pcn.pcn import PCN as Peer
 
     mine, theirs, curve = [], [], []
@@ -178,13 +179,13 @@ def continuous(seeds: int) -> list[Row]:
         )
 
     for name, peer in (("CAPQL", peer_capql), ("GPILS", peer_gpils)):
-        shipped = {**tuned_options(name, "mo-halfcheetah-v5"), "n_envs": 1, "start": 100}
+        shipped = {**tuned_options(name, "mo-halfcheetah-v5"), "n_envs": 1, "learning_starts": 100}
         if name == "GPILS":
             shipped["iteration"] = 10**9
         runs: dict[str, Row] = {
-            "one update a step, width 256": {**shipped, "hidden": (256, 256), "train_every": 1},
+            "one update a step, width 256": {**shipped, "net_arch": (256, 256), "train_freq": 1},
             "as it ships": shipped,
-            "16 copies, one update in 16 steps": {**shipped, "n_envs": 16, "train_every": 16},
+            "16 parallel environments, one update in 16 steps": {**shipped, "n_envs": 16, "train_freq": 16},
         }
         mine: dict[str, list[float]] = {label: [] for label in runs}
         theirs = []

@@ -1,9 +1,9 @@
-"""Steps per second of the finite environments against mo-gymnasium, both in one run.
+"""Steps per second of the finite environments against MO-Gymnasium, measured in the same run.
 
     python benchmarks/envs_throughput.py [--repeats 5] [--seconds 0.3] [--only fruit]
 
-Random actions drawn beforehand, medians over repeats that alternate between the two; the peer's vector environment is
-its own sync one. Also the time and memory that building four-room's model takes. Needs the extra `mo-gymnasium`.
+Random actions drawn beforehand, medians over repeats that alternate between the two; MO-Gymnasium's vector environment
+is its own sync one. Also the time and memory that building four-room's model takes. Needs the extra `mo-gymnasium`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def single(env: Any) -> Callable[[float], float]:
 
 
 def vector(env: Any) -> Callable[[float], float]:
-    """The same for a vector environment; every copy counts."""
+    """The same for a vector environment; each of its environments counts."""
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(16)]
@@ -111,7 +111,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     import mo_gymnasium
 
-    print(f"{'environment':34} {'copies':>6} {'ours /s':>12} {'peer /s':>12} {'ratio':>8}  bar")
+    print(f"{'environment':34} {'parallel':>6} {'ours /s':>12} {'MO-Gym. /s':>12} {'ratio':>8}  bar")
     missed = 0
     for ours, theirs in PAIRS.items():
         if options.only not in theirs:

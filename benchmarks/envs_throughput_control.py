@@ -39,7 +39,7 @@ PAIRS = {
     "morl/MountainCarContinuous-v0": ("mo-mountaincarcontinuous-v0", {1: 0.0, 64: 5.0}),
     "morl/WaterReservoir-v0": ("water-reservoir-v0", {1: 1.5, 64: 20.0, 4096: 0.0}),
 }
-"""Peer, and for each number of copies the least ratio wanted; 0 where none is."""
+"""MO-Gymnasium's id, and for each number of parallel environments the least ratio wanted; 0 where none is."""
 
 MUJOCO = ("Hopper-v5", "HalfCheetah-v5", "Walker2d-v5", "Ant-v5", "Swimmer-v5", "Humanoid-v5")
 
@@ -53,7 +53,7 @@ def report(name: str, copies: str, ours: float, peer: float, bar: float) -> bool
 
 
 def wall(env: Any) -> Callable[[float], float]:
-    """Steps per second of wall-clock time, over all copies."""
+    """Steps per second of wall-clock time, over all parallel environments."""
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(16)]
@@ -125,7 +125,7 @@ def main() -> None:
     gymnasium.logger.min_level = gymnasium.logger.ERROR
     import mo_gymnasium
 
-    print(f"{'environment':34} {'copies':>8} {'ours /s':>12} {'peer /s':>12} {'ratio':>9}  bar")
+    print(f"{'environment':34} {'parallel':>8} {'ours /s':>12} {'MO-Gym. /s':>12} {'ratio':>9}  bar")
     missed = 0
     wanted = options.only.lower()
     for name, (peer, bars) in PAIRS.items():

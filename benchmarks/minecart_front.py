@@ -208,9 +208,9 @@ def play(sequences: np.ndarray, episodes: int, seed: int) -> np.ndarray:
     from morl.envs.control.minecart import MinecartDynamics
 
     rng = np.random.default_rng(seed)
-    stage = bulk.Stage(MinecartDynamics(stochastic=True), 0.98, rng, 0, None)
-    flock = bulk.Flock(sequences, np.zeros((len(sequences), 3)), np.zeros(len(sequences), np.int64))
-    played = stage.again(flock, episodes)
+    simulator = bulk.Simulator(MinecartDynamics(stochastic=True), 0.98, rng, 0, None)
+    chosen = bulk.Population(sequences, np.zeros((len(sequences), 3)), np.zeros(len(sequences), np.int64))
+    played = simulator.again(chosen, episodes)
     assert len(played) == len(sequences)  # chance does not touch the way home
     return np.asarray(played.means)
 
@@ -226,14 +226,14 @@ def evolved(env: str, discount: float, steps: int, seed: int, population: int, l
 
     agent = registry.get("ParetoEvolution")(
         env, seed=seed, discount=discount, genotype="sequence", length=LONGEST, population=population, layers=layers,
-        brood=40_000,
+        offspring=40_000,
     ).learn(steps)  # fmt: skip
     return np.stack([item.payload for item in agent.archive.items])
 
 
 def search_stochastic(steps: int, islands: int, seed: int) -> np.ndarray:
     """Sequences ``(n, LONGEST)`` on the front, or the best for a linear preference, of all that are known."""
-    from morl.agents.search.sequences import screen
+    from morl.agents.search.sequences import select
 
     found = [pad(witnesses())]
     found += [read(STOCHASTIC)] if STOCHASTIC.exists() else []
@@ -244,7 +244,7 @@ def search_stochastic(steps: int, islands: int, seed: int) -> np.ndarray:
     means = play(every, CHOOSE, seed)
     weights = np.random.default_rng(seed).dirichlet(np.ones(3), 2000)
     best = np.unique((weights @ means.T).argmax(axis=1))
-    return every[np.union1d(best, screen(means, 1, KEPT))]
+    return every[np.union1d(best, select(means, 1, KEPT))]
 
 
 def write(file: Path, sequences: list[tuple[int, ...]], what: str) -> None:

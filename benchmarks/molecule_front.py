@@ -13,15 +13,8 @@ import argparse
 import numpy as np
 
 from morl.envs.science.molecule import MoleculeDynamics
-from morl.envs.science.molecule_search import (
-    QUANTUM,
-    WITNESSES,
-    best_known_front,
-    cross_entropy,
-    evolve_front,
-    play,
-    save_witnesses,
-)
+from morl.envs.science.molecule_replay import QUANTUM, WITNESSES, best_known_front, play, save_witnesses
+from morl.envs.science.molecule_search import cross_entropy, evolve_front
 from morl.pareto.indicators import hypervolume, nondominated_mask
 from morl.spec import FloatArray
 

@@ -25,7 +25,7 @@ class Row:
 
     Args:
         id: environment.
-        bar: steps per core-second at 64 copies that it must reach, or ``None``.
+        bar: steps per core-second at 64 parallel environments that it must reach, or ``None``.
         steps: vector steps of one run.
         unit: what a step is.
         options: arguments of the environment.
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of an id")
     parser.add_argument("--profile", action="store_true", help="where the time goes, by function")
     args = parser.parse_args()
-    print(f"| environment, {args.envs} copies | per core-second | lowest to highest | bar | ratio |")
+    print(f"| environment, {args.envs} parallel environments | per core-second | lowest to highest | bar | ratio |")
     print("|---|---|---|---|---|")
     for row in ROWS:
         if args.only not in row.id:

@@ -10,6 +10,7 @@ the genotype if it is shown and tests weekly in both cases.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ import numpy as np
 import morl
 from morl.agents import registry
 from morl.agents.core.config import tuned_options
-from morl.envs.science.dosing import DAYS, Clinician, MultiDrugDosingVector
+from morl.envs.batched import BatchedVectorEnv
+from morl.envs.science.dosing import DAYS, Clinician, DosingDynamics
 from morl.pareto import Front
 from morl.pareto.indicators import hypervolume, nondominated_mask
 from morl.spec import FloatArray
+
+MultiDrugDosingVector = partial(BatchedVectorEnv.of, DosingDynamics)
 
 REFERENCE = np.array([0.0, 0.0, -20.0, -40.0])
 SCALE = np.array([DAYS, DAYS, 20.0, 40.0])

@@ -17,7 +17,7 @@ from morl.envs.science.molecule_fronts import lowest_minimum
 
 
 def main() -> None:
-    """Train, measure, and shake the lowest minimum."""
+    """Train, measure, and perturb the lowest minimum."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--samples", type=int, default=20_000)

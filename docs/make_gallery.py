@@ -60,7 +60,7 @@ def picture(entry: EnvEntry) -> Any:
 
 def source(entry: EnvEntry) -> str:
     """Docstrings of the module and of the builder or class behind an entry, as Markdown."""
-    point = str(entry.build or entry.entry_point)
+    point = str(entry.build or entry.dynamics or entry.entry_point)
     module_name, _, name = point.partition(":")
     module = importlib.import_module(module_name)
     parts = [inspect.getdoc(module) or ""]

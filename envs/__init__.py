@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING, Any
 from morl.envs.catalog import EnvEntry
 from morl.envs.core import MOEnv, MOVectorEnv, mo_spec
 from morl.envs.imports import import_package
-from morl.envs.registration import (
-    entries,
-    make,
-    make_vec,
-    register,
-    register_builtin,
-    register_momdp,
-)
+from morl.envs.registering import register, register_dynamics, register_momdp
+from morl.envs.registration import entries, make, make_vec, register_builtin
 
 if TYPE_CHECKING:
-    from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, Transition
+    from morl.envs.batched import BatchedEnv, BatchedVectorEnv
     from morl.envs.checker import check_env
+    from morl.envs.dynamics import Dynamics, Transition
     from morl.envs.finite import FiniteProblem
     from morl.envs.finite.tabular import TabularEnv, TabularVectorEnv
     from morl.envs.vector import AsyncVectorEnv, SyncVectorEnv
@@ -31,12 +26,12 @@ _LAZY = {
     "AsyncVectorEnv": "vector",
     "BatchedEnv": "batched",
     "BatchedVectorEnv": "batched",
-    "Dynamics": "batched",
+    "Dynamics": "dynamics",
     "FiniteProblem": "finite",
     "SyncVectorEnv": "vector",
     "TabularEnv": "finite.tabular",
     "TabularVectorEnv": "finite.tabular",
-    "Transition": "batched",
+    "Transition": "dynamics",
     "check_env": "checker",
 }
 
@@ -61,6 +56,7 @@ __all__ = [
     "mo_spec",
     "register",
     "register_builtin",
+    "register_dynamics",
     "register_momdp",
 ]
 

@@ -1,119 +1,133 @@
-"""Environments that are one pure function over arrays: the single env is the vector env with one copy.
+"""Environments that are one pure function over arrays: the single one is the vector one with a batch of one.
 
-A :class:`Dynamics` says how a batch of states begins, moves and is observed. :class:`BatchedEnv` and
-:class:`BatchedVectorEnv` turn it into Gymnasium environments; time limits, seeds, autoreset and action checks
-are here, rendering is in a renderer, and the dynamics hold nothing but physics.
+A :class:`~morl.envs.dynamics.Dynamics` says how a batch of states begins, moves, is observed and is drawn, and which
+front is known. :class:`BatchedEnv` and :class:`BatchedVectorEnv` turn it into Gymnasium environments, and
+:func:`morl.envs.register_dynamics` registers both forms at once; time limits, seeds, autoreset and action checks are
+here, so that dynamics hold nothing but parameters.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from morl.envs.actions import OneAction, check_batch
-from morl.envs.core import Info, MOEnv, check_options, reward_space
-from morl.envs.vector.native import NativeVectorEnv
+from morl.envs.core import Info, MOEnv, UnknownFrontError, accepts_gamma, check_options, reward_space
+from morl.envs.dynamics import Dynamics, State
+from morl.envs.makers import entry_points as _entry_points
+from morl.envs.makers import found, from_name
+from morl.envs.vector.native import NativeVectorEnv, check_max_steps
+from morl.momdp import MOMDP
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
 
-State = dict[str, np.ndarray[Any, Any]]
-"""The state of a batch: named arrays, each ``(n, ...)``."""
+if TYPE_CHECKING:
+    from morl.pareto import Front
 
-Renderer = Callable[[State, str], Any]
-"""``renderer(state of one copy, "rgb_array" or "ansi")`` draws a picture ``(h, w, 3)`` of uint8, or text."""
-
-
-NO_INFO: Mapping[str, Any] = MappingProxyType({})
+OWN_LIMIT = -1
+"""As ``max_steps``: the time limit that the dynamics declare."""
 
 
-class Transition(NamedTuple):
-    """What one step does to a batch of n states; a named tuple, because every step of every environment makes one.
+class _OfDynamics:
+    """What the single and the vector environment of some dynamics have in common."""
 
-    Args:
-        state: the new states; arrays of their own, never views of the old ones.
-        rewards: ``(n, K)`` float64, a fresh array.
-        terminated: ``(n,)`` boolean. Time limits are not the dynamics' business.
-        info: arrays ``(n, ...)`` for ``info``.
-    """
-
-    state: State
-    rewards: FloatArray
-    terminated: BoolArray
-    info: Mapping[str, np.ndarray[Any, Any]] = NO_INFO
-
-
-class Dynamics(ABC):
-    """A pure transition function over arrays ``(n, ...)``. Objects of this class hold parameters, never state."""
-
+    dynamics: Dynamics
     mo_spec: MOSpec
-    observation_space: spaces.Space[Any]
-    action_space: spaces.Space[Any]
-    reset_options: tuple[str, ...] = ()
-    """Names of the reset options that :meth:`initial` understands."""
-    masked: bool = False
-    """Whether :meth:`reset_info` holds, for any states, the valid actions: ``action_mask`` ``(n, actions)``, 0 or 1."""
+    max_steps: int | None
 
-    @abstractmethod
-    def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
-        """``n`` fresh start states.
+    @property
+    def pareto_front(self) -> Callable[..., Front]:
+        """``pareto_front(discount=None)``: the exact or best-known front; see :meth:`Dynamics.front`.
+
+        A formula or a replay needs no ``time_limit``; it is accepted because fronts of finite models have one.
 
         Raises:
-            EnvError: an option with a value that makes no sense.
+            UnknownFrontError: none is known; being an ``AttributeError``, it makes ``hasattr`` say so.
         """
+        if self.dynamics.no_front:
+            raise UnknownFrontError(self.dynamics.no_front)
 
-    @abstractmethod
-    def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
-        """Move all states. ``actions`` are valid and of shape ``(n, ...)``; neither argument is changed.
+        @accepts_gamma
+        def pareto_front(discount: float | None = None, *, time_limit: float | None = None) -> Front:
+            gamma = self.mo_spec.discount if discount is None else float(discount)
+            if not 0.0 <= gamma <= 1.0:
+                raise EnvError(f"discount is {gamma:g}; expected a number in [0, 1]")
+            front = self.dynamics.front(gamma, self.max_steps)
+            if front is None:
+                raise UnknownFrontError(f"{type(self.dynamics).__name__}.front gives None; set no_front to say why")
+            return front
 
-        A vector environment may pass states that have ended; what comes of them is thrown away, so it need not
-        make sense, but it must not raise or warn.
+        return pareto_front
+
+    def _model(self) -> tuple[MOMDP, np.ndarray[Any, Any]]:
+        model = self.dynamics.finite_model()
+        if model is None:
+            raise AttributeError(f"{type(self.dynamics).__name__} is not written down as a finite model")
+        return model
+
+    @property
+    def momdp(self) -> Callable[..., MOMDP]:
+        """``momdp(discount=None)``: the finite model.
+
+        Raises:
+            AttributeError: there is none, so that ``hasattr`` tells.
         """
+        model, _ = self._model()
+        return lambda discount=None: model if discount is None else model.with_discount(discount)
 
-    @abstractmethod
-    def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """Observations ``(n, ...)`` as a fresh array. What needs memory (sensor noise, say) is part of the state."""
+    @property
+    def observations(self) -> np.ndarray[Any, Any]:
+        """What is observed in each state of the finite model, ``(S, ...)``.
 
-    def reset_info(self, state: State) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Info arrays ``(n, ...)`` that go with fresh states; none by default."""
-        return {}
+        Raises:
+            AttributeError: there is no model.
+        """
+        return self._model()[1].copy()
 
 
-class BatchedEnv(MOEnv[Any, Any]):
+class BatchedEnv(_OfDynamics, MOEnv[Any, Any]):
     """The single environment of some dynamics.
 
     Args:
         dynamics: the transition function.
-        max_steps: time limit, after which ``truncated`` is set (never together with ``terminated``).
-        render_mode: ``"rgb_array"`` or ``"ansi"``, where there is a renderer.
-        renderer: draws one state.
+        max_steps: time limit, after which ``truncated`` is set (never together with ``terminated``); ``None`` for
+            none. By default that of the dynamics.
+        render_mode: ``"rgb_array"`` or ``"ansi"``, where the dynamics can be drawn.
+
+    Raises:
+        EnvError: a time limit below one step, or another render mode.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 20}  # noqa: RUF012
 
-    def __init__(
-        self,
-        dynamics: Dynamics,
-        max_steps: int | None = None,
-        render_mode: str | None = None,
-        renderer: Renderer | None = None,
-    ) -> None:
-        self.dynamics = dynamics
+    def __init__(self, dynamics: Dynamics, max_steps: int | None = OWN_LIMIT, render_mode: str | None = None) -> None:
+        self.metadata = self.metadata | {"render_fps": dynamics.render_fps}
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.dynamics = dynamics if render_mode is None else dynamics.drawn()
         self.mo_spec = dynamics.mo_spec
         self.reward_space = reward_space(dynamics.mo_spec)
         self.observation_space = dynamics.observation_space
         self.action_space = dynamics.action_space
         self._checked = OneAction(dynamics.action_space)
-        self.max_steps = max_steps
-        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self._renderer = renderer
+        self.max_steps = dynamics.max_steps if max_steps == OWN_LIMIT else check_max_steps(max_steps)
         self._state: State | None = None
         self._ended = False
         self._steps = 0
+
+    @classmethod
+    def of(
+        cls,
+        build: str | Callable[..., Dynamics],
+        /,
+        *arguments: Any,
+        max_steps: int | None = OWN_LIMIT,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> BatchedEnv:
+        """The environment of a class of dynamics, or of ``"module:Class"``, made with these arguments."""
+        return cls(found(build)(*arguments, **options), max_steps, render_mode)
 
     @property
     def state(self) -> State:
@@ -165,48 +179,59 @@ class BatchedEnv(MOEnv[Any, Any]):
 
     def render(self) -> Any:
         """A picture or text of the current state, as ``render_mode`` says; ``None`` without one."""
-        if self.render_mode is None:
-            return None
-        if self._renderer is None:
-            raise EnvError(f"{type(self.dynamics).__name__} has no renderer; make it with render_mode=None")
-        return self._renderer(self.state, self.render_mode)
+        return None if self.render_mode is None else self.dynamics.render(self.state, self.render_mode)
 
 
-class BatchedVectorEnv(NativeVectorEnv):
-    """The native vector environment of some dynamics: all copies in one call.
+class BatchedVectorEnv(_OfDynamics, NativeVectorEnv):
+    """The native vector environment of some dynamics: parallel environments moved in one call.
 
     Args:
         dynamics: the transition function.
-        num_envs: number of copies.
-        max_steps: time limit.
+        num_envs: number of parallel environments.
+        max_steps: time limit; by default that of the dynamics.
         autoreset_mode: one of Gymnasium's modes.
         max_episode_steps: Gymnasium's name for ``max_steps``, which ``gymnasium.make_vec`` passes on.
-        render_mode: as in :class:`BatchedEnv`; every copy is drawn.
-        renderer: draws one state.
+        render_mode: as in :class:`BatchedEnv`; every environment is drawn.
     """
 
     def __init__(
         self,
         dynamics: Dynamics,
         num_envs: int = 1,
-        max_steps: int | None = None,
+        max_steps: int | None = OWN_LIMIT,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
-        renderer: Renderer | None = None,
     ) -> None:
+        limit = max_steps if max_episode_steps is None else max_episode_steps
         super().__init__(
             dynamics.mo_spec,
             num_envs,
             dynamics.observation_space,
             dynamics.action_space,
-            max_steps if max_episode_steps is None else max_episode_steps,
+            dynamics.max_steps if limit == OWN_LIMIT else limit,
             autoreset_mode,
         )
-        self.dynamics = dynamics
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self._renderer = renderer
+        self.dynamics = dynamics if render_mode is None else dynamics.drawn()
         self._state: State = {}
+
+    @classmethod
+    def of(
+        cls,
+        build: str | Callable[..., Dynamics],
+        /,
+        num_envs: int = 1,
+        *arguments: Any,
+        max_steps: int | None = OWN_LIMIT,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> BatchedVectorEnv:
+        """The parallel environments of a class of dynamics, or of ``"module:Class"``, made with these arguments."""
+        dynamics = found(build)(*arguments, **options)
+        return cls(dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode)
 
     @property
     def _reset_options(self) -> tuple[str, ...]:
@@ -219,7 +244,7 @@ class BatchedVectorEnv(NativeVectorEnv):
 
     @property
     def action_masks(self) -> Callable[[], BoolArray]:
-        """A function that gives the valid actions of all copies now, ``(num_envs, actions)``.
+        """A function that gives the valid actions of all environments now, ``(num_envs, actions)``.
 
         Raises:
             AttributeError: all actions are always valid.
@@ -232,11 +257,10 @@ class BatchedVectorEnv(NativeVectorEnv):
         if len(which) == self.num_envs:
             self._state = fresh
         else:
-            state = dict(self._state)
+            if initial:  # after a step the arrays are this environment's own; before, they may be parameters
+                self._state = {key: value.copy() for key, value in self._state.items()}
             for key, value in fresh.items():
-                state[key] = state[key].copy()
-                state[key][which] = value
-            self._state = state
+                self._state[key][which] = value
         return {key: np.array(value) for key, value in self.dynamics.reset_info(fresh).items()}
 
     def _advance(self, actions: Any) -> tuple[FloatArray, BoolArray, Info]:
@@ -250,13 +274,11 @@ class BatchedVectorEnv(NativeVectorEnv):
         return self.dynamics.observe(self._state)
 
     def render(self) -> tuple[Any, ...] | None:
-        """One picture or text per copy."""
+        """One picture or text per environment."""
         if self.render_mode is None:
             return None
-        if self._renderer is None:
-            raise EnvError(f"{type(self.dynamics).__name__} has no renderer; make it with render_mode=None")
         one = [{key: np.array(value[i]) for key, value in self._state.items()} for i in range(self.num_envs)]
-        return tuple(self._renderer(state, self.render_mode) for state in one)
+        return tuple(self.dynamics.render(state, self.render_mode) for state in one)
 
 
 def _needs_masks(dynamics: Dynamics) -> None:
@@ -286,3 +308,16 @@ def _item(value: np.ndarray[Any, Any]) -> Any:
     """Entry 0 of an info array: a scalar as a plain Python number, anything else as a fresh array."""
     first = value[0]
     return first.item() if isinstance(first, np.generic) else np.array(first)
+
+
+_KINDS: Mapping[str, Any] = {"BatchedEnv": BatchedEnv, "BatchedVectorEnv": BatchedVectorEnv}
+
+
+def entry_points(build: str | Callable[..., Dynamics]) -> tuple[Any, Any]:
+    """Gymnasium's entry points of the single and of the vector environment of a class of dynamics."""
+    return _entry_points(_KINDS, __name__, build)
+
+
+def __getattr__(name: str) -> Any:
+    """What the strings of :func:`entry_points` stand for."""
+    return from_name(_KINDS, __name__, name)

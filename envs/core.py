@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,10 @@ Obs = TypeVar("Obs")
 Act = TypeVar("Act")
 Info = dict[str, Any]
 StepResult = tuple[Obs, FloatArray, bool, bool, Info]
+
+
+class UnknownFrontError(EnvError, AttributeError):
+    """An environment of which no front is known; being an ``AttributeError``, it makes ``hasattr`` say so."""
 
 
 def reward_space(spec: MOSpec) -> spaces.Box:
@@ -151,7 +156,8 @@ def accepts_gamma(front: Callable[..., Front]) -> Callable[..., Front]:
     @functools.wraps(front)
     def called(*args: Any, **kwargs: Any) -> Front:
         if "gamma" in kwargs:
-            if kwargs.get("discount") is not None:
+            given = inspect.signature(front).bind_partial(*args).arguments | kwargs
+            if given.get("discount") is not None:
                 raise EnvError("both discount and gamma are given; expected one of them, they are the same")
             kwargs["discount"] = kwargs.pop("gamma")
         return front(*args, **kwargs)

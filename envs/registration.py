@@ -1,4 +1,4 @@
-"""Names for environments: registering them, finding them, making them.
+"""Names for environments: finding and making them; :mod:`morl.envs.registering` adds new ones.
 
 Everything ends up in Gymnasium's own registry, so ``gymnasium.make`` and ``gymnasium.make_vec`` work as well; what
 is added here are the vector-reward checks, packages imported on demand, and errors that say what to do.
@@ -11,34 +11,23 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import gymnasium as gym
-import numpy as np
-from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import DependencyNotInstalled
-from gymnasium.error import Error as GymnasiumError
 
 from morl.envs.catalog import BUILTIN, EnvEntry
-from morl.envs.core import MOEnv, MOVectorEnv, mo_spec, reward_space
-from morl.envs.costs import negate_costs
+from morl.envs.core import MOEnv, MOVectorEnv, mo_spec
 from morl.envs.failures import described
 from morl.envs.imports import Imported, import_package
 from morl.spec import (
     EnvError,
     MissingExtraError,
     MorlError,
-    MOSpec,
-    Objective,
     UnknownNameError,
-    as_objectives,
-    as_returns,
 )
-
-Cls = TypeVar("Cls", bound=type)
 
 _ENTRIES: dict[str, EnvEntry] = {}
 _PLUGINS_LOADED = [False]
@@ -46,7 +35,7 @@ _FOREIGN = {"mo_gymnasium": "mo-gymnasium"}
 """Packages whose ids work without an import, and the extra that installs them."""
 
 
-# ---- registering ----------------------------------------------------------------------------------------------
+# ---- the registry ---------------------------------------------------------------------------------------------
 
 
 def add(entry: EnvEntry, *, time_limit_wrapper: bool = False) -> None:
@@ -72,148 +61,6 @@ def register_builtin() -> None:
     for entry in BUILTIN:
         if entry.id not in _ENTRIES:
             add(entry)
-
-
-def register(
-    id: str,
-    objectives: Sequence[Objective | str] | None = None,
-    *,
-    discount: float = 1.0,
-    ref_point: Sequence[float] | None = None,
-    return_scale: tuple[Sequence[float], Sequence[float]] | None = None,
-    max_steps: int | None = None,
-    summary: str = "",
-    check: bool = True,
-    **kwargs: Any,
-) -> Callable[[Cls], Cls]:
-    """Class decorator: register an environment with a vector reward, and check it there and then.
-
-    The class returns a minimised objective (``Objective("cost", minimise=True)``) as a positive cost; the decorator
-    makes its ``step`` negate it, so that wrappers, agents and solvers see rewards to maximise. Points that its
-    ``pareto_front`` returns as an array are its own numbers too; a ``Front`` or ``MOMDP`` of its is maximised.
-
-    Args:
-        id: the Gymnasium id, ``namespace/Name-v0``.
-        objectives: one per reward component, with the bounds of the class's ``reward_space`` where they are mere
-            names; ``None`` where the class sets ``mo_spec`` itself.
-        discount, ref_point, return_scale: see :class:`morl.MOSpec`; numbers of a minimised objective as the
-            environment pays them, positive.
-        max_steps: time limit, kept by Gymnasium's ``TimeLimit``.
-        summary: one line for lists; the first line of the docstring by default.
-        check: make one and take a few steps, so that faults surface here.
-        kwargs: arguments for the class.
-
-    Raises:
-        EnvError: the id is malformed, the class is no ``gymnasium.Env``, or the check fails.
-    """
-    _check_id(id)
-
-    def decorate(cls: Cls) -> Cls:
-        if not (isinstance(cls, type) and issubclass(cls, gym.Env)):
-            raise EnvError(f"{cls!r} is registered as {id!r}; expected a class derived from gymnasium.Env")
-        if objectives is not None:
-            paid = vars(cls).get("_paid_space", vars(cls).get("reward_space"))
-            named = _bounded(as_objectives(objectives), paid)
-            spec = MOSpec(
-                named,
-                discount,
-                max_steps,
-                None if ref_point is None else tuple(as_returns(ref_point, named)),
-                None if return_scale is None else _scale(return_scale, named),
-            )
-            cls.mo_spec = spec  # type: ignore[attr-defined]
-            if paid is None or any(o.minimise for o in named):
-                cls._paid_space = paid  # type: ignore[attr-defined]
-                cls.reward_space = reward_space(spec)  # type: ignore[attr-defined]
-            if not hasattr(cls, "reward_dim"):
-                cls.reward_dim = spec.k  # type: ignore[attr-defined]
-        declared = getattr(cls, "mo_spec", None)
-        if isinstance(declared, MOSpec) and any(o.minimise for o in declared.objectives):
-            negate_costs(cls)
-        if check:
-            from morl.envs.quick_check import quick_check
-
-            try:
-                made = cls(**kwargs)
-            except TypeError as error:
-                raise EnvError(f"{id!r}: {cls.__name__} cannot be made with {kwargs} ({error})") from error
-            quick_check(made, id)
-        doc = (cls.__doc__ or "").strip().splitlines()
-        text = summary or (doc[0] if doc else "")
-        caller = sys._getframe(1)
-        at_top = caller.f_code.co_name == "<module>" and caller.f_globals.get("__name__") == cls.__module__
-        point = _pointer(cls, soon=at_top)
-        add(EnvEntry(id, point, None, max_steps, kwargs, "custom", text), time_limit_wrapper=True)
-        return cls
-
-    return decorate
-
-
-def register_momdp(id: str, build: Any, *, summary: str = "", check: bool = True, **options: Any) -> None:
-    """Register a finite problem: single environment, vector environment and exact front all come from its model.
-
-    Args:
-        id: the Gymnasium id.
-        build: a function returning a :class:`morl.MOMDP` or a :class:`morl.envs.FiniteProblem`, or a MOMDP itself.
-        summary: one line for lists.
-        check: build it once, so that faults surface here.
-        options: arguments for ``build``, which ``make(id, **options)`` can replace.
-    """
-    from morl.envs.finite import FiniteEnv, entry_points, problem_of
-    from morl.envs.quick_check import quick_check
-    from morl.momdp import MOMDP
-
-    _check_id(id)
-    model = build
-    function = (lambda: model) if isinstance(build, MOMDP) else build
-    if not callable(function):
-        raise EnvError(f"{id!r} is registered with {build!r}; expected a function that returns a MOMDP")
-    point = _pointer(function)
-    if check:
-        problem_of(point, options)
-        quick_check(FiniteEnv(point, **options), id)
-    doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
-    text = summary or (doc[0] if doc else "")
-    add(EnvEntry(id, *entry_points(point), None, options, "custom", text, build=point))
-
-
-def _bounded(objectives: tuple[Objective, ...], space: Any) -> tuple[Objective, ...]:
-    """Objectives without bounds of their own get those of a reward space that fits them."""
-    if not isinstance(space, spaces.Box) or space.shape != (len(objectives),):
-        return objectives
-    return tuple(
-        replace(o, low=float(low), high=float(high)) if np.isinf([o.low, o.high]).all() else o
-        for o, low, high in zip(objectives, space.low, space.high, strict=True)
-    )
-
-
-def _scale(given: tuple[Any, Any], objectives: tuple[Objective, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """A return scale given in the environment's own numbers, worst to best once costs are negated."""
-    one, other = (as_returns(end, objectives, "return_scale") for end in given)
-    cost = np.array([o.minimise for o in objectives])
-    low, high = np.where(cost, np.minimum(one, other), one), np.where(cost, np.maximum(one, other), other)
-    return tuple(low.tolist()), tuple(high.tolist())
-
-
-def _pointer(thing: Any, soon: bool = False) -> Any:
-    """``"module:name"`` where that finds the thing again (so specs can be written as JSON), else the thing itself.
-
-    Args:
-        thing: a class or function.
-        soon: the module is just being executed and will bind the name: true of a decorator at its top level.
-    """
-    module, name = getattr(thing, "__module__", "__main__"), getattr(thing, "__qualname__", "<locals>")
-    if "<" in name or "." in name or module == "__main__" or module not in sys.modules:
-        return thing
-    found = getattr(sys.modules[module], name, None)
-    return f"{module}:{name}" if found is thing or (soon and found is None) else thing
-
-
-def _check_id(id: str) -> None:
-    try:
-        gym.envs.registration.parse_env_id(id)
-    except (GymnasiumError, TypeError):
-        raise EnvError(f"environment id is {id!r}; expected something like 'lab/MyProblem-v0'") from None
 
 
 # ---- finding --------------------------------------------------------------------------------------------------
@@ -338,7 +185,7 @@ def make_vec(
 
     Args:
         id: as for :func:`make`.
-        num_envs: number of copies.
+        num_envs: number of parallel environments.
         vectorization_mode: ``"native"`` (arrays all the way; ours have it), ``"sync"`` (one after the other),
             ``"async"`` (in worker processes, one per core); ``None`` is native where it exists, else sync.
         kwargs: ``autoreset_mode``, arguments of the environment and, for ``"async"``, those of

@@ -1,4 +1,4 @@
-"""Multi-objective reinforcement learning with the exact truth beside every learned front.
+"""Multi-objective reinforcement learning, with the exact front beside every learned one.
 
 Heavy parts (torch, stable-baselines3, pyplot) load when they are first used, so ``import morl`` is quick.
 """
@@ -13,7 +13,7 @@ from morl.spec import MOSpec, Objective
 if TYPE_CHECKING:
     import morl.testing as testing
     from morl import agents, envs, exact
-    from morl.envs import check_env, make, make_vec, register, register_momdp
+    from morl.envs import check_env, make, make_vec, register, register_dynamics, register_momdp
     from morl.momdp import MOMDP
     from morl.pareto import Front, compare
     from morl.solving import solve
@@ -28,6 +28,7 @@ _LAZY = {
     "make": "morl.envs",
     "make_vec": "morl.envs",
     "register": "morl.envs",
+    "register_dynamics": "morl.envs",
     "register_momdp": "morl.envs",
     "solve": "morl.solving",
 }
@@ -46,6 +47,7 @@ __all__ = [
     "make",
     "make_vec",
     "register",
+    "register_dynamics",
     "register_momdp",
     "solve",
     "testing",

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from morl.envs import make_vec
-from morl.envs.vector import CopiesVectorEnv
+from morl.envs.vector import SubEnvsVectorEnv
 from morl.envs.vector.infos import unstack_info
 from morl.envs.wrappers import VectorESRReward, VectorLinearReward
 from morl.envs.wrappers.rewards import VECTOR_REWARD, UtilityFunction
@@ -173,7 +173,7 @@ class VecEnvAdapter(VecEnv):
         which = list(self._get_indices(indices))
         if attr_name in ("render_mode", "spec", "metadata"):
             return [getattr(self.base, attr_name, None)] * len(which)
-        if isinstance(self.base, CopiesVectorEnv):
+        if isinstance(self.base, SubEnvsVectorEnv):
             try:
                 found = self.base.call("get_wrapper_attr", attr_name)
             except EnvError as error:
@@ -183,7 +183,7 @@ class VecEnvAdapter(VecEnv):
 
     def has_attr(self, attr_name: str) -> bool:
         """Whether the copies have an attribute; the value is not needed, so nothing is sent between processes."""
-        if isinstance(self.base, CopiesVectorEnv):
+        if isinstance(self.base, SubEnvsVectorEnv):
             return all(self.base.call("has_wrapper_attr", attr_name))
         return hasattr(self.base, attr_name)
 
@@ -194,7 +194,7 @@ class VecEnvAdapter(VecEnv):
             EnvError: only some of the copies of a native vector environment.
         """
         which = list(self._get_indices(indices))
-        if isinstance(self.base, CopiesVectorEnv):
+        if isinstance(self.base, SubEnvsVectorEnv):
             values = [value] * self.num_envs
             if len(which) < self.num_envs:
                 old = self.get_attr(attr_name)
@@ -216,7 +216,7 @@ class VecEnvAdapter(VecEnv):
             EnvError: a native vector environment's answer has no row per copy.
         """
         which = list(self._get_indices(indices))
-        if isinstance(self.base, CopiesVectorEnv):
+        if isinstance(self.base, SubEnvsVectorEnv):
             found: Sequence[Any] = self.base.call(method_name, *method_args, **method_kwargs)
         else:
             found = getattr(self.base, method_name)(*method_args, **method_kwargs)

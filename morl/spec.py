@@ -1,4 +1,4 @@
-"""What is being traded off: objectives, the specification of a problem, and the errors of the whole package.
+"""Objectives, the specification of a multi-objective problem, and the errors of the whole package.
 
 Every other layer describes its objectives with :class:`Objective` and :class:`MOSpec`, so that an
 environment, an exact solver, a learned front, a plot and a file agree on names, units and reference points.
@@ -315,6 +315,17 @@ class MOSpec:
             raise SpecError("this problem has no return_scale; give MOSpec(return_scale=(low, high))")
         low, high = np.array(self.return_scale[0]), np.array(self.return_scale[1])
         return np.asarray((np.asarray(returns, float) - low) / (high - low))
+
+    @property
+    def span(self) -> FloatArray:
+        """Width of the return scale ``(K,)``; ones where there is none.
+
+        >>> MOSpec((Objective("a"),), return_scale=((-2.0,), (2.0,))).span
+        array([4.])
+        """
+        if self.return_scale is None:
+            return np.ones(self.k)
+        return np.subtract(self.return_scale[1], self.return_scale[0], dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description."""

@@ -116,7 +116,10 @@ def read_regular(
     """
     with open_regular(path, limit=limit, follow=follow, error=error) as file:
         try:
-            data = file.read(limit + 1)
+            parts = [file.read(os.fstat(file.fileno()).st_size + 1)]  # no more room than the file needs
+            while parts[-1] and sum(map(len, parts)) <= limit:
+                parts.append(file.read(1 << 20))
+            data = b"".join(parts)
         except (OSError, MemoryError) as problem:
             reason = getattr(problem, "strerror", None) or "no memory"
             raise error(f"{str(path)!r} cannot be read ({reason})") from None
@@ -191,9 +194,7 @@ def parse_json(text: bytes | str, *, what: str = "text", error: type[MorlError] 
     if depth > _DEPTH:
         raise error(f"{what} is nested {depth:,} deep; expected at most {_DEPTH}")
     try:
-        return json.loads(
-            data.decode("utf-8-sig"), parse_int=_integer, parse_float=_finite, parse_constant=_no_constant
-        )
+        return _JSON.decode(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as problem:
         raise error(f"{what} is damaged or not JSON ({problem})") from None
 
@@ -223,6 +224,9 @@ def _finite(text: str) -> float:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is not a number of JSON")
+
+
+_JSON = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
 
 
 # ---- folders and locks ------------------------------------------------------------------------------------

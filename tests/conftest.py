@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,37 @@ def _files_are_forgotten() -> Iterator[None]:
     for name in list(getattr(imports, "_FILES", ())):
         sys.modules.pop(name, None)
         del imports._FILES[name]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Somebody with a home of their own, and with nothing registered that this test did not register."""
+    import gymnasium as gym
+    from strangers import User
+
+    from morl.envs import registration
+
+    registered = set(gym.registry)
+    yield User(tmp_path, monkeypatch)
+    for id in set(gym.registry) - registered:
+        gym.registry.pop(id)
+        registration._ENTRIES.pop(id, None)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; copy it before anything in it is changed."""
+    from run_folders import CONFIG
+
+    from morl.runs import train
+
+    return train(CONFIG, tmp_path_factory.mktemp("finished"), name="whole").path
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """A finished run's folder of one's own."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
 def pytest_report_header() -> str | None:

@@ -1,12 +1,10 @@
-"""Slow, plain re-implementations that the tests of the Pareto layer compare with, and random point sets."""
+"""Slow, plain re-implementations that the tests of the Pareto layer compare with."""
 
 from __future__ import annotations
 
 import itertools
 
 import numpy as np
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
 
@@ -71,12 +69,3 @@ def slow_margin(points, target):
     )
     assert found.status == 0
     return -found.fun
-
-
-@st.composite
-def point_sets(draw, low=1, high=7, k=None, grid=True):
-    """Points with K = 2 … 4; on a grid, so that ties and duplicates happen, or anywhere in the unit cube."""
-    n, k = draw(st.integers(low, high)), k or draw(st.integers(2, 4))
-    if grid:
-        return draw(arrays(np.float64, (n, k), elements=st.integers(0, 5).map(float), fill=st.nothing()))
-    return draw(arrays(np.float64, (n, k), elements=st.floats(0, 1, allow_nan=False, width=32), fill=st.nothing()))

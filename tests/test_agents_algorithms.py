@@ -262,7 +262,14 @@ def test_quantile_dqn_prefers_safety_where_the_mean_does_not(risk, alpha, exact)
 
     model, _ = MOMDP.from_simulator("s", 2, outcomes, discount=1.0, objectives=["gain", "nothing"])
     env = TabularEnv(model, MOSpec(model.objectives), max_steps=5)
-    small = {"n_envs": 8, "hidden": (32,), "warm_up": 200, "quantiles": 16, "train_every": 8, "utility": "linear:1,0"}
+    small = {
+        "n_envs": 8,
+        "net_arch": (32,),
+        "learning_starts": 200,
+        "quantiles": 16,
+        "train_freq": 8,
+        "utility": "linear:1,0",
+    }
     agent = QuantileDQN(env, seed=0, risk=risk, alpha=alpha, **small).learn(6000)
     assert agent.risk_of(*agent.return_samples()) == pytest.approx(exact)
     mean = QuantileDQN(env, seed=0, risk="expectation", **small).learn(6000)

@@ -23,8 +23,9 @@ FAST: dict[str, dict[str, Any]] = {
     "WorstCase": {},
 }
 SLOW: dict[str, dict[str, Any]] = {
+    "ConditionedPPO": {"options": {"n_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 6, "device": "cpu"}},
     "EUPG": {
-        "options": {"n_envs": 8, "steps": 16, "hidden": (32, 32)},
+        "options": {"n_envs": 8, "n_steps": 16, "net_arch": (32, 32)},
         "optimum_options": {"n_envs": 16},
         "optimum_steps": 15_000,
     },
@@ -33,8 +34,8 @@ SLOW: dict[str, dict[str, Any]] = {
         "optimum_options": {"n_weights": 4, "n_envs": 8},
     },
     "QuantileDQN": {
-        "options": {"risk": "expectation", "n_envs": 8, "hidden": (32, 32), "quantiles": 16, "batch_size": 64,
-                    "warm_up": 200, "buffer_size": 20_000},
+        "options": {"risk": "expectation", "n_envs": 8, "net_arch": (32, 32), "quantiles": 16, "batch_size": 64,
+                    "learning_starts": 200, "buffer_size": 20_000},
     },
 }  # fmt: skip
 OWN_PROCESS = "other_process"

@@ -57,7 +57,7 @@ def test_children_are_sequences(seed: int, longest: int, n_actions: int) -> None
     lengths = rng.integers(1, longest + 1, 5)
     parents[np.arange(longest) >= lengths[:, None]] = -1
     before = parents.copy()
-    children = sequences.breed(parents, lengths, 40, n_actions, rng)
+    children = sequences.vary(parents, lengths, 40, n_actions, rng)
     assert children.shape == (40, longest)
     assert children.min() >= -1
     assert children.max() < n_actions
@@ -70,31 +70,31 @@ def test_filled_sequences_have_no_gaps() -> None:
     assert out.tolist() == [[0, 3, 3, 3], [2, 2, 0, 0]]
 
 
-def test_screen_takes_whole_layers_in_order() -> None:
+def test_selection_takes_whole_layers_in_order() -> None:
     values = np.random.default_rng(1).normal(size=(60, 2))
-    two = sequences.screen(values, 2, 1000)
+    two = sequences.select(values, 2, 1000)
     first = np.flatnonzero(nondominated_mask(values))
     assert set(two[: len(first)]) == set(first)
     rest = np.setdiff1d(np.arange(60), first)
     assert set(two[len(first) :]) == set(rest[nondominated_mask(values[rest])])
-    assert len(sequences.screen(values, 2, 3)) == 3
+    assert len(sequences.select(values, 2, 3)) == 3
 
 
 @pytest.mark.slow
-def test_brood_finds_most_of_the_minecart_and_reports_only_what_it_plays() -> None:
-    agent = ParetoEvolution(CART, seed=0, genotype="sequence", brood=20_000, length=72)
+def test_batches_finds_most_of_the_minecart_and_reports_only_what_it_plays() -> None:
+    agent = ParetoEvolution(CART, seed=0, genotype="sequence", offspring=20_000, length=72)
     agent.learn(20_000_000)
     front = agent.front(episodes=1)
     assert hypervolume(front.points, front.ref_point) > 90  # the published front has 81.8
     np.testing.assert_allclose(
         hypervolume(agent.archive.values, front.ref_point), hypervolume(front.points, front.ref_point)
     )
-    best = morl.make(CART).unwrapped.best_known_front()  # type: ignore[attr-defined]
+    best = morl.make(CART).unwrapped.pareto_front()  # type: ignore[attr-defined]
     assert hypervolume(front.points, front.ref_point) <= hypervolume(best.points, best.ref_point) * 1.02
 
 
-def test_brood_resumes_bit_for_bit(tmp_path: object) -> None:
-    options = {"genotype": "sequence", "brood": 300, "length": 60}
+def test_batches_resumes_bit_for_bit(tmp_path: object) -> None:
+    options = {"genotype": "sequence", "offspring": 300, "length": 60}
     one = ParetoEvolution(CART, seed=3, **options).learn(40_000)
     one.save(str(tmp_path))
     two = ParetoEvolution.load(str(tmp_path), CART)
@@ -104,16 +104,16 @@ def test_brood_resumes_bit_for_bit(tmp_path: object) -> None:
         np.testing.assert_array_equal(array, two._state()[0][name])
 
 
-def test_brood_averages_random_returns(tmp_path: Path) -> None:
-    agent = ParetoEvolution(STOCHASTIC, seed=0, genotype="sequence", brood=4000, length=60).learn(3_000_000)
+def test_batches_averages_random_returns(tmp_path: Path) -> None:
+    agent = ParetoEvolution(STOCHASTIC, seed=0, genotype="sequence", offspring=4000, length=60).learn(3_000_000)
     assert agent.noisy
-    assert agent.flock.plays.min() >= 16
-    promised, played = agent.archive.values, agent._evaluator.evaluate(agent._policies(None), 400)
-    assert len(promised) > 3
+    assert agent.parents.plays.min() >= 16
+    estimated, played = agent.archive.values, agent._evaluator.evaluate(agent._policies(None), 400)
+    assert len(estimated) > 3
     # No luck is reported: on average the promise is kept, and single ones within the noise of the fewest episodes.
-    np.testing.assert_allclose((promised - played.mean).mean(axis=0), 0.0, atol=0.02)
+    np.testing.assert_allclose((estimated - played.mean).mean(axis=0), 0.0, atol=0.02)
     spread = np.sqrt(np.einsum("mkk->mk", played.covariance) * 400 / 32).max()
-    assert np.abs(promised - played.mean).max() < 5 * spread
+    assert np.abs(estimated - played.mean).max() < 5 * spread
     agent.save(tmp_path)
     twin = ParetoEvolution.load(tmp_path, STOCHASTIC)
     agent.learn(300_000)
@@ -121,22 +121,22 @@ def test_brood_averages_random_returns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(agent.archive.values, twin.archive.values)
 
 
-def test_brood_refuses_other_genotypes() -> None:
+def test_batches_refuses_other_genotypes() -> None:
     with pytest.raises(AgentError, match="batched dynamics"):
-        ParetoEvolution(CART, seed=0, brood=500, tuned=False).learn(1000)
+        ParetoEvolution(CART, seed=0, offspring=500, tuned=False).learn(1000)
 
 
-def test_a_race_keeps_the_better_ones_and_counts_their_episodes() -> None:
+def test_successive_halving_keeps_the_better_ones_and_counts_their_episodes() -> None:
     dynamics = sequences.dynamics_of(Problem(STOCHASTIC))
     assert dynamics is not None
-    stage = sequences.Stage(dynamics, 0.98, np.random.default_rng(0), 1000)
-    flock = stage.play(sequences.random_runs(4000, 60, 6, np.random.default_rng(1)))
-    played = stage.steps
-    kept = sequences.race(stage, flock, 16)
-    assert 0 < len(kept) <= len(flock) // 16 + 1
+    simulator = sequences.Simulator(dynamics, 0.98, np.random.default_rng(0), 1000)
+    played_once = simulator.play(sequences.random_runs(4000, 60, 6, np.random.default_rng(1)))
+    played = simulator.steps
+    kept = sequences.successive_halving(simulator, played_once, 16)
+    assert 0 < len(kept) <= len(played_once) // 16 + 1
     assert (kept.plays == 16).all()
-    assert stage.steps > played
-    assert kept.means.sum(axis=1).mean() > flock.means.sum(axis=1).mean()
+    assert simulator.steps > played
+    assert kept.means.sum(axis=1).mean() > played_once.means.sum(axis=1).mean()
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))

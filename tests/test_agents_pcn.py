@@ -20,7 +20,7 @@ from morl.spec import AgentError
 from morl.testing.agents import CHECKS, Case
 from morl.testing.problems import stochastic
 
-SMALL = {"n_envs": 8, "warmup": 200, "segment": 16, "updates": 5, "batch": 64, "hidden": (32,)}
+SMALL = {"n_envs": 8, "learning_starts": 200, "n_steps": 16, "gradient_steps": 5, "batch_size": 64, "net_arch": (32,)}
 # Where returns are random the network may be told to reach a lucky one; measuring more commands finds honest ones.
 CASE = Case(PCN, SMALL, optimum_steps=8000, optimum_options={"layers": 50})
 
@@ -120,8 +120,8 @@ def test_rows_are_drawn_from_the_front_by_the_asked_share() -> None:
 
 def test_random_actions_are_held() -> None:
     rng = np.random.default_rng(0)
-    wander = Persistent(spaces.Discrete(50), 200, longest=16)
-    taken = np.array([wander.step(None, 1.0, rng)[0] for _ in range(400)])
+    exploration = Persistent(spaces.Discrete(50), 200, longest=16)
+    taken = np.array([exploration.step(None, 1.0, rng)[0] for _ in range(400)])
     changes = (taken[1:] != taken[:-1]).mean()
     lengths = np.arange(1, 17.0)
     mean = (lengths**-1).sum() / (lengths**-2).sum()
@@ -136,61 +136,64 @@ def test_demonstrations_of_another_agent_are_learned() -> None:
     """Two demonstrations on the deterministic minecart move PCN towards both of them."""
     from morl.agents.evolution import ParetoEvolution
 
-    teacher = ParetoEvolution("morl/MinecartDeterministic-v0", seed=0, genotype="sequence", brood=2000, length=60)
+    teacher = ParetoEvolution("morl/MinecartDeterministic-v0", seed=0, genotype="sequence", offspring=2000, length=60)
     teacher.learn(200_000)
-    lessons = teacher.episodes()[:2]
-    shown = np.array([e.remaining[0] for e in lessons])
+    demonstrations = teacher.episodes()[:2]
+    shown = np.array([e.remaining[0] for e in demonstrations])
 
-    def distance(learner: PCN) -> float:
-        learned = learner.front(episodes=1).points
+    def distance(agent: PCN) -> float:
+        learned = agent.front(episodes=1).points
         return float(np.mean([np.abs(learned - value).max(axis=1).min() for value in shown]))
 
     closer = 0
     for seed in range(3):  # within .12 on fifteen pairs of seeds; an untrained one is .3 to 2 away
-        pupil = PCN(teacher.problem.env, seed=seed)
-        pupil.teach(lessons, updates=25)
-        closer += distance(pupil) < 0.2
+        learner = PCN(teacher.problem.env, seed=seed)
+        learner.add_demonstrations(demonstrations, updates=25)
+        closer += distance(learner) < 0.2
     assert closer >= 2
-    assert dynamics_of(pupil.problem) is not None
+    assert dynamics_of(learner.problem) is not None
     with pytest.raises(AgentError, match="expected"):
-        pupil.teach([episode([1.0, 2.0])])
+        learner.add_demonstrations([episode([1.0, 2.0])])
 
 
-def test_scouting_fills_the_memory_and_resumes(tmp_path: Path) -> None:
-    options = {"scout": 200_000, "n_envs": 16}
-    pupil = PCN("morl/DeepSeaTreasureConcave-v0", seed=0, **options).learn(204_000)
-    assert 200_000 < pupil.num_timesteps < 230_000
-    truth = pupil.problem.env.unwrapped.pareto_front()
-    known = pupil.archive.best()[0]
+def test_evolution_fills_the_archive_and_resumes(tmp_path: Path) -> None:
+    options = {"evolution_steps": 200_000, "n_envs": 16}
+    agent = PCN("morl/DeepSeaTreasureConcave-v0", seed=0, **options).learn(204_000)
+    assert 200_000 < agent.num_timesteps < 230_000
+    truth = agent.problem.env.unwrapped.pareto_front()
+    known = agent.archive.best()[0]
     np.testing.assert_allclose(known[np.lexsort(known.T)], truth.points[np.lexsort(truth.points.T)], atol=1e-9)
-    pupil.save(tmp_path)
+    agent.save(tmp_path)
     twin = PCN.load(tmp_path, "morl/DeepSeaTreasureConcave-v0")
-    steps = pupil.learn(3000).num_timesteps
-    assert twin.learn(3000).num_timesteps == steps < 240_000  # nobody is sent out again
-    np.testing.assert_array_equal(pupil.archive.returns, twin.archive.returns)
+    steps = agent.learn(3000).num_timesteps
+    assert twin.learn(3000).num_timesteps == steps < 240_000  # there is no second search
+    np.testing.assert_array_equal(agent.archive.returns, twin.archive.returns)
 
 
-def test_scouting_needs_certain_returns_and_an_environment_played_in_bulk() -> None:
+def test_warm_start_needs_deterministic_returns_and_batched_rollouts() -> None:
     with pytest.raises(AgentError, match="random"):
-        PCN("morl/Minecart-v0", seed=0, scout=2_000_000).learn(2_100_000)
-    pupil = PCN("morl/Minecart-v0", seed=0, scout=2000)  # one generation, in which nothing is played twice
+        PCN("morl/Minecart-v0", seed=0, evolution_steps=2_000_000).learn(2_100_000)
+    agent = PCN("morl/Minecart-v0", seed=0, evolution_steps=2000)  # one generation, in which nothing is played twice
     with pytest.raises(AgentError, match="random"):
-        pupil.learn(4000)
-    assert pupil.num_timesteps == 0
-    assert not len(pupil.archive)
+        agent.learn(4000)
+    assert agent.num_timesteps == 0
+    assert not len(agent.archive)
     for env in (stochastic(), "morl/MountainCar-v0"):  # random moves of a finite model; random start states
         with pytest.raises(AgentError, match="random"):
-            PCN(env, seed=0, scout=10).learn(100)
+            PCN(env, seed=0, evolution_steps=10).learn(100)
     with pytest.raises(AgentError, match="batched dynamics"):
-        PCN(FaultyReward(morl.make("morl/DeepSeaTreasure-v0"), 0, "zero"), seed=0, scout=10).learn(100)
+        PCN(FaultyReward(morl.make("morl/DeepSeaTreasure-v0"), 0, "zero"), seed=0, evolution_steps=10).learn(100)
 
 
-def test_scouting_calls_nothing_random_that_is_not() -> None:
+def test_warm_start_calls_nothing_random_that_is_not() -> None:
     model = morl.make("morl/DeepSeaTreasureConcave-v0").unwrapped.momdp()  # type: ignore[attr-defined]
-    morl.register_momdp("scouted/NoLimit-v0", model)
+    morl.register_momdp("warm-start/NoLimit-v0", model)
     with pytest.raises(AgentError, match="has no time limit"):
-        PCN("scouted/NoLimit-v0", seed=0, scout=200).learn(300)
+        PCN("warm-start/NoLimit-v0", seed=0, evolution_steps=200).learn(300)
 
 
-def test_scouting_is_left_out_where_few_steps_are_asked_for() -> None:
-    assert PCN("morl/DeepSeaTreasureConcave-v0", {**SMALL, "scout": 10_000}, seed=0).learn(500).num_timesteps < 1000
+def test_warm_start_is_left_out_where_few_steps_are_asked_for() -> None:
+    assert (
+        PCN("morl/DeepSeaTreasureConcave-v0", {**SMALL, "evolution_steps": 10_000}, seed=0).learn(500).num_timesteps
+        < 1000
+    )

@@ -16,10 +16,10 @@ from morl.spec import AgentError, MOSpec, SpecError, UnknownNameError
 
 SPAN = np.array([4.0, 40.0, 0.4])
 SMALL: dict[str, dict[str, Any]] = {
-    "GPILS": {"hidden": (16, 16), "start": 100},
-    "Envelope": {"hidden": (16, 16)},
-    "VectorQLambda": {"hidden": (16, 16), "n_envs": 16},
-    "PCN": {"hidden": (16, 16), "n_envs": 16, "warmup": 200},
+    "GPILS": {"net_arch": (16, 16), "learning_starts": 100},
+    "Envelope": {"net_arch": (16, 16)},
+    "VectorQLambda": {"net_arch": (16, 16), "n_envs": 16},
+    "PCN": {"net_arch": (16, 16), "n_envs": 16, "learning_starts": 200},
     "LinearScalarization": {"n_weights": 3, "sb3": {"n_steps": 16, "n_epochs": 1}},
 }
 

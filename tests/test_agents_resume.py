@@ -43,14 +43,14 @@ class Pictures(gym.Env):
         return self._see(), reward, self._time == 8, False, {}
 
 
-PCN = {"warmup": 64, "n_envs": 8, "segment": 8, "updates": 2, "hidden": (8,)}
+PCN = {"learning_starts": 64, "n_envs": 8, "n_steps": 8, "gradient_steps": 2, "net_arch": (8,)}
 SB3 = {"learning_starts": 10, "batch_size": 8, "policy_kwargs": {"net_arch": [8]}}
 DQN = {"algorithm": "DQN", "n_weights": 2, "n_envs": 2}
 BOX = {"n_weights": 2, "n_envs": 2, "sb3": {**SB3, "train_freq": 2}}
 CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
-    "MultiWeightQLearning": ("MultiWeightQLearning", problems.stochastic, {"chunk": 100}, 800),
+    "MultiWeightQLearning": ("MultiWeightQLearning", problems.stochastic, {"n_steps": 100}, 800),
     "MultiWeightQLearning-no-model": (
-        "MultiWeightQLearning", lambda: problems.Plain(problems.stochastic()), {"chunk": 100}, 800,
+        "MultiWeightQLearning", lambda: problems.Plain(problems.stochastic()), {"n_steps": 100}, 800,
     ),
     "ParetoQLearning": ("ParetoQLearning", problems.stochastic, {}, 1200),
     "ParetoQLearning-no-model": ("ParetoQLearning", lambda: problems.Plain(problems.deterministic()), {}, 1200),
@@ -71,17 +71,17 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
         {**PCN, "archive": 9, "max_age": 3}, 900,
     ),
     "PCN-box": ("PCN", problems.Target, {**PCN, "archive": 7}, 600),
-    "PCN-scout": ("PCN", problems.deterministic, {**PCN, "scout": 100,
-                                                  "lessons": 2, "archive": 5}, 600),
+    "PCN-scout": ("PCN", problems.deterministic, {**PCN, "evolution_steps": 100,
+                                                  "demonstration_rounds": 2, "archive": 5}, 600),
     "VectorQLambda": ("VectorQLambda", problems.stochastic, {"n_envs": 4}, 900),
     "Envelope": ("Envelope", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS": ("GPILS", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS-box": ("GPILS", problems.Target, {"n_envs": 4}, 600),
     "CAPQL": ("CAPQL", problems.Target, {"n_envs": 4}, 600),
-    "EUPG": ("EUPG", problems.lottery, {"n_envs": 4, "steps": 16, "hidden": (8,)}, 600),
+    "EUPG": ("EUPG", problems.lottery, {"n_envs": 4, "n_steps": 16, "net_arch": (8,)}, 600),
     "QuantileDQN": (
         "QuantileDQN", problems.lottery,
-        {"n_envs": 4, "hidden": (8,), "warm_up": 50, "quantiles": 4, "batch_size": 16, "train_every": 8}, 600,
+        {"n_envs": 4, "net_arch": (8,), "learning_starts": 50, "quantiles": 4, "batch_size": 16, "train_freq": 8}, 600,
     ),
     "LinearScalarization-PPO": (
         "LinearScalarization", problems.stochastic,

@@ -69,17 +69,17 @@ def test_every_cell_is_true(kind: str, name: str) -> None:
 
 
 LEARNT: dict[str, tuple[dict[str, Any], int]] = {
-    "CAPQL": ({"hidden": (32, 32), "start": 200}, 1500),
-    "Envelope": ({"hidden": (32, 32), "start": 200, "lr": 1e-3}, 3000),
-    "GPILS": ({"hidden": (32, 32), "start": 200, "lr": 1e-3}, 3000),
+    "CAPQL": ({"net_arch": (32, 32), "learning_starts": 200}, 1500),
+    "Envelope": ({"net_arch": (32, 32), "learning_starts": 200, "learning_rate": 1e-3}, 3000),
+    "GPILS": ({"net_arch": (32, 32), "learning_starts": 200, "learning_rate": 1e-3}, 3000),
     "LinearScalarization": (
         {"n_weights": 2, "n_envs": 8, "sb3": {"n_steps": 32, "batch_size": 64, "learning_rate": 3e-3}}, 12_000,
     ),
     "MultiWeightQLearning": ({}, 3000),
-    "PCN": ({"hidden": (32,), "warmup": 500, "n_envs": 32}, 8000),
+    "PCN": ({"net_arch": (32,), "learning_starts": 500, "n_envs": 32}, 8000),
     "ParetoEvolution": ({"population": 40, "genotype": "network"}, 8000),
     "ParetoQLearning": ({}, 2000),
-    "VectorQLambda": ({"hidden": (32,), "n_envs": 32}, 8000),
+    "VectorQLambda": ({"net_arch": (32,), "n_envs": 32}, 8000),
 }  # fmt: skip
 """Options and steps with which the best policies of :class:`AnySpaces` are found."""
 
@@ -129,7 +129,7 @@ def test_stable_baselines_agents_refuse_what_their_algorithm_cannot() -> None:
 
 def test_predict_reads_one_nested_observation_and_a_batch() -> None:
     space = OBSERVATIONS["Dict, nested"]
-    agent = registry.get("Envelope")(AnySpaces(spaces.Discrete(2), space), seed=0, hidden=(8,))
+    agent = registry.get("Envelope")(AnySpaces(spaces.Discrete(2), space), seed=0, net_arch=(8,))
     space.seed(3)
     one = space.sample()
     action, _ = agent.predict(one, deterministic=True)

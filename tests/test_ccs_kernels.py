@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.spatial import ConvexHull
 
 from morl.compiled import enabled
-from morl.exact import convex_coverage_set, evaluate, solve_weight
+from morl.exact import convex_coverage_set, evaluate, maximise, solve_weight
 from morl.exact.coverage import ccs as ccs_module
 from morl.exact.coverage import kernels_numpy
 from morl.exact.coverage.certificate import certified_epsilon, check
@@ -25,6 +25,7 @@ from morl.exact.coverage.double_description import Cone, corner_weights
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
 from morl.spec import FrontError, SpecError
+from morl.utility import Linear
 
 compiled = pytest.mark.skipif(not enabled(), reason="numba is off")
 
@@ -243,14 +244,31 @@ def test_a_deterministic_tour_is_exact() -> None:
 
 
 @pytest.mark.peers
-def test_storm_finds_the_same_optimum() -> None:
+@pytest.mark.parametrize("sound", [False, True])
+def test_storm_finds_the_same_optimum(sound: bool) -> None:
     pytest.importorskip("stormpy")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
     from storm_peer import storm_front, storm_model
 
     m = random_model(np.random.default_rng(2), 20, 3, 2)
-    _, result = storm_front(storm_model(m), 2, 1e-3)
-    theirs = np.array([[float(x) for x in p] for p in result.get_under_approximation().vertices])
+    _, theirs = storm_front(storm_model(m), m, 1e-3, sound)
     front = convex_coverage_set(m, 1e-4)
     assert hull_loss(front.points, theirs) <= 1e-2  # their printed vertices are rounded
     assert hull_loss(theirs, front.points) <= 5e-2
+
+
+@pytest.mark.peers
+def test_storm_finds_the_same_costs() -> None:
+    """γ = 1: coverage sets, and a constrained optimum, of models whose objectives are costs."""
+    pytest.importorskip("stormpy")
+    from instances import mud_grid, scheduler
+    from storm_peer import storm_best, storm_front, storm_model
+
+    for m in (mud_grid(3, 0.25, [4, 19, 17, 1, 1, 16, 18, 1, 13]), scheduler(5)):
+        model = storm_model(m)
+        _, theirs = storm_front(model, m, 1e-6)
+        front = convex_coverage_set(m, 0.0)
+        assert hull_loss(front.points, theirs) <= 1e-5
+        assert hull_loss(theirs, front.points) <= 1e-5
+    bound = float(-front.points[:, 1].mean())
+    _, value = storm_best(model, m, 0, 1, bound)
+    assert -maximise(m, Linear((1.0, 0.0)), f"energy<={bound}").value[0] == pytest.approx(value, abs=1e-4)

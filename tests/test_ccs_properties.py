@@ -10,13 +10,13 @@ from ccs_oracles import hull_loss, occupancy_optimum, random_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from strategies import seeds
 
 from morl.exact import convex_coverage_set, evaluate
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
 from morl.spec import ModelError
 
-seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=20, deadline=None)
 
 

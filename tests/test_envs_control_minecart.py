@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.control import minecart_kernels as kernels
-from morl.envs.control.minecart import ACTIONS, MINES, Minecart, MinecartDynamics, MinecartVector
+from morl.envs.control.minecart import ACTIONS, MINES, MinecartDynamics
 from morl.envs.control.minecart_front import witnesses
 from morl.spec import EnvError
+
+Minecart = partial(BatchedEnv.of, MinecartDynamics)
+MinecartVector = partial(BatchedVectorEnv.of, MinecartDynamics)
 
 MINE, LEFT, RIGHT, ACCELERATE, BRAKE, NOTHING = range(6)
 
@@ -202,8 +207,8 @@ def test_own_mines() -> None:
     env.reset(seed=0)
     env._state["cart"][0, :2] = [0.0, 0.5]
     assert env.step(MINE)[0][5] == pytest.approx(1.2 / 1.5)
-    with pytest.raises(EnvError, match="best known front"):
-        env.best_known_front()
+    with pytest.raises(EnvError, match="best-known front"):
+        env.pareto_front()
 
 
 # ---- the best known front ---------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ def test_own_mines() -> None:
 
 def test_every_witness_earns_its_point_in_a_real_rollout() -> None:
     env = Minecart(stochastic=False)
-    front = env.best_known_front()
+    front = env.pareto_front()
     assert front.policies is not None
     for point, actions in zip(front.points, front.policies, strict=True):
         _, rewards, ended = play(env, actions)
@@ -220,7 +225,7 @@ def test_every_witness_earns_its_point_in_a_real_rollout() -> None:
 
 
 def test_best_known_front_is_as_good_as_claimed() -> None:
-    front = Minecart(stochastic=False).best_known_front()
+    front = Minecart(stochastic=False).pareto_front()
     assert front.hypervolume() > 103.2
     assert not front.complete
     assert len(front) == len(front.nondominated())
@@ -230,7 +235,8 @@ def test_best_known_front_is_as_good_as_claimed() -> None:
 def test_tools_find_the_front_by_its_usual_name_where_there_is_one() -> None:
     assert hasattr(Minecart(stochastic=False), "pareto_front")
     np.testing.assert_array_equal(
-        Minecart(stochastic=False).pareto_front(1.0).points, Minecart(stochastic=False).best_known_front(1.0).points
+        MinecartVector(2, stochastic=False).pareto_front(1.0).points,
+        Minecart(stochastic=False).pareto_front(gamma=1.0).points,
     )
     assert not hasattr(Minecart(), "pareto_front")
     assert not hasattr(Minecart(stochastic=False, capacity=2.0), "pareto_front")
@@ -243,18 +249,18 @@ def test_two_mine_trips_are_on_the_front() -> None:
         text = "".join(map(str, actions)).strip("".join(map(str, (LEFT, RIGHT, ACCELERATE, NOTHING))))
         return sum(1 for part in text.split(str(ACCELERATE)) if str(MINE) in part)
 
-    front = Minecart(stochastic=False).best_known_front()
+    front = Minecart(stochastic=False).pareto_front()
     assert front.policies is not None
     assert max(stops(actions) for actions in front.policies) >= 2
 
 
 def test_the_front_under_another_discount() -> None:
-    undiscounted = Minecart(stochastic=False).best_known_front(1.0)
+    undiscounted = Minecart(stochastic=False).pareto_front(1.0)
     assert undiscounted.points[:, :2].sum(axis=1).max() == pytest.approx(1.5)
     with pytest.raises(EnvError, match="discount is 2"):
-        Minecart(stochastic=False).best_known_front(2)
+        Minecart(stochastic=False).pareto_front(2)
     with pytest.raises(EnvError, match="stochastic=False"):
-        Minecart().best_known_front()
+        Minecart().pareto_front()
 
 
 def test_witnesses_are_distinct_action_sequences() -> None:
@@ -335,7 +341,7 @@ def test_witnesses_hold_in_mo_gymnasium_and_beat_its_published_front() -> None:
     from morl.pareto.front import Front
 
     theirs = mo_gymnasium.make("minecart-deterministic-v0").unwrapped
-    front = Minecart(stochastic=False).best_known_front()
+    front = Minecart(stochastic=False).pareto_front()
     assert front.policies is not None
     for point, actions in zip(front.points, front.policies, strict=True):
         theirs.reset(seed=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,9 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
-from morl.envs.control.mountain_car import OBJECTIVES, MountainCar, MountainCarVector
-from morl.envs.control.mountain_car_continuous import MountainCarContinuous, MountainCarContinuousVector
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.control.mountain_car import OBJECTIVES, MountainCarDynamics
+from morl.envs.control.mountain_car_continuous import MountainCarContinuousDynamics
 from morl.spec import EnvError, UnknownNameError
+
+MountainCar = partial(BatchedEnv.of, MountainCarDynamics)
+MountainCarVector = partial(BatchedVectorEnv.of, MountainCarDynamics)
+MountainCarContinuous = partial(BatchedEnv.of, MountainCarContinuousDynamics)
+MountainCarContinuousVector = partial(BatchedVectorEnv.of, MountainCarContinuousDynamics)
 
 
 def put(env: MountainCar | MountainCarContinuous, position: float, velocity: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
-from morl.envs.control.water_reservoir import WaterReservoir, WaterReservoirDynamics, WaterReservoirVector
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.control.water_reservoir import WaterReservoirDynamics
 from morl.spec import EnvError
+
+WaterReservoir = partial(BatchedEnv.of, WaterReservoirDynamics)
+WaterReservoirVector = partial(BatchedVectorEnv.of, WaterReservoirDynamics)
 
 
 def test_one_day_by_hand() -> None:

@@ -52,9 +52,9 @@ def test_a_picture_does_not_depend_on_those_before(entry: EnvEntry) -> None:
 @pytest.mark.parametrize(
     ("id", "module"),
     [
-        ("morl/MultiDrugDosing-v0", "render_dosing"),
-        ("morl/Portfolio-v0", "render_portfolio"),
-        ("morl/ExperimentDesign-v0", "render_experiment"),
+        ("morl/MultiDrugDosing-v0", "dosing_render"),
+        ("morl/Portfolio-v0", "portfolio_render"),
+        ("morl/ExperimentDesign-v0", "experiment_render"),
     ],
 )
 def test_charts_are_laid_out_few_times(id: str, module: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ccs_oracles import hull_loss
 from exact_models import all_policies
+from instances import mud_grid, scheduler
 from scipy import sparse
 
 import morl
@@ -25,23 +26,6 @@ from morl.exact.graph import end_components
 from morl.momdp import MOMDP
 from morl.spec import ModelError
 from morl.utility import Linear, WorstCase
-
-
-def grid(n: int, slip: float, hole: int | None = None) -> MOMDP:
-    """Reach the far corner of a slippery n × n grid, or quit at any time; walls bounce, and a hole ends it badly."""
-    moves = [(0, 1), (1, 0), (0, -1), (-1, 0)]
-
-    def outcomes(s: int, action: int) -> list[tuple]:
-        if action == 4:
-            return [(1.0, s, (0.0, 0.0), True)]
-        out = []
-        for turn, p in ((0, 1.0 - slip), (1, slip / 2), (-1, slip / 2)):
-            (down, right), (row, column) = moves[(action + turn) % 4], divmod(s, n)
-            t = int(np.clip(row + down, 0, n - 1)) * n + int(np.clip(column + right, 0, n - 1))
-            out.append((p, t, (-1.0, float(t == n * n - 1)), t in (n * n - 1, hole)))
-        return out
-
-    return MOMDP.from_simulator(0, 5, outcomes, discount=1.0, objectives=("cost", "goal"))[0]
 
 
 def random_endless(rng: np.random.Generator, n: int, k: int) -> MOMDP:
@@ -112,7 +96,7 @@ def test_solvers_agree_with_all_policies_and_with_each_other(seed):
 
 @pytest.mark.parametrize(("n", "slip", "hole"), [(3, 0.2, None), (3, 0.3, 5), (4, 0.1, 6), (6, 0.4, 14)])
 def test_cost_against_the_probability_of_a_goal(n, slip, hole):
-    m = grid(n, slip, hole)
+    m = mud_grid(n, slip, hole=hole)
     front = convex_coverage_set(m, 0.0)
     assert front.complete
     assert front.points.max(axis=0)[0] == 0.0  # quit at once
@@ -121,6 +105,27 @@ def test_cost_against_the_probability_of_a_goal(n, slip, hole):
     most = float(front.points[:, 1].max())
     bound = maximise(m, Linear((1.0, 0.0)), [f"goal>={0.5 * most}"])
     assert bound.utility == pytest.approx(occupancy_lp(m, [1.0, 0.0], [f"goal>={0.5 * most}"]).utility, abs=1e-7)
+
+
+def test_a_muddy_grid_has_the_vertices_that_enumeration_finds():
+    """Nine cells of unequal costs and the action to quit: every deterministic policy, 390,625 of them, by itself."""
+    m = mud_grid(3, 0.25, [4, 19, 17, 1, 1, 16, 18, 1, 13])
+    live = np.flatnonzero(~m.terminal)
+    rows, move = m.row_ptr[:-1][live], m.transitions.toarray()[:, live]
+    choices = np.array(np.meshgrid(*[np.arange(5)] * len(live), indexing="ij")).reshape(len(live), -1).T
+    values = []
+    for some in np.array_split(choices, 40):
+        chosen = rows + some
+        system = np.eye(len(live)) - move[chosen]
+        ends = np.abs(np.linalg.det(system)) > 1e-9
+        values.append(np.linalg.solve(system[ends], m.rewards[chosen[ends]])[:, np.argmax(m.start[live])])
+    values = np.concatenate(values)
+    front = convex_coverage_set(m, 0.0)
+    assert hull_loss(front.points, values) < 1e-9
+    assert hull_loss(values, front.points) < 1e-9
+    assert len(front) == 6
+    assert front.points[0].tolist() == [0.0, 0.0]
+    assert front.points[-1] == pytest.approx([-18.463974, 1.0], abs=1e-6)
 
 
 def test_a_corridor_with_waiting_has_the_closed_form():
@@ -202,13 +207,13 @@ def test_a_mixture_that_rests_where_it_leaves_has_no_stationary_policy():
 
 
 def test_an_upper_bound_on_what_can_fall_for_ever_is_refused_with_its_name():
-    m = grid(3, 0.2)
+    m = mud_grid(3, 0.2)
     with pytest.raises(ModelError, match="low totals of 'cost'"):
-        maximise(m, Linear((0.0, 1.0)), "cost<=-50")
+        maximise(m, Linear((0.0, 1.0)), "cost>=50")
 
 
 def test_a_passed_time_limit_leaves_a_bound_or_says_so():
-    m = grid(6, 0.4, 14)
+    m = mud_grid(6, 0.4, hole=14)
     front = convex_coverage_set(m, 0.0, time_limit=0.0)
     assert front.epsilon is not None
     assert front.epsilon >= hull_loss(front.points, convex_coverage_set(m, 0.0).points) - 1e-9
@@ -217,55 +222,14 @@ def test_a_passed_time_limit_leaves_a_bound_or_says_so():
 
 
 def test_a_large_scheduler_needs_few_evaluations(monkeypatch):
-    """Tasks on two processors, one fast and dear: idling costs, and being done is a loop that pays nothing."""
+    """Tasks on two processors, one fast and expensive: idling costs, and being done is a loop that pays nothing."""
     import morl.exact.oracle as oracle
 
     m = scheduler(7)
     evaluated = []
     monkeypatch.setattr(oracle, "chain_value", lambda *a, old=oracle.chain_value: evaluated.append(1) or old(*a))
-    found = maximise(m, Linear((1.0, 0.0)), "energy>=-45.5")
+    found = maximise(m, Linear((1.0, 0.0)), "energy<=45.5")
     assert m.n_states > 1000
     assert found.gap < 1e-6
-    assert found.utility == pytest.approx(occupancy_lp(m, [1.0, 0.0], "energy>=-45.5").utility, abs=1e-6)
+    assert found.utility == pytest.approx(occupancy_lp(m, [1.0, 0.0], "energy<=45.5").utility, abs=1e-6)
     assert len(evaluated) <= 4 * found.solves
-
-
-def scheduler(tasks: int) -> MOMDP:
-    """State: tasks done, and what each processor works on and for how long."""
-    needs = {t: [t - 3] if t >= 3 else [] for t in range(tasks)}
-    full = (1 << tasks) - 1
-
-    def choices(state) -> list[tuple]:
-        done, busy = state
-        running = {job[0] for job in busy if job}
-        ready = [
-            t for t in range(tasks) if not done >> t & 1 and t not in running and all(done >> d & 1 for d in needs[t])
-        ]
-        return [("tick",), *((i, t) for i in range(2) if done != full and not busy[i] for t in ready)]
-
-    def outcomes(state, a: int) -> list[tuple]:
-        done, busy = state
-        if done == full:
-            return [(1.0, state, (0.0, 0.0), False)]
-        act = choices(state)[a]
-        if act[0] != "tick":
-            i, t = act
-            new = tuple((t, (1 + t % 3) * (1 + i)) if j == i else job for j, job in enumerate(busy))
-            return [(1.0, (done, new), (0.0, -0.01), False)]
-        energy = -sum((3.0, 1.0)[i] if job else 0.2 for i, job in enumerate(busy))
-        out = [(1.0, done, ())]
-        for job in busy:
-            step = []
-            for p, d, new in out:
-                if not job:
-                    step.append((p, d, (*new, None)))
-                    continue
-                done_now = (p * 0.9, d | 1 << job[0], (*new, None)) if job[1] == 1 else None
-                step.append(done_now or (p * 0.9, d, (*new, (job[0], job[1] - 1))))
-                step.append((p * 0.1, d, (*new, job)))
-            out = step
-        return [(p, (d, (None, None) if d == full else new), (-1.0, energy), False) for p, d, new in out]
-
-    return MOMDP.from_simulator(
-        (0, (None, None)), lambda s: len(choices(s)), outcomes, discount=1.0, objectives=("time", "energy")
-    )[0]

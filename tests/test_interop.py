@@ -73,7 +73,7 @@ def goes_through_the_commands(run: Path, env: str, capsys: pytest.CaptureFixture
 def test_mo_gymnasium_ids_train_and_go_through_every_command(
     algo: str, env: str, steps: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = {"PCN": ["--set", "warmup=1000"], "CAPQL": ["--set", "start=100"]}
+    small = {"PCN": ["--set", "learning_starts=1000"], "CAPQL": ["--set", "learning_starts=100"]}
     run = train(tmp_path, algo, env, steps, "--ref-point", *REFERENCE[env], *small.get(algo, []))
     goes_through_the_commands(run, env, capsys)
     assert main(["solve", env]) != 0

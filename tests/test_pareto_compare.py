@@ -1,4 +1,4 @@
-"""Comparison with the truth: numbers by hand, refusals, and impossible fronts found out."""
+"""Comparison with the exact front: numbers by hand, refusals, and impossible fronts found out."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from morl.pareto import Front, compare, excesses, half_widths
 from morl.spec import FrontError, Objective
 
 NAMES = ["a", "b"]
-TRUTH = Front([[0, 4], [1.5, 1.5], [4, 0]], NAMES, ref_point=[-1, -1], discount=1)
+EXACT = Front([[0, 4], [1.5, 1.5], [4, 0]], NAMES, ref_point=[-1, -1], discount=1)
 SPAN = np.array([4.0, 4.0])
 
 
@@ -22,8 +22,8 @@ def front(points, **fields):
 
 
 class TestNumbers:
-    def test_truth_against_itself_is_perfect(self):
-        row = compare(TRUTH, TRUTH)["front 1"]
+    def test_the_exact_front_against_itself_is_perfect(self):
+        row = compare(EXACT, EXACT)["front 1"]
         assert (row.points, row.supported, row.non_convex) == (3, 2, 1)
         assert (row.found, row.found_supported, row.found_non_convex) == (3, 2, 1)
         assert row.hypervolume == pytest.approx(5 + 5 + 2.5 * 2.5 - 2.5 - 2.5)  # minus the overlaps of the boxes
@@ -31,19 +31,19 @@ class TestNumbers:
         assert (row.epsilon, row.igd_plus, row.utility_loss, row.above) == (0.0, 0.0, 0.0, ())
 
     def test_linear_front_misses_the_dent(self):
-        row = compare(TRUTH, front([[0, 4], [4, 0]]))["front 1"]
+        row = compare(EXACT, front([[0, 4], [4, 0]]))["front 1"]
         assert (row.found, row.found_supported, row.found_non_convex) == (2, 2, 0)
         assert row.hypervolume == 5 + 5 - 1
         assert row.hypervolume_ratio == pytest.approx(9 / 11.25)
-        assert row.epsilon == pytest.approx(1.5 / 4)  # scaled by the range of the truth
+        assert row.epsilon == pytest.approx(1.5 / 4)  # scaled by the range of the exact front
         assert row.igd_plus == pytest.approx(1.5 / 4 / 3)
         assert row.utility_loss == 0.0  # no linear preference misses it
 
     def test_scales(self):
         worse = front([[0, 4]])
-        assert compare(TRUTH, worse, scale="raw")["front 1"].epsilon == 4.0
-        assert compare(TRUTH, worse, scale=([0, 0], [8, 8]))["front 1"].epsilon == 0.5
-        scaled = compare(TRUTH.replace(scale=(np.zeros(2), np.full(2, 16.0))), worse)
+        assert compare(EXACT, worse, scale="raw")["front 1"].epsilon == 4.0
+        assert compare(EXACT, worse, scale=([0, 0], [8, 8]))["front 1"].epsilon == 0.5
+        scaled = compare(EXACT.replace(scale=(np.zeros(2), np.full(2, 16.0))), worse)
         assert scaled["front 1"].epsilon == 0.25
         assert scaled.scale_source == "the problem's return scale"
 
@@ -53,51 +53,51 @@ class TestNumbers:
         assert row.hypervolume_ratio == 0.5
 
     def test_no_reference_point_no_hypervolume(self):
-        result = compare(TRUTH.replace(ref_point=None), front([[0, 4]]))
+        result = compare(EXACT.replace(ref_point=None), front([[0, 4]]))
         assert math.isnan(result["front 1"].hypervolume)
         assert result.to_dict()["fronts"][0]["hypervolume"] is None
         assert "–" in result.table()
 
     def test_empty_front(self):
-        row = compare(TRUTH, front(np.zeros((0, 2))))["front 1"]
+        row = compare(EXACT, front(np.zeros((0, 2))))["front 1"]
         assert (row.points, row.found, row.hypervolume_ratio) == (0, 0, 0.0)
         assert row.epsilon == math.inf
 
     def test_points_count_as_found_within_their_interval(self):
         near = front([[1.4, 1.5]], covariance=[np.diag([0.01, 0.01])], episodes=[100])
-        assert compare(TRUTH, near)["front 1"].found_non_convex == 1
-        assert compare(TRUTH, front([[1.4, 1.5]]))["front 1"].found_non_convex == 0
+        assert compare(EXACT, near)["front 1"].found_non_convex == 1
+        assert compare(EXACT, front([[1.4, 1.5]]))["front 1"].found_non_convex == 0
 
 
 class TestPresentation:
     def test_table_has_one_line_per_front(self):
-        result = compare(TRUTH, front([[0, 4]]), front([[4, 0]]), names=["first", "second"])
+        result = compare(EXACT, front([[0, 4]]), front([[4, 0]]), names=["first", "second"])
         lines = result.table().splitlines()
-        assert [line.split()[0] for line in lines[2:5]] == ["truth", "first", "second"]
+        assert [line.split("  ")[0] for line in lines[2:5]] == ["exact front", "first", "second"]
         assert "γ = 1" in lines[5]
         assert str(result) == result.table()
-        assert [row.name for row in result.rows()] == ["truth", "first", "second"]
+        assert [row.name for row in result.rows()] == ["exact front", "first", "second"]
         assert result[1].name == "second"
 
     def test_rich_table_fits_into_eighty_columns(self):
         console = Console(width=80, record=True, file=io.StringIO())
-        console.print(compare(TRUTH, front([[0, 4]], provenance={"algorithm": "ParetoQLearning"})))
+        console.print(compare(EXACT, front([[0, 4]], provenance={"algorithm": "ParetoQLearning"})))
         text = console.export_text()
         assert "…" not in text
         assert "Pareto" in text
 
     def test_json(self):
-        data = json.loads(json.dumps(compare(TRUTH, front([[5, 5]]), above="flag").to_dict(), allow_nan=False))
+        data = json.loads(json.dumps(compare(EXACT, front([[5, 5]]), above="flag").to_dict(), allow_nan=False))
         assert data["fronts"][0]["above"][0]["point"] == [5, 5]
-        assert data["truth"]["points"] == 3
+        assert data["reference"]["points"] == 3
 
     def test_names_come_from_provenance_and_are_distinct(self):
         same = [front([[0, 4]], provenance={"algorithm": "DQN"}) for _ in range(2)]
-        assert [row.name for row in compare(TRUTH, *same).fronts] == ["DQN 1", "DQN 2"]
+        assert [row.name for row in compare(EXACT, *same).fronts] == ["DQN 1", "DQN 2"]
         with pytest.raises(FrontError, match="expected 2 distinct names"):
-            compare(TRUTH, *same, names=["x", "x"])
+            compare(EXACT, *same, names=["x", "x"])
         with pytest.raises(FrontError, match="no front is called 'y'"):
-            compare(TRUTH, same[0])["y"]
+            compare(EXACT, same[0])["y"]
 
     def test_exported_at_the_top(self):
         assert morl.compare is compare
@@ -106,57 +106,57 @@ class TestPresentation:
 class TestRefusals:
     def test_numbers_of_objectives(self):
         with pytest.raises(FrontError, match="has 3 objectives"):
-            compare(TRUTH, Front([[1, 2, 3]], discount=1))
+            compare(EXACT, Front([[1, 2, 3]], discount=1))
 
     def test_discounts(self):
-        with pytest.raises(FrontError, match=r"γ = 0.9, the truth at γ = 1; evaluate or solve again"):
-            compare(TRUTH, front([[0, 4]], discount=0.9))
+        with pytest.raises(FrontError, match=r"γ = 0.9, the exact front at γ = 1; evaluate or solve again"):
+            compare(EXACT, front([[0, 4]], discount=0.9))
         with pytest.warns(UserWarning, match="cannot tell"):
-            compare(TRUTH, front([[0, 4]], discount=None))
+            compare(EXACT, front([[0, 4]], discount=None))
 
     def test_order_and_names_of_objectives(self):
         with pytest.raises(FrontError, match="reorder one"):
-            compare(TRUTH, Front([[0, 4]], ["b", "a"], discount=1))
+            compare(EXACT, Front([[0, 4]], ["b", "a"], discount=1))
         with pytest.warns(UserWarning, match="names its objectives"):
-            compare(TRUTH, Front([[0, 4]], discount=1))
+            compare(EXACT, Front([[0, 4]], discount=1))
 
     def test_criteria(self):
-        truth = TRUTH.replace(provenance={"criterion": "SER"})
+        other = EXACT.replace(provenance={"criterion": "SER"})
         with pytest.warns(UserWarning, match="optimised for ESR"):
-            compare(truth, front([[0, 4]], provenance={"criterion": "ESR"}))
+            compare(other, front([[0, 4]], provenance={"criterion": "ESR"}))
 
-    def test_empty_truth_and_unknown_options(self):
-        with pytest.raises(FrontError, match="truth is empty"):
+    def test_empty_reference_and_unknown_options(self):
+        with pytest.raises(FrontError, match="the reference front is empty"):
             compare(front(np.zeros((0, 2))), front([[0, 4]]))
         with pytest.raises(FrontError, match="expected 'error' or 'flag'"):
-            compare(TRUTH, above="ignore")
+            compare(EXACT, above="ignore")
         with pytest.raises(FrontError, match="expected \\(low, high\\), 'raw' or None"):
-            compare(TRUTH, scale="unit")
+            compare(EXACT, scale="unit")
         with pytest.raises(FrontError, match="low < high"):
-            compare(TRUTH, scale=([0, 0], [1, 0]))
+            compare(EXACT, scale=([0, 0], [1, 0]))
 
     def test_points_outside_the_reference_warn(self):
         with pytest.warns(UserWarning, match="do not reach the reference point"):
-            compare(TRUTH, front([[-3, 4]]))
+            compare(EXACT, front([[-3, 4]]))
 
 
 class TestAboveTheTruth:
     def test_beyond_the_hull_is_an_error_and_a_flag_on_request(self):
         impossible = front([[3, 3]])
-        with pytest.raises(FrontError, match=r"1 point above the truth .*\(3, 3\), by 0.25 of the range"):
-            compare(TRUTH, impossible)
-        result = compare(TRUTH, impossible, above="flag")
+        with pytest.raises(FrontError, match=r"1 point above the exact front .*\(3, 3\), by 0.25 of the range"):
+            compare(EXACT, impossible)
+        result = compare(EXACT, impossible, above="flag")
         assert result["front 1"].above[0].against == "hull"
         assert result["front 1"].above[0].amount == pytest.approx(0.25, abs=1e-5)  # the hull passes through (2, 2)
         assert "(!)" in result.table()
 
     def test_within_the_mixtures_is_possible_for_a_policy_of_another_class(self):
         mixed = front([[1.9, 1.9]], provenance={"policy_class": "mixture"})
-        assert compare(TRUTH.replace(provenance={"policy_class": "stationary deterministic"}), mixed)[0].above == ()
+        assert compare(EXACT.replace(provenance={"policy_class": "stationary deterministic"}), mixed)[0].above == ()
 
     def test_within_the_mixtures_is_impossible_for_the_same_deterministic_class(self):
         kind = {"policy_class": "stationary deterministic"}
-        result = compare(TRUTH.replace(provenance=kind), front([[1.9, 1.9]], provenance=kind), above="flag")
+        result = compare(EXACT.replace(provenance=kind), front([[1.9, 1.9]], provenance=kind), above="flag")
         assert result[0].above[0].against == "points"
         assert result[0].above[0].amount == pytest.approx(0.1, abs=1e-5)
 
@@ -164,25 +164,25 @@ class TestAboveTheTruth:
         def measured(deviation):
             return front([[2.2, 2.2]], covariance=[np.diag([deviation**2] * 2)], episodes=[1000])
 
-        assert excesses(measured(0.2), TRUTH, SPAN) == []
-        assert len(excesses(measured(0.01), TRUTH, SPAN)) == 1
+        assert excesses(measured(0.2), EXACT, SPAN) == []
+        assert len(excesses(measured(0.01), EXACT, SPAN)) == 1
 
-    def test_a_certified_gap_of_the_truth_is_granted(self):
-        assert excesses(front([[2.2, 2.2]]), TRUTH.replace(epsilon=0.3), SPAN) == []
-        assert len(excesses(front([[2.2, 2.2]]), TRUTH.replace(epsilon=0.1), SPAN)) == 1
+    def test_a_certified_gap_of_the_exact_front_is_granted(self):
+        assert excesses(front([[2.2, 2.2]]), EXACT.replace(epsilon=0.3), SPAN) == []
+        assert len(excesses(front([[2.2, 2.2]]), EXACT.replace(epsilon=0.1), SPAN)) == 1
 
     def test_rounding_is_granted(self):
-        assert excesses(front(TRUTH.points + 1e-9), TRUTH, SPAN) == []
-        assert excesses(front(np.zeros((0, 2))), TRUTH, SPAN) == []
+        assert excesses(front(EXACT.points + 1e-9), EXACT, SPAN) == []
+        assert excesses(front(np.zeros((0, 2))), EXACT, SPAN) == []
 
     def test_an_honest_evaluator_is_hardly_ever_accused(self):
-        """Means of 50 normal episodes around the truth itself: at 99.9 % about one front in a thousand."""
+        """Means of 50 normal episodes around the exact front itself: at 99.9 % about one front in a thousand."""
         rng, accused = np.random.default_rng(0), 0
         for _ in range(300):
-            samples = TRUTH.points[:, None, :] + rng.normal(size=(3, 50, 2))
+            samples = EXACT.points[:, None, :] + rng.normal(size=(3, 50, 2))
             covariance = np.array([np.cov(s.T) / 50 for s in samples])
             accused += bool(
-                excesses(front(samples.mean(axis=1), covariance=covariance, episodes=[50] * 3), TRUTH, SPAN)
+                excesses(front(samples.mean(axis=1), covariance=covariance, episodes=[50] * 3), EXACT, SPAN)
             )
         assert accused <= 2
 
@@ -202,7 +202,7 @@ class TestHalfWidths:
 
     def test_levels(self):
         with pytest.raises(FrontError, match="confidence is 95"):
-            half_widths(TRUTH, 95)
+            half_widths(EXACT, 95)
 
 
 def test_a_best_known_front_may_be_exceeded() -> None:
@@ -211,7 +211,7 @@ def test_a_best_known_front_may_be_exceeded() -> None:
     row = compare(record, better)["front 1"]
     assert row.hypervolume_ratio == pytest.approx(3.0)
     assert not row.above
-    with pytest.raises(FrontError, match="above the truth"):
+    with pytest.raises(FrontError, match="above the exact front"):
         compare(record.replace(provenance={}), better)
 
 
@@ -221,27 +221,26 @@ class TestWhatItIsComparedWith:
     @pytest.mark.parametrize(
         ("facts", "role"),
         [
-            ({}, "truth"),
-            ({"status": "best known, not proved optimal"}, "best known"),
-            ({"algorithm": "evolution, best known"}, "best known"),
-            ({"status": "union of the fronts given"}, "union"),
-            ({"algorithm": "PCN", "seed": 0, "steps": 1000}, "reference"),
-            ({"altered": True}, "reference"),
+            ({}, "exact front"),
+            ({"status": "best known, not proved optimal"}, "best-known front"),
+            ({"algorithm": "evolution, best known"}, "best-known front"),
+            ({"status": "union of the fronts given"}, "union of the fronts"),
+            ({"algorithm": "PCN", "seed": 0, "steps": 1000}, "reference front"),
+            ({"altered": True}, "reference front"),
         ],
     )
     def test_it_is_called_what_it_is(self, facts, role):
-        result = compare(TRUTH.replace(provenance=facts), self.SEEN, self.SEEN, names=["x", "y"])
-        assert result.truth.name == role
+        result = compare(EXACT.replace(provenance=facts), self.SEEN, self.SEEN, names=["x", "y"])
+        assert result.reference.name == result.truth.name == role
         assert result.to_dict()["reference"]["kind"] == role
-        assert ("truth" in result.to_dict()) == (role == "truth")
         text = result.table()
         assert role in text
-        assert role == "truth" or "is not the truth: better points may exist" in text
-        assert role == "truth" or "truth" not in text.replace("is not the truth", "")
+        assert (f"the {role} is not the exact front: better points may exist" in text) == (role != "exact front")
+        assert role == "exact front" or "exact front" not in text.replace("is not the exact front", "")
 
-    def test_a_proved_front_is_a_truth_whoever_computed_it(self):
-        assert TRUTH.replace(complete=True, provenance={"seed": 0, "steps": 9}).role == "truth"
-        assert TRUTH.replace(covariance=[np.eye(2)] * 3, episodes=[5] * 3).role == "reference"
+    def test_a_proved_front_is_exact_whoever_computed_it(self):
+        assert EXACT.replace(complete=True, provenance={"seed": 0, "steps": 9}).role == "exact front"
+        assert EXACT.replace(covariance=[np.eye(2)] * 3, episodes=[5] * 3).role == "reference front"
 
     def test_one_front_alone_has_no_ratio(self):
         union = self.SEEN.replace(provenance={"status": "union of the fronts given"})
@@ -270,12 +269,12 @@ class TestWhatItIsComparedWith:
     )  # fmt: skip
     def test_shares_within_one_policy_class_only(self, mine, theirs, share):
         seen = self.SEEN.replace(provenance={"policy_class": mine})
-        result = compare(TRUTH.replace(provenance={"policy_class": theirs}), seen)
+        result = compare(EXACT.replace(provenance={"policy_class": theirs}), seen)
         assert np.isnan(result[0].hypervolume_ratio) != share
-        assert ("no ratio for front 1: other policy class than the truth" in result.table()) != share
+        assert ("no ratio for front 1: other policy class than the exact front" in result.table()) != share
         assert result.to_dict()["other_policy_class"] == ([] if share else ["front 1"])
 
     def test_costs_on_one_side_only(self):
-        cost = TRUTH.replace(objectives=(Objective("a"), Objective("b", minimise=True)))
-        with pytest.raises(FrontError, match="'b' is minimised in one of front 1 and the truth"):
+        cost = EXACT.replace(objectives=(Objective("a"), Objective("b", minimise=True)))
+        with pytest.raises(FrontError, match="'b' is minimised in one of front 1 and the exact front"):
             compare(cost, self.SEEN)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pareto_oracles import point_sets, slow_margin
+from pareto_oracles import slow_margin
+from strategies import point_sets
 
 from morl.pareto import Front, dirichlet_weights, dominating_mixture, mixture_margins, supported_mask
 from morl.pareto.convexity import _unit

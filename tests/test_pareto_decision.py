@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given
-from pareto_oracles import point_sets
+from strategies import point_sets
 
 from morl.pareto import Front, choose_by_asf, choose_by_weights, knee_points, pseudo_weights
 from morl.spec import FrontError, SpecError

@@ -68,7 +68,7 @@ class TestAltered:
             front = Front.load(path)
         assert front.points.tolist() == [[3, -4.5], [1, -3]]
         assert front.provenance["altered"] is True
-        assert front.role == "reference"
+        assert front.role == "reference front"
         assert quietly(front.save(tmp_path / "again.json")).provenance["altered"] is True
 
     def test_layout_is_not_content(self, tmp_path):

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given
-from pareto_oracles import point_sets
+from strategies import point_sets
 
 from morl.pareto import Front
 from morl.spec import FrontError, MOSpec, Objective, SpecError

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pareto_oracles import (
-    inclusion_exclusion_hypervolume,
-    point_sets,
-    slow_epsilon,
-    slow_igd_plus,
-    slow_margin,
-    slow_nondominated,
-)
+from pareto_oracles import inclusion_exclusion_hypervolume, slow_epsilon, slow_igd_plus, slow_margin, slow_nondominated
+from strategies import point_sets
 
 from morl.pareto import (
     Front,
@@ -49,10 +43,10 @@ class TestByHand:
         assert hypervolume_contributions(STEPS, [0, 0]).tolist() == [2, 2]
 
     def test_epsilon_and_igd_plus(self):
-        truth = [[1.0, 2.0], [3.0, 0.0]]
-        assert additive_epsilon([[1, 1]], truth) == 2.0  # (3, 0) is missed by 2 in objective 0
-        assert igd_plus([[1, 1]], truth) == (1.0 + 2.0) / 2
-        assert additive_epsilon([[4, 3]], truth) == -1.0  # beyond the truth by 1 everywhere
+        reference = [[1.0, 2.0], [3.0, 0.0]]
+        assert additive_epsilon([[1, 1]], reference) == 2.0  # (3, 0) is missed by 2 in objective 0
+        assert igd_plus([[1, 1]], reference) == (1.0 + 2.0) / 2
+        assert additive_epsilon([[4, 3]], reference) == -1.0  # beyond the reference by 1 everywhere
 
     def test_nothing_is_infinitely_far(self):
         empty = np.zeros((0, 2))
@@ -95,18 +89,18 @@ class TestAgainstOracles:
 
     @given(st.data(), st.integers(2, 4))
     def test_epsilon_and_igd_plus(self, data, k):
-        points, truth = data.draw(point_sets(k=k)), data.draw(point_sets(k=k))
-        assert additive_epsilon(points, truth) == pytest.approx(slow_epsilon(points, truth))
-        assert igd_plus(points, truth) == pytest.approx(slow_igd_plus(points, truth))
+        points, reference = data.draw(point_sets(k=k)), data.draw(point_sets(k=k))
+        assert additive_epsilon(points, reference) == pytest.approx(slow_epsilon(points, reference))
+        assert igd_plus(points, reference) == pytest.approx(slow_igd_plus(points, reference))
 
     @settings(deadline=None, max_examples=40)
     @given(st.data(), st.integers(2, 4))
     def test_utility_loss_by_corner_weights_equals_linear_programs_and_bounds_every_weight(self, data, k):
-        points, truth = data.draw(point_sets(k=k, grid=False)), data.draw(point_sets(k=k, grid=False))
-        loss = maximum_utility_loss(points, truth)
-        assert loss == pytest.approx(max(-slow_margin(points, t) for t in truth), abs=1e-7)
+        points, reference = data.draw(point_sets(k=k, grid=False)), data.draw(point_sets(k=k, grid=False))
+        loss = maximum_utility_loss(points, reference)
+        assert loss == pytest.approx(max(-slow_margin(points, t) for t in reference), abs=1e-7)
         grid = dirichlet_weights(k, 300, np.random.default_rng(0), 0.7)
-        assert loss >= maximum_utility_loss(points, truth, grid) - 1e-9
+        assert loss >= maximum_utility_loss(points, reference, grid) - 1e-9
 
     def test_expected_utility_is_the_integral(self):
         # quarter circle: u(w) = |w|, the integral of sqrt(w² + (1 − w)²) over [0, 1] in closed form
@@ -139,10 +133,10 @@ class TestInvariances:
     @given(point_sets(grid=False), st.floats(0.01, 100), st.floats(-50, 50))
     def test_scale_and_shift(self, points, factor, shift):
         k, ref = points.shape[1], np.full(points.shape[1], -0.5)
-        moved, truth = points * factor + shift, np.ones((1, k))
+        moved, reference = points * factor + shift, np.ones((1, k))
         assert hypervolume(moved, ref * factor + shift) == pytest.approx(hypervolume(points, ref) * factor**k, rel=1e-6)
-        assert additive_epsilon(moved, truth * factor + shift) == pytest.approx(
-            additive_epsilon(points, truth) * factor, rel=1e-6, abs=1e-6
+        assert additive_epsilon(moved, reference * factor + shift) == pytest.approx(
+            additive_epsilon(points, reference) * factor, rel=1e-6, abs=1e-6
         )
 
     @given(point_sets(grid=False))
@@ -152,11 +146,11 @@ class TestInvariances:
 
     @given(st.data(), st.integers(2, 3))
     def test_more_points_are_never_worse(self, data, k):
-        points, extra, truth = (data.draw(point_sets(k=k)) for _ in range(3))
+        points, extra, reference = (data.draw(point_sets(k=k)) for _ in range(3))
         more, ref = np.vstack([points, extra]), np.zeros(k)
         assert hypervolume(more, ref) >= hypervolume(points, ref)
-        assert additive_epsilon(more, truth) <= additive_epsilon(points, truth)
-        assert igd_plus(more, truth) <= igd_plus(points, truth) + 1e-12
+        assert additive_epsilon(more, reference) <= additive_epsilon(points, reference)
+        assert igd_plus(more, reference) <= igd_plus(points, reference) + 1e-12
         assert expected_utility(more) >= expected_utility(points) - 1e-12
 
     def test_inputs_stay_as_they_were(self):
@@ -194,7 +188,7 @@ class TestRefusals:
             nondominated([["a", "b"]])
 
     def test_nothing_to_measure(self):
-        with pytest.raises(FrontError, match="truth is empty"):
+        with pytest.raises(FrontError, match="the reference front is empty"):
             igd_plus(STEPS, np.zeros((0, 2)))
         for function in (expected_utility, lambda p: r2(p, [1, 1])):
             with pytest.raises(FrontError, match="no points"):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from pareto_oracles import point_sets, slow_nondominated
+from pareto_oracles import slow_nondominated
+from strategies import point_sets
 
 from morl.pareto import Front, compare, supported_mask
 from morl.spec import FrontError

@@ -15,7 +15,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 TWO = [Objective("treasure", "points"), Objective("time", "steps")]
-TRUTH = Front([[0, 4], [1.5, 1.5], [4, 0]], TWO, ref_point=[-1, -1])
+EXACT = Front([[0, 4], [1.5, 1.5], [4, 0]], TWO, ref_point=[-1, -1])
 LEARNED = Front(
     [[0, 3.9], [1.4, 1.4], [4, 0], [1, 1]], TWO, covariance=[np.diag([0.0004, 0.0001])] * 4, episodes=[50] * 4
 )
@@ -42,39 +42,47 @@ def offsets(ax):
 
 
 class TestPlane:
-    def test_truth_and_learned_in_one_picture(self):
-        ax = LEARNED.plot(truth=TRUTH, name="Q-learning")
+    def test_reference_and_learned_in_one_picture(self):
+        ax = LEARNED.plot(reference=EXACT, name="Q-learning")
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("treasure (points)", "time (steps)")
-        assert labels(ax) == ["truth", "Q-learning", "truth, non-convex", "non-convex", "dominated"]
+        assert labels(ax) == ["exact front", "Q-learning", "exact front, non-convex", "non-convex", "dominated"]
         drawn = [tuple(p) for group in offsets(ax) for p in group]
-        for point in [*TRUTH.points, *LEARNED.points]:
+        for point in [*EXACT.points, *LEARNED.points]:
             assert tuple(point) in drawn
 
     def test_supported_and_non_convex_points_look_different(self):
-        ax = plot_front(TRUTH)
+        ax = plot_front(EXACT)
         filled, hollow = (c for c in ax.collections if len(c.get_offsets()) in (1, 2) and c.get_sizes().size)
         assert len(filled.get_offsets()) == 2
         assert np.asarray(hollow.get_offsets()).tolist() == [[1.5, 1.5]]
         assert mpl.colors.same_color(hollow.get_facecolor()[0], "white")
         assert not mpl.colors.same_color(filled.get_facecolor()[0], "white")
 
+    def test_the_former_name_of_the_reference_is_taken(self):
+        assert labels(LEARNED.plot(truth=EXACT)) == labels(LEARNED.plot(reference=EXACT)) == labels(LEARNED.plot(EXACT))
+
     def test_what_noise_hides_is_neither_filled_nor_hollow(self):
-        ax = plot_fronts({"sampled": NOISY}, truth=TRUTH)
-        assert labels(ax) == ["truth", "sampled", "truth, non-convex", "within noise"]
+        ax = plot_fronts({"sampled": NOISY}, reference=EXACT)
+        assert labels(ax) == ["exact front", "sampled", "exact front, non-convex", "within noise"]
         pale = next(c for c in ax.collections if [1.4, 1.4] in np.asarray(c.get_offsets()).tolist())
         for other in ("white", "#0072B2"):
             assert not mpl.colors.same_color(pale.get_facecolor()[0], other)
-        assert "within noise" in labels(plot_front(NOISY, kind="parallel", truth=TRUTH))
+        assert "within noise" in labels(plot_front(NOISY, kind="parallel", reference=EXACT))
 
-    @pytest.mark.parametrize("status", ["best known, not proved optimal", "union of the fronts given"])
-    def test_only_a_truth_is_called_truth(self, status):
-        ax = plot_fronts({"a": LEARNED}, truth=TRUTH.replace(provenance={"status": status}))
-        role = " ".join(status.replace(",", "").split()[: 1 + status.startswith("best")])
+    @pytest.mark.parametrize(
+        ("status", "role"),
+        [
+            ("best known, not proved optimal", "best-known front"),
+            ("union of the fronts given", "union of the fronts"),
+        ],
+    )
+    def test_only_an_exact_front_is_called_exact(self, status, role):
+        ax = plot_fronts({"a": LEARNED}, reference=EXACT.replace(provenance={"status": status}))
         assert labels(ax)[0] == role
         assert f"{role}, non-convex" in labels(ax)
 
     def test_step_line_is_the_boundary_of_the_dominated_region(self):
-        line = max(plot_front(TRUTH).lines, key=lambda x: len(x.get_xdata()))
+        line = max(plot_front(EXACT).lines, key=lambda x: len(x.get_xdata()))
         corners = np.column_stack([line.get_xdata(), line.get_ydata()]).tolist()
         assert corners == [[-1, 4], [0, 4], [0, 1.5], [1.5, 1.5], [1.5, 0], [4, 0], [4, -1]]
 
@@ -87,42 +95,42 @@ class TestPlane:
         assert ellipses[0].angle % 180 == pytest.approx(0.0)  # the wide axis lies along objective 0
 
     def test_reference_point_is_shown_where_it_is_near(self):
-        assert [t.get_text() for t in plot_front(TRUTH).texts] == ["ref."]
-        assert [t.get_text() for t in plot_front(TRUTH, ref_point=[-1000, -1000]).texts] == []
+        assert [t.get_text() for t in plot_front(EXACT).texts] == ["ref."]
+        assert [t.get_text() for t in plot_front(EXACT, ref_point=[-1000, -1000]).texts] == []
 
     def test_legend_covers_no_data(self):
-        ax = plot_fronts({f"algorithm number {i}": Front(TRUTH.points - i, TWO) for i in range(4)}, truth=TRUTH)
+        ax = plot_fronts({f"algorithm number {i}": Front(EXACT.points - i, TWO) for i in range(4)}, reference=EXACT)
         ax.figure.canvas.draw()
         assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1
         assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.x1
 
     def test_title_stands_above_the_legend(self):
-        ax = plot_fronts({"a": LEARNED}, truth=TRUTH, title="Deep sea")
+        ax = plot_fronts({"a": LEARNED}, reference=EXACT, title="Deep sea")
         assert ax.get_title(loc="left") == ""
         assert ax.get_legend().get_title().get_text() == "Deep sea"
         assert plot_front(sphere(5, 2), title="Alone").get_title(loc="left") == "Alone"
 
     def test_large_units_are_abbreviated(self):
-        ax = plot_front(Front(TRUTH.points * 1e6, TWO))
+        ax = plot_front(Front(EXACT.points * 1e6, TWO))
         ax.figure.canvas.draw()
         assert any(t.get_text().endswith("M") for t in ax.get_xticklabels())
         assert ax.xaxis.get_offset_text().get_text() == ""
 
     def test_given_axes_are_used(self):
         ax = plt.subplots()[1]
-        assert plot_front(TRUTH, ax=ax) is ax
+        assert plot_front(EXACT, ax=ax) is ax
 
 
 class TestMany:
     @pytest.mark.parametrize("kind", ["3d", "pairs", "parallel"])
     def test_three_objectives(self, kind, tmp_path):
         truth = sphere(20, 3)
-        axes = plot_fronts({"learned": Front(truth.points[::3] * 0.9, truth.names)}, truth=truth, kind=kind)
+        axes = plot_fronts({"learned": Front(truth.points[::3] * 0.9, truth.names)}, reference=truth, kind=kind)
         figure = np.ravel(axes)[0].figure
         figure.savefig(tmp_path / "figure.png")
         assert (tmp_path / "figure.png").stat().st_size > 10_000
         text = {t.get_text() for ax in figure.axes for t in (ax.get_legend().get_texts() if ax.get_legend() else [])}
-        assert {"truth", "learned"} <= text
+        assert {"exact front", "learned"} <= text
 
     def test_pairs_show_each_pair_once_with_shared_labels(self):
         axes = plot_front(sphere(6, 4), kind="pairs")
@@ -149,14 +157,14 @@ class TestMany:
     def test_empty_and_single_fronts(self):
         for k in (2, 3, 4):
             names = [f"objective {i}" for i in range(k)]
-            plot_fronts({"empty": Front(np.zeros((0, k)), names)}, truth=Front([range(k)], names))
+            plot_fronts({"empty": Front(np.zeros((0, k)), names)}, reference=Front([range(k)], names))
             plot_fronts({"empty": Front(np.zeros((0, k)), names)})
 
 
 class TestManners:
     def test_settings_are_left_alone(self):
         before = dict(mpl.rcParams)
-        plot_front(TRUTH)
+        plot_front(EXACT)
         assert dict(mpl.rcParams) == before
 
     def test_pyplot_is_not_imported_with_the_layer(self):
@@ -167,10 +175,10 @@ class TestManners:
         ("call", "message"),
         [
             (lambda: plot_fronts({}), "nothing to draw"),
-            (lambda: plot_front(TRUTH, kind="pie"), "kind of plot is 'pie'; expected auto, 2d"),
-            (lambda: plot_front(TRUTH, kind="3d"), "'3d' does not fit 2 objectives"),
+            (lambda: plot_front(EXACT, kind="pie"), "kind of plot is 'pie'; expected auto, 2d"),
+            (lambda: plot_front(EXACT, kind="3d"), "'3d' does not fit 2 objectives"),
             (lambda: plot_front(sphere(4, 3), kind="2d"), "'2d' does not fit 3 objectives"),
-            (lambda: plot_fronts({"a": sphere(3, 3)}, truth=TRUTH), "'a' has 3 objectives, 'truth' has 2"),
+            (lambda: plot_fronts({"a": sphere(3, 3)}, reference=EXACT), "'a' has 3 objectives, 'exact front' has 2"),
             (lambda: plot_front(LEARNED, confidence=95), "confidence is 95"),
             (lambda: plot_front(sphere(4, 3), ax=plt.subplots()[1]), "leave ax out"),
         ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pareto_oracles import point_sets
+from strategies import point_sets
 
 from morl.pareto import Front
 from morl.spec import FrontError
@@ -75,7 +75,7 @@ def test_point_sets_separated_by_blank_lines_are_one_front_that_says_so(name, tm
         front = Front.load(path)
     assert front.points.tolist() == [[2, 0.5], [1, 1.5], [0.5, 2], [0.25, 3]]
     assert front.provenance["sets"] == 3
-    assert front.role == "union"
+    assert front.role == "union of the fronts"
 
 
 def test_point_sets_of_minimisation_libraries(tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pareto_oracles import brute_force_corners, point_sets
+from pareto_oracles import brute_force_corners
+from strategies import point_sets
 
 from morl.pareto import corner_weights, das_dennis, dirichlet_weights, nondominated, riesz, uniform_weights, weight_set
 from morl.spec import FrontError, SpecError

@@ -1,4 +1,4 @@
-"""The README tells the truth: the commands it names exist. Its Python is run by ``test_snippets.py``."""
+"""The commands that the README names exist. Its Python is run by ``test_snippets.py``."""
 
 from __future__ import annotations
 

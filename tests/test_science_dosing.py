@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,18 +12,13 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.stats import spearmanr
 
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science import pharmacology as p
-from morl.envs.science.dosing import (
-    DAYS,
-    PHENYTOIN,
-    WARFARIN,
-    Clinician,
-    DosingDynamics,
-    MultiDrugDosing,
-    MultiDrugDosingVector,
-    simulate,
-)
+from morl.envs.science.dosing import DAYS, PHENYTOIN, WARFARIN, Clinician, DosingDynamics, simulate
 from morl.spec import EnvError
+
+MultiDrugDosing = partial(BatchedEnv.of, DosingDynamics)
+MultiDrugDosingVector = partial(BatchedVectorEnv.of, DosingDynamics)
 
 CYP = ("*1/*1", "*1/*2", "*1/*3", "*2/*2", "*2/*3", "*3/*3")
 VKORC = ("GG", "GA", "AA")

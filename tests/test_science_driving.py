@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science import driving_physics as p
-from morl.envs.science.driving import Driver, Driving, DrivingDynamics, DrivingVector
+from morl.envs.science.driving import Driver, DrivingDynamics
 from morl.spec import EnvError
+
+Driving = partial(BatchedEnv.of, DrivingDynamics)
+DrivingVector = partial(BatchedVectorEnv.of, DrivingDynamics)
 
 RNG = np.random.default_rng
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science.experiment import (
     COST,
     GRID,
     HORIZON,
     MEASUREMENTS,
     NOISE,
-    ExperimentDesign,
-    ExperimentDesignVec,
     ExperimentDynamics,
     GreedyDesigner,
     features,
     optimal_design,
 )
 from morl.spec import EnvError, SpecError
+
+ExperimentDesign = partial(BatchedEnv.of, ExperimentDynamics)
+ExperimentDesignVec = partial(BatchedVectorEnv.of, ExperimentDynamics)
 
 
 def run(env: ExperimentDesign, actions: Any) -> tuple[np.ndarray, bool]:

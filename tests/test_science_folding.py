@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,15 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import morl
-from morl.envs.science.folding import (
-    KNOWN_OPTIMA,
-    FoldingDynamics,
-    HPFolding,
-    HPFoldingVec,
-    most_contacts,
-)
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.science.folding import FoldingDynamics
+from morl.envs.science.folding_chain import KNOWN_OPTIMA, most_contacts
 from morl.envs.science.folding_exact import enumerate_folds, folding_front
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import EnvError
+
+HPFolding = partial(BatchedEnv.of, FoldingDynamics)
+HPFoldingVec = partial(BatchedVectorEnv.of, FoldingDynamics)
 
 NEIGHBOURS = {2: [(1, 0), (-1, 0), (0, 1), (0, -1)], 3: [v for v in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, v)) == 1]}  # fmt: skip # noqa: E501
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science.hmm import HMM, VIEWS, ceiling, make_hmm, posterior, view_mask
-from morl.envs.science.labelling import (
-    BayesLabeller,
-    LabellingDynamics,
-    SequenceLabelling,
-    SequenceLabellingVec,
-    bayes_ceiling,
-)
+from morl.envs.science.labelling import BayesLabeller, LabellingDynamics, bayes_ceiling
 from morl.envs.science.token_corpus import (
     CATEGORIES,
     ROLES,
@@ -28,6 +24,9 @@ from morl.envs.science.token_corpus import (
     save_corpus,
 )
 from morl.spec import EnvError
+
+SequenceLabelling = partial(BatchedEnv.of, LabellingDynamics)
+SequenceLabellingVec = partial(BatchedVectorEnv.of, LabellingDynamics)
 
 
 def small_model(seed: int) -> HMM:

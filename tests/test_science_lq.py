@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from morl.envs.science._convex import sandwich
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.science.convex_front import sandwich
 from morl.envs.science.lq import (
     HORIZON,
-    CarFollowingLQ,
-    CarFollowingLQVector,
     LinearDriver,
     LinearPolicy,
+    LQDynamics,
     exact_return,
     pareto_front,
     riccati,
     stationary,
 )
 from morl.spec import EnvError
+
+CarFollowingLQ = partial(BatchedEnv.of, LQDynamics)
+CarFollowingLQVector = partial(BatchedVectorEnv.of, LQDynamics)
 
 
 def simulate(policy, n=20_000, seed=0, clip=3.0):

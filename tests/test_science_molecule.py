@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import morl
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science.cluster_potential import (
     DEBYE,
     RHO,
@@ -18,16 +20,13 @@ from morl.envs.science.cluster_potential import (
     pair_terms,
     pair_terms_plain,
 )
-from morl.envs.science.molecule import (
-    HORIZON,
-    MoleculeDynamics,
-    MoleculeRelaxation,
-    MoleculeRelaxationVec,
-    relaxation_policy,
-)
+from morl.envs.science.molecule import HORIZON, MoleculeDynamics, relaxation_policy
 from morl.envs.science.molecule_fronts import energy_by_dipole, lowest_minimum, relax, structure_front
 from morl.pareto.convexity import supported_mask
 from morl.spec import EnvError
+
+MoleculeRelaxation = partial(BatchedEnv.of, MoleculeDynamics)
+MoleculeRelaxationVec = partial(BatchedVectorEnv.of, MoleculeDynamics)
 
 CLUSTERS = [("lj", 2), ("lj", 7), ("lj", 13), ("nacl", 1), ("nacl", 2), ("nacl", 4)]
 

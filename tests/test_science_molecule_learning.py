@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 import morl
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science.cluster_potential import cluster, pair_terms
 from morl.envs.science.force_field import Fit, fit, make_samples, verlet
-from morl.envs.science.molecule import MoleculeDynamics, MoleculeRelaxation, MoleculeRelaxationVec
-from morl.envs.science.molecule_search import best_known_front, cross_entropy, evolve_front, policy_features, rollouts
+from morl.envs.science.molecule import MoleculeDynamics
+from morl.envs.science.molecule_search import cross_entropy, evolve_front, policy_features, rollouts
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import EnvError
+
+MoleculeRelaxation = partial(BatchedEnv.of, MoleculeDynamics)
+MoleculeRelaxationVec = partial(BatchedVectorEnv.of, MoleculeDynamics)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +107,8 @@ def test_fixed_starts() -> None:
     np.testing.assert_array_equal(vector.reset(seed=2)[0], np.repeat(first.reset()[0][None], 3, axis=0))
     with pytest.raises(EnvError, match="start_seed"):
         MoleculeRelaxation(start_seed=-1)
-    with pytest.raises(EnvError, match="no best known front"):
-        best_known_front(MoleculeDynamics("nacl", 3, start_seed=0))
+    with pytest.raises(EnvError, match="no best-known front"):
+        MoleculeRelaxation("nacl", 3, start_seed=0).pareto_front()
 
 
 def test_rollouts_do_not_depend_on_their_neighbours() -> None:

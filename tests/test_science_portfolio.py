@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from morl.envs.science.portfolio import (
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.science.portfolio import ConstantPortfolio, PortfolioDynamics
+from morl.envs.science.portfolio_market import (
     COVARIANCE,
     DRIFT,
     MONTHS,
-    ConstantPortfolio,
-    Portfolio,
-    PortfolioDynamics,
-    PortfolioVector,
     best_constant,
     frontier,
     minimum_variance,
     monthly_mean,
 )
 from morl.spec import EnvError
+
+Portfolio = partial(BatchedEnv.of, PortfolioDynamics)
+PortfolioVector = partial(BatchedVectorEnv.of, PortfolioDynamics)
 
 
 def episode_returns(policy, n=4000, seed=1, **options):

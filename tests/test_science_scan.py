@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import morl
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
 from morl.envs.science.scan import (
     DECLARE,
     DOWN,
@@ -19,14 +22,15 @@ from morl.envs.science.scan import (
     SIZE,
     STOP,
     UP,
-    ActiveScan,
-    ActiveScanVec,
     PeripheryScanner,
     ScanDynamics,
     overlap,
     seen_pixels,
 )
 from morl.spec import EnvError, MissingExtraError
+
+ActiveScan = partial(BatchedEnv.of, ScanDynamics)
+ActiveScanVec = partial(BatchedVectorEnv.of, ScanDynamics)
 
 pytest.importorskip("sklearn")
 

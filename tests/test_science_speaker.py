@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import gymnasium as gym
@@ -12,17 +13,13 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from scipy.stats import norm
 
-from morl.envs.science.speaker import (
-    Listener,
-    SpeakerCommand,
-    SpeakerCommandVector,
-    SpeakerDynamics,
-    listener_value,
-    listening_gain,
-    pareto_front,
-)
+from morl.envs.batched import BatchedEnv, BatchedVectorEnv
+from morl.envs.science.speaker import Listener, SpeakerDynamics, listener_value, listening_gain, pareto_front
 from morl.envs.wrappers.nuisance import NuisanceObservation, VectorNuisanceObservation, draw_code, draw_speaker
 from morl.spec import EnvError
+
+SpeakerCommand = partial(BatchedEnv.of, SpeakerDynamics)
+SpeakerCommandVector = partial(BatchedVectorEnv.of, SpeakerDynamics)
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

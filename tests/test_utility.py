@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from strategies import return_vectors
 
 from morl.spec import SpecError, UnknownNameError
 from morl.utility import (
@@ -43,7 +44,6 @@ EVERY = [
     Threshold((0.5, -math.inf, 0.2), weights=(1, 0, 2)),
     Threshold((0.5, -math.inf, 0.2), mode="satisfied"),
 ]
-vectors = arrays(np.float64, 3, elements=st.floats(-2, 2, width=32), fill=st.nothing())
 
 
 class TestByHand:
@@ -142,19 +142,19 @@ class TestLexicographic:
 
 
 class TestDefinitions:
-    @given(vectors, st.floats(0.01, 1.0))
+    @given(return_vectors, st.floats(0.01, 1.0))
     def test_cvar_is_the_maximum_over_z(self, f, alpha):
         # the objective is concave and piecewise linear in z with kinks at the returns
         kinks = f[:, None]
         value = np.max(kinks[:, 0] - (np.maximum(kinks - f, 0) @ np.array(P)) / alpha)
         assert float(CVaRAcross(alpha, P)(f)) == pytest.approx(value, abs=1e-9)
 
-    @given(vectors, st.floats(0.0, 1.0))
+    @given(return_vectors, st.floats(0.0, 1.0))
     def test_quantile_is_the_smallest_z_with_enough_weight_below(self, f, q):
         enough = [z for z in f if sum(p for p, x in zip(P, f, strict=True) if x <= z) >= q - 1e-9]
         assert float(QuantileAcross(q, P)(f)) == min(enough)
 
-    @given(vectors)
+    @given(return_vectors)
     def test_the_dial_from_worst_case_to_linear(self, f):
         assert float(CVaRAcross(0.0)(f)) == float(WorstCase()(f)) == float(QuantileAcross(0.0)(f))
         assert float(CVaRAcross(1.0, P)(f)) == pytest.approx(float(Linear(P)(f)), abs=1e-12)
@@ -162,20 +162,20 @@ class TestDefinitions:
         assert all(b >= a - 1e-12 for a, b in itertools.pairwise(levels))
         assert float(CVaRAcross(1e-9, P)(f)) == pytest.approx(f.min(), abs=1e-9)
 
-    @given(vectors, st.floats(0, 1 / 3))
+    @given(return_vectors, st.floats(0, 1 / 3))
     def test_low_quantiles_of_equal_weights_are_the_minimum(self, f, q):
         assert float(QuantileAcross(q)(f)) == f.min()
 
 
 class TestProperties:
     @pytest.mark.parametrize("utility", EVERY, ids=str)
-    @given(f=vectors, rise=vectors)
+    @given(f=return_vectors, rise=return_vectors)
     def test_monotone(self, utility, f, rise):
         assert utility.monotone
         assert float(utility(f + np.abs(rise))) >= float(utility(f)) - 1e-12
 
     @pytest.mark.parametrize("utility", [u for u in EVERY if u.concave], ids=str)
-    @given(f=vectors, g=vectors, t=st.floats(0, 1))
+    @given(f=return_vectors, g=return_vectors, t=st.floats(0, 1))
     def test_concave(self, utility, f, g, t):
         mixed = float(utility(t * f + (1 - t) * g))
         assert mixed >= t * float(utility(f)) + (1 - t) * float(utility(g)) - 1e-9

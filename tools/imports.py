@@ -4,8 +4,9 @@
     python tools/imports.py morl.agents.envelope # the modules of its own layer that it needs, directly or not
     python tools/imports.py --long [morl.exact]  # functions of more than 50 body lines, files of more than 400
 
-Imports under ``if TYPE_CHECKING:`` and inside functions are told apart from those that run when a module is imported:
-only the latter can break an import, and only they count as a circle here.
+Three kinds of imports are told apart: those that run when a module is imported, those inside functions, which run when
+the function is called, and those under ``if TYPE_CHECKING:``, which never run. Only the first can break an import. A
+circle closed by the second means modules that cannot be understood apart; one closed only by the third is harmless.
 """
 
 from __future__ import annotations
@@ -33,25 +34,29 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(tree: ast.AST, late: bool = False) -> Iterator[tuple[str, bool]]:
-    """Names that a module imports, and whether only late (in a function) or for types."""
+AT_IMPORT, IN_FUNCTIONS, FOR_TYPES = range(3)
+"""When an import runs."""
+
+
+def imports(tree: ast.AST, kind: int = AT_IMPORT) -> Iterator[tuple[str, int]]:
+    """Names that a module imports, and when each import runs."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, late) for alias in node.names)
+            yield from ((alias.name, kind) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from ((f"{node.module}.{alias.name}", late) for alias in node.names)
+            yield from ((f"{node.module}.{alias.name}", kind) for alias in node.names)
         else:
             typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
             inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from imports(node, late or typing or inside)
+            yield from imports(node, max(kind, FOR_TYPES if typing else IN_FUNCTIONS if inside else AT_IMPORT))
 
 
-def graph(files: dict[str, Path], late: bool) -> dict[str, set[str]]:
-    """Module → modules of the package that it imports; with ``late`` those in functions and for types as well."""
+def graph(files: dict[str, Path], up_to: int = AT_IMPORT) -> dict[str, set[str]]:
+    """Module → modules of the package that it imports, by imports of the kinds up to ``up_to``."""
     arrows: dict[str, set[str]] = {name: set() for name in files}
     for name, file in files.items():
-        for target, is_late in imports(ast.parse(file.read_text(encoding="utf-8"))):
-            if late or not is_late:
+        for target, kind in imports(ast.parse(file.read_text(encoding="utf-8"))):
+            if kind <= up_to:
                 known = target if target in files else target.rpartition(".")[0]
                 if known in files and known != name:
                     arrows[name].add(known)
@@ -123,7 +128,7 @@ def main() -> int:
     if sys.argv[1:2] == ["--long"]:
         show_long(files, sys.argv[2] if len(sys.argv) > 2 else "morl")
         return 0
-    now = graph(files, late=False)
+    now = graph(files)
     if len(sys.argv) > 1:
         name = sys.argv[1]
         if name not in files:
@@ -133,8 +138,12 @@ def main() -> int:
         print("\n".join([*own, f"{len(own)} modules of {layer(name)}"]))
         return 0
     print(table(files.items()))
-    broken, late = circles(now), circles(graph(files, late=True))
-    for title, groups in (("circles at import time", broken), ("with imports in functions and for types", late)):
+    broken = circles(now)
+    for title, groups in (
+        ("circles at import time", broken),
+        ("with imports in functions", circles(graph(files, IN_FUNCTIONS))),
+        ("with imports for types, too", circles(graph(files, FOR_TYPES))),
+    ):
         print(f"{title}: {len(groups)}")
         for group in groups:
             print(f"  {', '.join(sorted(group))}")

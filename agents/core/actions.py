@@ -53,6 +53,17 @@ class ActionMap:
             assert sizes is not None
             self._sizes, self._first = sizes
 
+    @property
+    def n(self) -> int:
+        """How many actions there are to choose from.
+
+        Raises:
+            AgentError: they are no numbers from 0.
+        """
+        if not isinstance(self.space, spaces.Discrete):
+            raise AgentError(f"actions are chosen from {one_line(self.space)}, which are no numbers from 0")
+        return int(self.space.n)
+
     def to_env(self, actions: Array) -> Array:
         """Environment actions ``(n, ...)`` for the agent's ``(n,)``, ``(n, parts)`` or ``(n, size)``.
 

@@ -1,4 +1,4 @@
-"""Things that happen while an agent learns, in stable-baselines3's manner."""
+"""Things that happen while an agent learns, with the interface of stable-baselines3."""
 
 from __future__ import annotations
 

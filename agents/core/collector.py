@@ -60,6 +60,16 @@ class Rollout:
     time: IntArray
     valid: BoolArray
 
+    def encoded(self, encoder: Callable[[Any], Array]) -> tuple[Array, Array]:
+        """Observations before and after each step as rows, each ``(T, n, size)``."""
+
+        def rows(observations: Any) -> Array:
+            steps, n = self.valid.shape
+            flat = encoder(each(lambda part: part.reshape(steps * n, *part.shape[2:]), observations))
+            return flat.reshape(steps, n, -1)
+
+        return rows(self.obs), rows(self.next_obs)
+
 
 LARGEST = 1e18
 """Largest size of an observation or a reward: squares of larger ones overflow the 32-bit numbers of networks."""

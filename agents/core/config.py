@@ -12,16 +12,17 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from morl.agents.core.option_names import present_names, suggestion
 from morl.counts import as_count
 from morl.envs.recorded import check_words
-from morl.spec import AgentError, SpecError, UnknownNameError, listed, nearest
+from morl.spec import AgentError, SpecError, UnknownNameError
 
 C = TypeVar("C", bound="AgentConfig")
 
@@ -52,8 +53,8 @@ class AgentConfig:
     """Options that every algorithm has."""
 
     discount: float | None = option(None, "γ used in learning; None takes the environment's", low=0.0, high=1.0)
-    n_envs: int = option(1, "copies of the environment stepped together", low=1)
-    eval_envs: int = option(64, "copies used by the evaluator", low=1)
+    n_envs: int = option(1, "parallel environments", low=1)
+    eval_envs: int = option(64, "parallel environments of the evaluator", low=1)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Option:
     choices: tuple[str, ...] | None
 
 
+def option_names(config: type[AgentConfig]) -> frozenset[str]:
+    """The names of the options of a ``Config`` class."""
+    return frozenset(f.name for f in dataclasses.fields(config))
+
+
 def options(config: type[AgentConfig]) -> tuple[Option, ...]:
     """The options of a ``Config`` class, its own before the shared ones."""
     hints = _hints(config)
@@ -103,7 +109,9 @@ def options(config: type[AgentConfig]) -> tuple[Option, ...]:
 
 
 def make_config(cls: type[C], values: Mapping[str, Any] | None = None, algorithm: str = "agent") -> C:
-    """A checked ``Config`` from names and values; strings (``--set lr=1e-3``) are converted to the field's type.
+    """A checked ``Config`` from names and values; strings (``--set learning_rate=1e-3``) become the field's type.
+
+    Former names are read as the present ones (:data:`~morl.agents.core.option_names.RENAMED`).
 
     Raises:
         UnknownNameError: an option that does not exist (the message suggests the nearest).
@@ -112,118 +120,15 @@ def make_config(cls: type[C], values: Mapping[str, Any] | None = None, algorithm
     hints = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     checked: dict[str, Any] = {}
-    for name, value in (values or {}).items():
+    for name, value in present_names(algorithm, fields, values or {}).items():
         if name not in fields:
             raise UnknownNameError(f"option of {algorithm}", name, fields, hint=suggestion(name, fields))
         checked[name] = _checked(f"{algorithm} option {name}", value, hints[name], fields[name].metadata)
     return cls(**checked)
 
 
-_SAME: tuple[frozenset[str], ...] = tuple(
-    frozenset(words.split())
-    for words in (
-        "lr learning_rate step_size alpha_lr rate",
-        "batch batch_size minibatch_size",
-        "buffer buffer_size replay_size replay_buffer_size memory_size",
-        "start warmup warm_up learning_starts start_steps initial_steps",
-        "steps n_steps segment round_steps num_steps rollout_length rollout_steps",
-        "epochs n_epochs num_epochs update_epochs",
-        "minibatches n_minibatches num_minibatches",
-        "updates gradient_steps gradient_updates n_updates",
-        "train_every train_freq train_frequency update_every",
-        "hidden net_arch hidden_sizes hidden_size layer_sizes network_size n_hidden policy_kwargs",
-        "discount gamma",
-        "n_envs num_envs n_env nenvs num_workers copies",
-        "entropy ent_coef entropy_coef entropy_coefficient",
-        "lam gae_lambda lambda td_lambda",
-        "clip_range clip_eps clip_coef clip_ratio",
-        "tau polyak target_update_tau soft_update",
-        "target_every target_update_interval target_network_frequency",
-        "epsilon eps exploration_initial_eps epsilon_start initial_epsilon",
-        "epsilon_end exploration_final_eps final_epsilon eps_end min_epsilon epsilon_final",
-        "exploration exploration_fraction epsilon_decay_steps",
-        "n_weights num_weights n_preferences number_of_weights sample_size",
-        "weights weight preference preferences scalarization_weights",
-        "front_weights eval_weights",
-        "population pop_size population_size n_pop",
-        "utility scalarization scalarisation utility_function",
-        "power learning_rate_power",
-        "alpha level cvar_alpha",
-        "eval_episodes support_episodes search_episodes n_eval_episodes",
-    )
-)
-"""Options of one meaning under their several names, here and in other libraries."""
-
-_ELSEWHERE = {
-    "seed": "it is seed=... beside the options (--seed)",
-    "total_timesteps": "it is what learn() is told (-n, --steps)",
-    "timesteps": "it is what learn() is told (-n, --steps)",
-    "verbose": "learn(progress_bar=True) and learn(log_interval=...) show progress",
-    "progress_bar": "it is an argument of learn()",
-    "callback": "it is an argument of learn()",
-    "tensorboard_log": "set agent.logger to a morl.agents.core.logger.TensorboardLogger (--track tensorboard)",
-    "policy": "networks are made to fit the environment; leave it out",
-    "device": "agents learn on the processor; leave it out",
-    "env": "it is the first argument",
-    "ref_point": "it belongs to the environment (--ref-point), or to Front.replace(ref_point=...)",
-}
-"""Names that are no options, and where what they mean is said."""
-
-_SB3 = frozenset(
-    [
-        "batch_size",
-        "buffer_size",
-        "clip_range",
-        "clip_range_vf",
-        "ent_coef",
-        "exploration_fraction",
-        "exploration_final_eps",
-        "exploration_initial_eps",
-        "gae_lambda",
-        "gradient_steps",
-        "learning_rate",
-        "learning_starts",
-        "max_grad_norm",
-        "n_epochs",
-        "n_steps",
-        "normalize_advantage",
-        "optimize_memory_usage",
-        "policy_delay",
-        "policy_kwargs",
-        "target_kl",
-        "target_policy_noise",
-        "target_update_interval",
-        "tau",
-        "train_freq",
-        "use_rms_prop",
-        "use_sde",
-        "vf_coef",
-    ]
-)
-
-
-def suggestion(name: str, known: Collection[str]) -> str | None:
-    """What to say about an option that does not exist: by what it means first; ``None`` leaves it to the spelling.
-
-    >>> suggestion("learning_rate", ["lr", "persistence"])
-    'did you mean lr?'
-    """
-    plain = name.casefold().replace("-", "_")
-    if plain in _ELSEWHERE:
-        return _ELSEWHERE[plain]
-    same = sorted(option for words in _SAME if plain in words for option in words & set(known))
-    own = sorted(_SB3 & {plain, *(word for words in _SAME if plain in words for word in words)})
-    if "sb3" in known and own and not same:
-        named = own[0] if plain not in own else plain
-        return f"it is an argument of the stable-baselines3 class: sb3={{{json.dumps(named)}: ...}}"
-    if same:
-        return f"did you mean {' or '.join(same)}?"
-    near = nearest(plain, known, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else f"known: {listed(sorted(known), most=40)}"
-
-
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """``["lr=1e-3", "hidden=[64, 64]"]`` as a mapping of strings.
+    """``["learning_rate=1e-3", "net_arch=[64, 64]"]`` as a mapping of strings.
 
     >>> parse_assignments(["epsilon = 0.1"])
     {'epsilon': '0.1'}
@@ -322,7 +227,8 @@ def _wanted(hint: Any) -> str:
         )
     if typing.get_origin(hint) is dict:
         return 'a table such as {"name": 1}'
-    return _type_name(hint)
+    plain = {int: "a whole number such as 100000, 1e5 or 100k", float: "a number", bool: "true or false", str: "text"}
+    return plain.get(hint) or _type_name(hint)
 
 
 def _convert(value: Any, hint: Any) -> Any:

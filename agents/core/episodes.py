@@ -269,43 +269,41 @@ class ReturnArchive:
             )
         return self._data
 
-    def arrays(self, prefix: str) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Array]:
         """The archive as arrays for a checkpoint."""
         if not self.episodes:
             return {}
         data = self.dataset()
         return {
-            f"{prefix}.cells": np.array([np.frombuffer(key, np.int64) for key in self._counts]).reshape(-1, self.k),
-            f"{prefix}.counts": np.array(list(self._counts.values()), dtype=np.int64),
-            f"{prefix}.grid": np.stack([self._low, self._span]),
+            "cells": np.array([np.frombuffer(key, np.int64) for key in self._counts]).reshape(-1, self.k),
+            "counts": np.array(list(self._counts.values()), dtype=np.int64),
+            "grid": np.stack([self._low, self._span]),
             # Measured before the archive was trimmed: on what is left they could be others.
-            f"{prefix}.scale": self.scale,
-            f"{prefix}.longest": np.array(self.longest, dtype=np.int64),
-            f"{prefix}.observations": data.observations,
-            f"{prefix}.actions": data.actions,
-            f"{prefix}.remaining": data.remaining,
-            f"{prefix}.length": np.array([len(e) for e in self.episodes]),
-            f"{prefix}.born": np.array([e.born for e in self.episodes]),
+            "scale": self.scale,
+            "longest": np.array(self.longest, dtype=np.int64),
+            "observations": data.observations,
+            "actions": data.actions,
+            "remaining": data.remaining,
+            "length": np.array([len(e) for e in self.episodes]),
+            "born": np.array([e.born for e in self.episodes]),
         }
 
-    def restore(self, prefix: str, arrays: dict[str, Array]) -> None:
+    def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
-        if f"{prefix}.length" not in arrays:
+        if "length" not in arrays:
             return
-        lengths = arrays[f"{prefix}.length"]
-        if lengths.min() < 1 or lengths.sum() != len(arrays[f"{prefix}.remaining"]):
-            raise RunError(
-                f"{prefix} has episodes of {lengths.sum()} steps; expected {len(arrays[f'{prefix}.remaining'])}"
-            )
+        lengths = arrays["length"]
+        if lengths.min() < 1 or lengths.sum() != len(arrays["remaining"]):
+            raise RunError(f"archive has episodes of {lengths.sum()} steps; expected {len(arrays['remaining'])}")
         ends = np.cumsum(lengths)[:-1]
-        parts = [np.split(arrays[f"{prefix}.{name}"], ends) for name in ("observations", "actions", "remaining")]
-        born = arrays[f"{prefix}.born"].tolist()
+        parts = [np.split(arrays[name], ends) for name in ("observations", "actions", "remaining")]
+        born = arrays["born"].tolist()
         self.episodes = [Episode(o, a, r, int(b)) for o, a, r, b in zip(*parts, born, strict=True)]
         self._best = self._data = None
-        if f"{prefix}.scale" in arrays:
-            self.scale, self.longest = arrays[f"{prefix}.scale"].copy(), int(arrays[f"{prefix}.longest"])
+        if "scale" in arrays:
+            self.scale, self.longest = arrays["scale"].copy(), int(arrays["longest"])
         else:  # checkpoints of the first format
             self._measure(self.returns)
-        self._low, self._span = arrays[f"{prefix}.grid"].copy()
-        counts = zip(arrays[f"{prefix}.cells"], arrays[f"{prefix}.counts"].tolist(), strict=True)
+        self._low, self._span = arrays["grid"].copy()
+        counts = zip(arrays["cells"], arrays["counts"].tolist(), strict=True)
         self._counts = {np.ascontiguousarray(cell).tobytes(): count for cell, count in counts}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 from morl.spec import AgentError
 
 
@@ -15,3 +18,11 @@ class UtilityNeededError(AgentError):
 
 class DivergedError(AgentError):
     """Learning has led to numbers that are not finite; the update that did so is named."""
+
+
+def warn(message: str) -> None:
+    """Warn the caller of the package, however deep inside it the reason was found."""
+    depth, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "morl":
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, stacklevel=depth)

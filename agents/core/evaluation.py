@@ -15,7 +15,7 @@ import numpy as np
 
 from morl.agents.core.errors import NoPolicyError
 from morl.agents.core.exact_values import return_distribution, stationary_values
-from morl.agents.core.policies import Memory, PolicySet, Subset
+from morl.agents.core.policies import Decision, Memory, PolicySet, Subset
 from morl.agents.core.problem import Problem
 from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray
@@ -116,17 +116,15 @@ class Evaluator:
             return None
         model = model.with_discount(gamma)
         observations = self.problem.model_observations
-        own = getattr(policies, "exact_values", None)
-        if own is not None and not spread:
-            values = own(model)
+        if not spread:
+            values = policies.exact_values(model)
             if values is not None:
                 return _exact_answer(np.asarray(values), gamma)
         mixture = policies.mixture()
         if mixture is not None:
-            inner = getattr(policies, "inner", None)
-            if inner is None:
+            if policies.inner is None:
                 return None
-            parts = self._exactly(inner, gamma, deterministic, spread)
+            parts = self._exactly(policies.inner, gamma, deterministic, spread)
             return None if parts is None else _mix(parts, mixture, gamma)
         if policies.has_memory:
             return None
@@ -202,11 +200,14 @@ def roll_out(
     gamma: float,
     seed: np.random.SeedSequence,
     deterministic: bool,
+    *,
+    limit: int | None = None,
 ) -> tuple[FloatArray, FloatArray, int]:
     """Play one episode per entry of ``jobs`` (the number of the policy that plays it), all in lock-step.
 
     Returns:
-        Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps.
+        Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps, at most ``limit``.
+        Returns of episodes that are not over by then are NaN.
     """
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
@@ -218,12 +219,19 @@ def roll_out(
     slot = np.arange(n) % max(len(jobs), 1)
     playing = np.arange(n) < len(jobs)
     upcoming = int(playing.sum())
+    steps = 0
+    if not len(jobs):
+        return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
-    steps = 0
     while playing.any():
+        if limit is not None and steps + int(playing.sum()) > limit:
+            surplus = np.flatnonzero(playing)[limit - steps :]
+            discounted[slot[surplus]] = plain[slot[surplus]] = np.nan
+            playing[surplus] = False
+            continue
         actions, memory = policies.act(
-            which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic
+            Decision(which, collector.obs, memory, collector.accrued, collector.time, rng, deterministic)
         )
         out = collector.step(actions)
         rows = out.env
@@ -248,6 +256,7 @@ def roll_out(
             for key, value in begun.items():
                 memory[key] = memory[key].copy()
                 memory[key][fresh] = value
+    discounted[upcoming:] = plain[upcoming:] = np.nan
     return discounted, plain, steps
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from morl.agents.core.collector import take
-from morl.agents.core.policies import PolicySet
+from morl.agents.core.policies import Decision, PolicySet
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError
 
@@ -27,11 +27,13 @@ def action_probabilities(
     n = len(accrued)
     which = np.full(n, i, dtype=np.int64)
     width = int(model.n_actions.max())
-    if policies.stochastic and not deterministic:
-        probabilities = policies.probabilities(which, observations)
-        return None if probabilities is None else probabilities[:, :width]
     rng = np.random.default_rng(0)
-    actions, _ = policies.act(which, observations, policies.start(which, rng), accrued, time, rng, True)
+    drawn = policies.stochastic and not deterministic
+    decision = Decision(which, observations, policies.start(which, rng), accrued, time, rng, not drawn)
+    if drawn:
+        probabilities = policies.probabilities(decision)
+        return None if probabilities is None else probabilities[:, :width]
+    actions, _ = policies.act(decision)
     actions = np.asarray(actions)
     if actions.shape != (n,) or not np.issubdtype(actions.dtype, np.integer):
         return None

@@ -1,13 +1,10 @@
-"""Several policies that act in one call: what an agent hands to the evaluator, to ``predict`` and to a front.
-
-A policy may look at the observation, at the discounted reward accrued since the episode began, at the step number
-and at a memory of its own. ``which`` says, row by row, which of the policies acts.
-"""
+"""Several policies that act in one call: what an agent hands to the evaluator, to ``predict`` and to a front."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +16,29 @@ Array = np.ndarray[Any, Any]
 Memory = dict[str, Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One step of n policies in lock-step: everything that an action may depend on.
+
+    Args:
+        which: ``(n,)`` number of the policy that acts in each row.
+        observations: ``(n, ...)``, or what the space's batches are.
+        memory: what ``start`` or the last ``act`` returned, rows aligned with ``which``.
+        accrued: ``(n, K)`` discounted reward since the episode began, Σ γᵗ rₜ.
+        time: ``(n,)`` steps since the episode began.
+        rng: for policies that draw.
+        deterministic: take the most likely action instead of drawing.
+    """
+
+    which: IntArray
+    observations: Any
+    memory: Memory
+    accrued: FloatArray
+    time: IntArray
+    rng: np.random.Generator
+    deterministic: bool
+
+
 class PolicySet(ABC):
     """``len(self)`` policies that act in lock-step.
 
@@ -26,6 +46,7 @@ class PolicySet(ABC):
         needs_accrued: actions depend on the accrued reward or the step number, not on the observation alone.
         has_memory: policies carry a memory from step to step.
         stochastic: actions are drawn (``deterministic=False`` matters).
+        inner: the components of a set of mixtures, or the set that this one selects from; ``None`` for others.
         preferences: ``(m, K)`` raw weight or command behind each policy, or ``None``.
         commanded: ``preferences`` are wanted returns, not weights.
         names: one label per policy, or ``None``.
@@ -34,6 +55,7 @@ class PolicySet(ABC):
     needs_accrued = False
     has_memory = False
     stochastic = False
+    inner: PolicySet | None = None
     preferences: FloatArray | None = None
     commanded = False
     names: Sequence[str] | None = None
@@ -47,33 +69,18 @@ class PolicySet(ABC):
         return {}
 
     @abstractmethod
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
-        """Actions for n rows.
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
+        """Actions ``(n, ...)`` for the rows of a decision, and the memory for the next one."""
 
-        Args:
-            which: ``(n,)`` number of the policy that acts in each row.
-            observations: ``(n, ...)``.
-            memory: what :meth:`start` or the last call returned, rows aligned with ``which``.
-            accrued: ``(n, K)`` reward since the episode began, Σ γᵗ rₜ.
-            time: ``(n,)`` steps since the episode began.
-            rng: for policies that draw.
-            deterministic: take the most likely action instead of drawing.
-
-        Returns:
-            Actions ``(n, ...)`` and the memory for the next step.
-        """
-
-    def probabilities(self, which: IntArray, observations: Any) -> FloatArray | None:
+    def probabilities(self, decision: Decision) -> FloatArray | None:
         """Action probabilities ``(n, A)`` of a memoryless stochastic policy with discrete actions, or ``None``."""
+        return None
+
+    def exact_values(self, model: MOMDP) -> FloatArray | None:
+        """Start values ``(m, K)`` on a finite model, where the set can compute them itself; else ``None``.
+
+        (The evaluator computes those of memoryless policies by the Bellman equations; only others need this.)
+        """
         return None
 
     def mixture(self) -> FloatArray | None:
@@ -97,21 +104,33 @@ class TablePolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.actions)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """Look the actions up."""
-        states = self.index.lookup(observations, grow=False)
+        states = self.index.lookup(decision.observations, grow=False)
         known = (states >= 0) & (states < self.actions.shape[1])
-        chosen = self.actions[which, np.where(known, states, 0)]
-        return np.where(known, chosen, self.default).astype(np.int64), memory
+        chosen = self.actions[decision.which, np.where(known, states, 0)]
+        return np.where(known, chosen, self.default).astype(np.int64), decision.memory
+
+
+class WeightedPolicies(PolicySet):
+    """One deterministic policy per linear preference, all of one function.
+
+    Args:
+        choose: ``(observations (n, ...), weights (n, K)) -> actions (n, ...)``.
+        preferences: ``(m, K)`` weights of raw returns.
+    """
+
+    preferences: FloatArray
+
+    def __init__(self, choose: Callable[[Any, FloatArray], Array], preferences: FloatArray) -> None:
+        self.choose, self.preferences = choose, np.asarray(preferences, dtype=np.float64)
+
+    def __len__(self) -> int:
+        return len(self.preferences)
+
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
+        """One call of the function for all rows."""
+        return self.choose(decision.observations, self.preferences[decision.which]), decision.memory
 
 
 class Subset(PolicySet):
@@ -121,6 +140,8 @@ class Subset(PolicySet):
         inner: the set.
         chosen: ``(m,)`` numbers in it; repeats are welcome.
     """
+
+    inner: PolicySet
 
     def __init__(self, inner: PolicySet, chosen: IntArray) -> None:
         self.inner, self.chosen = inner, np.asarray(chosen, dtype=np.int64)
@@ -136,27 +157,20 @@ class Subset(PolicySet):
         """As the inner set."""
         return self.inner.start(self.chosen[which], rng)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """As the inner set."""
-        return self.inner.act(self.chosen[which], observations, memory, accrued, time, rng, deterministic)
+        return self.inner.act(self._renumbered(decision))
 
-    def probabilities(self, which: IntArray, observations: Any) -> FloatArray | None:
+    def probabilities(self, decision: Decision) -> FloatArray | None:
         """As the inner set."""
-        return self.inner.probabilities(self.chosen[which], observations)
+        return self.inner.probabilities(self._renumbered(decision))
+
+    def _renumbered(self, decision: Decision) -> Decision:
+        return replace(decision, which=self.chosen[decision.which])
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
-        """As the inner set, where that knows the values of its policies itself."""
-        own = getattr(self.inner, "exact_values", None)
-        values = None if own is None else own(model)
+        """As the inner set."""
+        values = self.inner.exact_values(model)
         return None if values is None else np.asarray(values)[self.chosen]
 
 
@@ -171,6 +185,7 @@ class Mixtures(PolicySet):
 
     has_memory = True
     stochastic = True
+    inner: PolicySet
 
     def __init__(self, inner: PolicySet, weights: FloatArray, preferences: FloatArray | None = None) -> None:
         self.inner, self.weights, self.preferences = inner, np.atleast_2d(weights), preferences
@@ -186,20 +201,12 @@ class Mixtures(PolicySet):
         component = np.minimum((draw >= edges).sum(axis=1), self.weights.shape[1] - 1).astype(np.int64)
         return {"component": component, **self.inner.start(component, rng)}
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """Follow the drawn component."""
-        rest = {key: value for key, value in memory.items() if key != "component"}
-        actions, rest = self.inner.act(memory["component"], observations, rest, accrued, time, rng, deterministic)
-        return actions, {"component": memory["component"], **rest}
+        component = decision.memory["component"]
+        rest = {key: value for key, value in decision.memory.items() if key != "component"}
+        actions, rest = self.inner.act(replace(decision, which=component, memory=rest))
+        return actions, {"component": component, **rest}
 
     def mixture(self) -> FloatArray:
         """The probabilities of the components."""

@@ -85,6 +85,17 @@ def return_range(spec: MOSpec) -> FloatArray | None:
     return span if np.all(np.isfinite(span) & (span > 0)) else None
 
 
+def reported_weights(n: int, spec: MOSpec) -> FloatArray:
+    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
+    span = return_range(spec)
+    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
+    if span is None:
+        return grid
+    both = np.concatenate([grid, to_raw(grid, span)])
+    _, first = np.unique(both.round(9), axis=0, return_index=True)
+    return both[np.sort(first)]
+
+
 def raw_weights(preference: Any, spec: MOSpec, *, raw: bool = False) -> FloatArray:
     """Preferences of a caller as weights ``(m, K)`` of raw returns.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -163,6 +165,17 @@ class Problem:
     def collector(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> Collector:
         """Steps copies with the algorithm's actions, and checks what they report."""
         return Collector(env, self.spec, self.discount if discount is None else discount, self.id, self.actions)
+
+    @contextmanager
+    def collecting(self, n_envs: int, seed: int) -> Iterator[Collector]:
+        """Parallel environments to learn in, at the beginning of their episodes; fresh ones are closed at the end."""
+        collector = self.collector(self.training(n_envs))
+        try:
+            collector.reset(seed)
+            yield collector
+        finally:
+            if not self.is_vector:
+                collector.env.close()
 
     def single(self) -> gym.Env[Any, Any]:
         """One fresh copy."""

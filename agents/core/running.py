@@ -45,7 +45,7 @@ class Normaliser:
     def observe(self, rows: Array) -> None:
         """Learn from observations ``(n, size)``."""
         if self.entries is not None:
-            self.mean, self.var, self.count = _merge(self.mean, self.var, self.count, rows.astype(np.float64))
+            self.mean, self.var, self.count = merge_moments(self.mean, self.var, self.count, rows.astype(np.float64))
 
     def __call__(self, rows: Array) -> Array:
         """Observations ``(n, size)`` standardised by what is known so far."""
@@ -57,7 +57,7 @@ class Normaliser:
     def rewards(self, rewards: FloatArray, done: BoolArray) -> FloatArray:
         """Rewards ``(n,)`` of a step in units of the standard deviation of discounted returns."""
         self._running = self._running * self.discount + rewards
-        self.return_mean, self.return_var, self.return_count = _merge(
+        self.return_mean, self.return_var, self.return_count = merge_moments(
             self.return_mean, self.return_var, self.return_count, self._running[:, None]
         )
         self._running[done] = 0.0
@@ -77,7 +77,9 @@ class Normaliser:
         self.count, self.return_count = (float(x) for x in arrays[f"{prefix}.counts"])
 
 
-def _merge(mean: FloatArray, var: FloatArray, count: float, rows: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+def merge_moments(
+    mean: FloatArray, var: FloatArray, count: float, rows: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
     """Mean, variance and number of all rows, those seen before and new ones ``(n, size)`` (Chan et al. 1979)."""
     n = len(rows)
     total = count + n

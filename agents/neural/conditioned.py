@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from torch import Tensor
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Memory, PolicySet
-from morl.agents.core.preferences import return_range, sample_simplex, simplex_grid, to_raw
-from morl.agents.neural.dense import Dense
-from morl.agents.neural.flat import Adam
-from morl.agents.neural.networks import VectorNet, seeded
-from morl.agents.neural.parameters import load_module, module_arrays
+from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
+from morl.agents.neural.networks import VectorNet
+from morl.agents.neural.training import (
+    adam,
+    resolve_device,
+    seeded,
+    to_numpy,
+)
 from morl.spec import FloatArray, IntArray, MOSpec
 
 Values = Callable[[Array, Array], Array]
@@ -34,17 +38,6 @@ def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentrati
         half = rng.random(n) < 0.5
         weights[half] = to_raw(weights[half], span)
     return weights
-
-
-def reported_weights(n: int, spec: MOSpec) -> FloatArray:
-    """About ``n`` weights ``(m, K)`` whose policies go on a front: grids over raw and over scaled objectives."""
-    span = return_range(spec)
-    grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
-    if span is None:
-        return grid
-    both = np.concatenate([grid, to_raw(grid, span)])
-    _, first = np.unique(both.round(9), axis=0, return_index=True)
-    return both[np.sort(first)]
 
 
 def greedy(values: Array, weights: Array) -> IntArray:
@@ -69,51 +62,39 @@ class GreedyPolicies(PolicySet):
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        weights = self._inputs[which]
-        return greedy(self.values(self.encoder(observations), weights), weights), memory
+        weights = self._inputs[decision.which]
+        return greedy(self.values(self.encoder(decision.observations), weights), weights), decision.memory
 
 
 class ConditionedQ(Agent):
     """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
 
-    The config must have ``hidden``, ``mix``, ``layer_norm``, ``lr`` and ``front_weights``.
+    The config must have ``net_arch``, ``mix``, ``layer_norm``, ``learning_rate``, ``device`` and ``front_weights``.
     """
 
     def _setup(self) -> None:
         assert isinstance(self.actions.space, spaces.Discrete)
+        c = self.config
         self.encoder = Encoder(self.observation_space)
         self.n_actions = int(self.actions.space.n)
-        self.net = self._network(0)
-        self.optimizer = Adam(self.net, self.config.lr)
-        self.dense = Dense(self.net)
-
-    def _network(self, number: int) -> VectorNet:
-        c = self.config
-        with seeded(self.integer_seed("network", number)):
-            return VectorNet(self.encoder.size, self.k, self.n_actions, c.hidden, mix=c.mix, layer_norm=c.layer_norm)
+        self.device = resolve_device(c.device)
+        with seeded(self.integer_seed("network", 0)):
+            net = VectorNet(self.encoder.size, self.k, self.n_actions, c.net_arch, mix=c.mix, layer_norm=c.layer_norm)
+        self.net = net.to(self.device)
+        self.optimizer = adam(self.net, c.learning_rate)
+        self._keeps(net=self.net, adam=self.optimizer)
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Action values ``(n, A, K)`` in the unit of the returns."""
-        return self.dense.values(encoded, weights)
+        with torch.inference_mode():
+            return to_numpy(self.net.values(self._tensor(encoded), self._tensor(weights)))
+
+    def _tensor(self, values: Array) -> Tensor:
+        """An array on the agent's device."""
+        return torch.from_numpy(values).to(self.device)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
         return GreedyPolicies(self.values, self.encoder, weights)
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {**module_arrays(self.net, "net"), **self.optimizer.arrays("adam")}, {}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        self.optimizer.restore(arrays, "adam")

@@ -1,33 +1,15 @@
-"""Networks with one output per objective, and their state as plain arrays. Needs torch; import it lazily."""
+"""Networks with one output per objective. Needs torch; import it lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from morl.agents.core.memory import require
-from morl.agents.neural.kernels import new_units
-from morl.agents.neural.perceptron import perceptron
 from morl.spec import AgentError
-
-Array = np.ndarray[Any, Any]
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Initialise networks from ``seed`` without touching torch's global generator."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-# ---- networks -------------------------------------------------------------------------------------------
 
 
 class Trunk(nn.Module):
@@ -35,7 +17,7 @@ class Trunk(nn.Module):
 
     Args:
         inputs: size of an encoded observation.
-        hidden: width of each layer.
+        net_arch: width of each layer.
         preference: size of the preference, 0 for none.
         mix: ``"concat"`` appends the preference to the input; ``"film"`` scales and shifts every hidden layer by it
             (Perez et al. 2018).
@@ -45,7 +27,7 @@ class Trunk(nn.Module):
     def __init__(
         self,
         inputs: int,
-        hidden: Sequence[int] = (64, 64),
+        net_arch: Sequence[int] = (64, 64),
         *,
         preference: int = 0,
         mix: str = "concat",
@@ -55,18 +37,18 @@ class Trunk(nn.Module):
         if mix not in ("concat", "film"):
             raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
         self.film = mix == "film" and preference > 0
-        sizes = [inputs + (0 if self.film else preference), *hidden]
+        sizes = [inputs + (0 if self.film else preference), *net_arch]
         # With their gradients and Adam's two moments, parameters take four times their size.
-        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower hidden")
+        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in hidden)
-        self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in hidden) if self.film else nn.ModuleList()
+        self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in net_arch)
+        self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in net_arch) if self.film else nn.ModuleList()
         for gate in self.gates:
             assert isinstance(gate, nn.Linear)
             nn.init.zeros_(gate.weight)
             nn.init.zeros_(gate.bias)
         self.preference = preference
-        self.size = hidden[-1] if hidden else sizes[0]
+        self.size = net_arch[-1] if net_arch else sizes[0]
 
     def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Features ``(n, size)`` of inputs ``(n, inputs)`` and preferences ``(n, K)``."""
@@ -83,39 +65,16 @@ class Trunk(nn.Module):
         return inputs
 
 
-class Perceptron:
-    """A trunk and a linear output as one operation: the same numbers as ``head(trunk(inputs, preference))``, sooner.
-
-    Args:
-        trunk: hidden layers; they stay with the module that owns them.
-        head: output layer; likewise.
-    """
-
-    def __init__(self, trunk: Trunk, head: nn.Linear) -> None:
-        self.trunk, self.head = trunk, head
-        layers = zip(trunk.layers, trunk.norms, strict=True)
-        self.normed = any(isinstance(norm, nn.LayerNorm) for norm in trunk.norms)
-        self.ordered = [p for pair in layers for module in pair for p in module.parameters()]
-        self.ordered += list(head.parameters())
-
-    def __call__(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
-        """Outputs ``(n, outputs)`` for inputs ``(n, inputs)`` and preferences ``(n, K)``."""
-        if self.trunk.film:
-            filmed: Tensor = self.head(self.trunk(inputs, preference))
-            return filmed
-        if self.trunk.preference:
-            assert preference is not None
-            inputs = torch.cat([inputs, preference], dim=-1)
-        return perceptron(inputs, self.normed, self.ordered)
-
-
 class PopArt(nn.Module):
     """A linear head for K objectives whose outputs keep their meaning while targets are normalised per objective.
 
     Outputs are in units of a standard deviation; when that moves, weights and biases are rescaled so that
-    de-normalised outputs stay what they were (van Hasselt et al. 2016; Hessel et al. 2019). An objective that is 100
-    times larger than another then pulls no harder. The moments run on with every batch; the units in use follow them
-    only once they are a percent off, because rescaling costs more than counting and each time rounds the weights.
+    de-normalised outputs stay what they were (van Hasselt et al. 2016; Hessel et al. 2019)::
+
+        W' = (σ / σ') W,    b' = (σ b + μ − μ') / σ'
+
+    An objective that is 100 times larger than another then pulls no harder. The moments run on with every batch; the
+    units in use follow them only once they are a percent off, because each rescaling rounds the weights.
 
     Args:
         inputs: features.
@@ -131,7 +90,8 @@ class PopArt(nn.Module):
     TOLERANCE = 0.01
     mean: Tensor
     std: Tensor
-    moments: Tensor
+    running_mean: Tensor
+    running_var: Tensor
     count: Tensor
 
     def __init__(self, inputs: int, k: int, outputs: int = 1, beta: float = 3e-4) -> None:
@@ -140,9 +100,9 @@ class PopArt(nn.Module):
         self.linear = nn.Linear(inputs, outputs * k)
         self.register_buffer("mean", torch.zeros(k))
         self.register_buffer("std", torch.ones(k))
-        # First and second moment of the targets so far, (2, K), in the precision that their difference needs.
-        self.register_buffer("moments", torch.zeros(2, k, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros(1, dtype=torch.float64))
+        self.register_buffer("running_mean", torch.zeros(k))
+        self.register_buffer("running_var", torch.zeros(k))
+        self.register_buffer("count", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalised outputs ``(n, outputs, K)``."""
@@ -167,11 +127,19 @@ class PopArt(nn.Module):
                 of heads that normalise differently would change what they say.
         """
         self.count += 1
-        rows, step = targets.numpy().reshape(-1, self.k), max(self.beta, 1.0 / float(self.count))
-        units = np.stack([self.mean.numpy(), self.std.numpy()])
-        if new_units(rows, self.moments.numpy(), step, self.TOLERANCE, units):
+        step = max(self.beta, 1.0 / int(self.count))
+        var, mean = torch.var_mean(targets.float().reshape(-1, self.k), dim=0, correction=0)
+        delta = mean - self.running_mean
+        self.running_mean.add_(delta, alpha=step)
+        self.running_var.lerp_(var, step).addcmul_(delta, delta, value=step * (1 - step))
+        # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
+        size = (self.running_var + self.running_mean**2).sqrt().clamp(min=1e-6)
+        std = torch.maximum(self.running_var.sqrt(), 1e-4 * size)
+        off = torch.maximum((self.running_mean - self.mean).abs(), (std - self.std).abs()) > self.TOLERANCE * std
+        if bool(off.any()):
+            mean = self.running_mean.clone()
             for head in (self, *followers):
-                head._rescale(*torch.from_numpy(units))
+                head._rescale(mean, std)
 
     def _rescale(self, mean: Tensor, std: Tensor) -> None:
         """Use these units from now on, saying the same as before."""
@@ -189,7 +157,7 @@ class VectorNet(nn.Module):
         inputs: size of an encoded observation.
         k: objectives.
         outputs: outputs per objective.
-        hidden: width of each layer.
+        net_arch: width of each layer.
         preference: whether the network takes a preference.
         mix: how; see :class:`Trunk`.
         layer_norm: see :class:`Trunk`.
@@ -200,23 +168,70 @@ class VectorNet(nn.Module):
         inputs: int,
         k: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        net_arch: Sequence[int] = (64, 64),
         *,
         preference: bool = True,
         mix: str = "concat",
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, hidden, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
+        self.trunk = Trunk(inputs, net_arch, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
         self.head = PopArt(self.trunk.size, k, outputs)
-        self.body = Perceptron(self.trunk, self.head.linear)
-        self._shape = (-1, outputs, k)
 
     def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Normalised values ``(n, outputs, K)``: what losses are taken on."""
-        out: Tensor = self.body(inputs, preference).view(self._shape)
+        out: Tensor = self.head(self.trunk(inputs, preference))
         return out
 
     def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference))
+
+
+class TwinCritics(nn.Module):
+    """Two vector-valued networks that answer the same question, in the same units (Fujimoto et al. 2018).
+
+    Args:
+        nets: both.
+    """
+
+    def __init__(self, nets: Sequence[VectorNet]) -> None:
+        super().__init__()
+        self.first, self.second = nets
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised values ``(n, outputs, K)`` of both."""
+        return self.first(inputs, weights), self.second(inputs, weights)
+
+    def values(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Values ``(n, outputs, K)`` of both, in the unit of the returns."""
+        return self.first.values(inputs, weights), self.second.values(inputs, weights)
+
+    def update_units(self, targets: Tensor, target_critics: TwinCritics) -> None:
+        """Let all four networks normalise by what targets ``(..., K)`` were so far."""
+        others = [self.second.head, target_critics.first.head, target_critics.second.head]
+        self.first.head.update(targets, others)
+
+    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor | None = None) -> Tensor:
+        """Σ over both of the mean of ‖y − Q(s, a, w)‖², in normalised units.
+
+        Args:
+            inputs: ``(n, inputs)``.
+            weights: ``(n, K)``.
+            goal: y, ``(n, K)`` in the unit of the returns.
+            actions: ``(n,)`` which output is meant, where there are several.
+        """
+        goal = self.first.head.normalise(goal)
+        first, second = (q[:, 0] if actions is None else of_actions(q, actions) for q in self(inputs, weights))
+        return (first - goal).square().mean() + (second - goal).square().mean()
+
+
+def clipped_double(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    """Of two value vectors ``(..., K)`` the one whose utility ``(..., K)`` is smaller (clipped double Q)."""
+    less = (weights * first).sum(dim=-1, keepdim=True) <= (weights * second).sum(dim=-1, keepdim=True)
+    return torch.where(less, first, second)
+
+
+def of_actions(values: Tensor, actions: Tensor) -> Tensor:
+    """Of values ``(n, A, K)`` those of one action per row ``(n,)``: ``(n, K)``."""
+    return values.gather(1, actions[:, None, None].expand(-1, 1, values.shape[2]))[:, 0]

@@ -1,40 +1,45 @@
-"""What agents share that learn a conditioned network from a replay buffer: collecting, remembering, updating."""
+"""What agents share that learn from a replay buffer: acting, remembering, updating. Needs torch.
+
+An algorithm says what it conditions on (:meth:`OffPolicy._draw`), how it explores (:meth:`OffPolicy._explore`) and what
+one update is (:meth:`OffPolicy._update`); everything else is here.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from morl.agents.base import Agent, Array
-from morl.agents.core.config import AgentConfig, Annealed, option
+from morl.agents.core.collector import Transitions
+from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
+from morl.agents.neural.networks import TwinCritics, VectorNet
 from morl.agents.neural.replay import ReplayBuffer
-
-TRANSITION = ("obs", "action", "reward", "after", "going")
-"""What is remembered of a step, in the order in which updates take it apart."""
+from morl.agents.neural.training import NetworkConfig, resolve_device, seeded
+from morl.spec import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class OffPolicyConfig(AgentConfig):
+class OffPolicyConfig(NetworkConfig):
     """Options of agents that learn from a replay buffer."""
 
-    hidden: tuple[int, ...] = option((128, 128), "width of each layer")
+    net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
     mix: str = option("concat", "how the weight enters the networks", choices=("concat", "film"))
     layer_norm: bool = option(True, "normalise each layer of the networks that say values")
-    lr: float = option(5e-4, "Adam's step size", low=0.0)
-    batch: int = option(128, "transitions per update", low=1)
-    buffer: int = option(200_000, "transitions remembered", low=1)
-    start: int = option(1000, "steps before the first update", low=0)
-    train_every: int = option(8, "environment steps (over all copies) per update", low=1)
+    learning_rate: float = option(5e-4, "Adam's step size", low=0.0)
+    batch_size: int = option(128, "transitions per update", low=1)
+    buffer_size: int = option(200_000, "transitions remembered", low=1)
+    learning_starts: int = option(1000, "steps before the first update", low=0)
+    train_freq: int = option(8, "environment steps (over all parallel environments) per update", low=1)
     tau: float = option(0.005, "share by which target networks follow after each update", low=0.0, high=1.0)
     front_weights: int = option(60, "weights whose policies are reported", low=1)
-    n_envs: int = option(8, "copies of the environment stepped together", low=1)
+    n_envs: int = option(8, "parallel environments", low=1)
 
 
 @dataclass(frozen=True)
@@ -44,94 +49,126 @@ class EpsilonConfig(OffPolicyConfig, Annealed):
     persistence: int = option(8, "longest run of one exploratory action; 1 draws every step anew", low=1)
 
 
-class OffPolicy(Agent):
-    """Acts for a weight per copy and episode, remembers each transition, and updates every few steps.
+class Batch(NamedTuple):
+    """Remembered transitions, as tensors of one device."""
 
-    A subclass says how it draws weights, explores and updates, and allocates the buffer in its ``_setup``.
-    """
+    obs: Tensor
+    """Features ``(n, size)`` before the step."""
+    actions: Tensor
+    """``(n, ...)``."""
+    rewards: Tensor
+    """``(n, K)``."""
+    next_obs: Tensor
+    """Features ``(n, size)`` after the step."""
+    not_terminated: Tensor
+    """``(n, 1)``: 0 where nothing follows, else 1; a truncated episode would have gone on."""
+
+
+class OffPolicy(Agent):
+    """Acts for a weight per environment and episode, remembers each transition, and updates every few steps."""
 
     encoder: Encoder
     updates: int
 
-    def _remember(self, action_shape: tuple[int, ...], action_type: Any) -> None:
-        """Allocate the buffer, for actions of this shape and type."""
-        size = self.encoder.size
+    def _remember(
+        self, action_shape: tuple[int, ...], action_type: Any, size: int | None = None, rewards: int | None = None
+    ) -> None:
+        """Allocate the buffer, for actions of this shape and type, features of this size and so many rewards a step."""
+        features = (self.encoder.size if size is None else size,)
+        self.device = resolve_device(self.config.device)
         self.updates = 0
-        self.buffer = ReplayBuffer(
-            self.config.buffer,
+        self.replay = ReplayBuffer(
+            self.config.buffer_size,
             {
-                "obs": ((size,), np.float32),
-                "action": (action_shape, action_type),
-                "reward": ((self.k,), np.float32),
-                "after": ((size,), np.float32),
-                "going": ((), np.float32),
+                "obs": (features, np.float32),
+                "actions": (action_shape, action_type),
+                "rewards": ((self.k if rewards is None else rewards,), np.float32),
+                "next_obs": (features, np.float32),
+                "not_terminated": ((1,), np.float32),
             },
         )
+        self._keeps("updates", replay=self.replay)
+
+    def twin_critics(self, inputs: int, outputs: int, net_arch: tuple[int, ...], layer_norm: bool) -> TwinCritics:
+        """A pair of critics for inputs of this size, on the agent's device."""
+        nets = []
+        for number in range(2):
+            with seeded(self.integer_seed("network", number)):
+                nets.append(VectorNet(inputs, self.k, outputs, net_arch, mix=self.config.mix, layer_norm=layer_norm))
+        return TwinCritics(nets).to(self.device)
 
     @abstractmethod
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
-        """Weights ``(n, K)``, float32, to act or to learn for."""
+        """What n environments act for in their next episodes: weights ``(n, K)``, float32."""
 
     @abstractmethod
-    def _explorer(self, n: int) -> Persistent:
-        """Exploration of n copies."""
+    def _exploration(self, n: int) -> Persistent:
+        """Exploration of n environments."""
 
     @abstractmethod
-    def _explore(
-        self, explorer: Persistent, encoded: Array, weights: Array, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
-        """Actions for the environment, and the same as they are remembered."""
+    def _explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
+        """Actions ``(n, ...)`` for features ``(n, size)`` and weights ``(n, K)``."""
 
     @abstractmethod
-    def _update(self, batch: dict[str, Tensor], rng: np.random.Generator) -> None:
-        """One update from remembered rows ``(n, ...)``."""
+    def _update(self, batch: Batch, rng: np.random.Generator) -> None:
+        """One update from remembered transitions."""
 
-    def _reconsider(self, total: int, rng: np.random.Generator) -> None:  # most never do
+    def _after_step(self, total: int, rng: np.random.Generator) -> None:  # most do nothing
         """Called after each round of steps and updates, ``total`` steps in all."""
+
+    def _features(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+        """Features ``(n, size)`` of observations ``(n, ...)``, accrued rewards ``(n, K)`` and times ``(n,)``."""
+        return self.encoder(observations)
+
+    def _row(self, out: Transitions, obs: Array, next_obs: Array) -> dict[str, Array]:
+        """What is remembered of a step, by field."""
+        return {
+            "obs": obs,
+            "actions": out.actions,
+            "rewards": out.rewards,
+            "next_obs": next_obs,
+            "not_terminated": ~out.terminated[:, None],
+        }
 
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
         env = self.problem.training(c.n_envs)
         collector = self.problem.collector(env)
-        encoded = self.encoder(collector.reset(self.segment_seed()))
-        explorer, weights = self._explorer(collector.n), self._draw(collector.n, rng)
+        collector.reset(self.segment_seed())
+        exploration, weights = self._exploration(collector.n), self._draw(collector.n, rng)
         while self.num_timesteps < until:
-            actions, kept = self._explore(explorer, encoded, weights, rng)
-            out = collector.step(actions)
-            after = self.encoder(out.next_obs)
-            self.buffer.add(
-                obs=encoded if len(out) == collector.n else encoded[out.env],
-                action=kept[out.env],
-                reward=out.rewards,
-                after=after,
-                going=~out.terminated,  # a truncated episode would have gone on
-            )
-            encoded = after if out.next_obs is collector.obs else self.encoder(collector.obs)
-            ended = out.terminated | out.truncated
-            if ended.any():
-                rows = out.env[ended]
-                explorer.stop(rows)
-                weights[rows] = self._draw(len(rows), rng)
+            obs = self._features(collector.obs, collector.accrued, collector.time)
+            out = collector.step(self._explore(exploration, obs, weights, rng))
+            after = out.accrued + (self.discount**out.time)[:, None] * out.rewards
+            next_obs = self._features(out.next_obs, after, out.time + 1)
+            self.replay.add(**self._row(out, obs[out.env], next_obs))
+            ended = out.env[out.terminated | out.truncated]
+            if len(ended):
+                exploration.stop(ended)
+                weights[ended] = self._draw(len(ended), rng)
             total = self.num_timesteps + len(out)
-            if total >= c.start:
-                for _ in range(total // c.train_every - self.num_timesteps // c.train_every):
-                    batch = self.buffer.sample(c.batch, rng)
-                    self._update({name: torch.from_numpy(values) for name, values in batch.items()}, rng)
+            if total >= c.learning_starts:
+                for _ in range(total // self.train_freq - self.num_timesteps // self.train_freq):
+                    self._update(self._sample(rng), rng)
                     self.updates += 1
-            self._reconsider(total, rng)
+            self._after_step(total, rng)
             self.advance(len(out))
         if not self.problem.is_vector:
             env.close()
 
+    @property
+    def train_freq(self) -> int:
+        """Environment steps per update."""
+        return int(self.config.train_freq)
+
+    def _sample(self, rng: np.random.Generator) -> Batch:
+        rows = self.replay.sample(self.config.batch_size, rng)
+        return Batch(**{name: self._tensor(rows[name]) for name in Batch._fields})
+
+    def _tensor(self, values: Array) -> Tensor:
+        """An array on the agent's device."""
+        return torch.from_numpy(values).to(self.device)
+
     def status(self) -> dict[str, float]:
         """Updates so far."""
         return {"updates": self.updates}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, facts = super()._state()
-        return {**arrays, **self.buffer.state()}, {**facts, "updates": self.updates}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        super()._restore(arrays, facts)
-        self.buffer.restore(arrays)
-        self.updates = int(facts["updates"])

@@ -26,7 +26,7 @@ class ReplayBuffer:
 
     >>> buffer = ReplayBuffer(2, {"x": ((), np.float32)})
     >>> buffer.add(x=np.array([1.0, 2.0, 3.0]))
-    >>> len(buffer), sorted(buffer.arrays["x"].tolist())
+    >>> len(buffer), sorted(buffer.fields["x"].tolist())
     (2, [2.0, 3.0])
     """
 
@@ -40,7 +40,7 @@ class ReplayBuffer:
             f"a replay buffer of {self.capacity:,} rows of {readable(row)}",
             "lower the option buffer (buffer_size), or make observations smaller",
         )
-        self.arrays: dict[str, Array] = {
+        self.fields: dict[str, Array] = {
             name: np.zeros((self.capacity, *shape), dtype=dtype) for name, (shape, dtype) in fields.items()
         }
         self.position = 0
@@ -51,8 +51,8 @@ class ReplayBuffer:
 
     def add(self, **rows: Any) -> None:
         """Append rows ``(n, ...)`` of every field; the oldest rows are overwritten."""
-        if rows.keys() != self.arrays.keys():
-            raise AgentError(f"replay rows have fields {sorted(rows)}; expected {sorted(self.arrays)}")
+        if rows.keys() != self.fields.keys():
+            raise AgentError(f"replay rows have fields {sorted(rows)}; expected {sorted(self.fields)}")
         n = len(next(iter(rows.values())))
         if n > self.capacity:
             rows = {name: np.asarray(value)[-self.capacity :] for name, value in rows.items()}
@@ -61,7 +61,7 @@ class ReplayBuffer:
         wrap = self.position + n > self.capacity
         index = (self.position + np.arange(n)) % self.capacity if wrap else None
         for name, value in rows.items():
-            self.arrays[name][where if index is None else index] = value
+            self.fields[name][where if index is None else index] = value
         self.position = (self.position + n) % self.capacity
         self.size = min(self.size + n, self.capacity)
 
@@ -70,21 +70,21 @@ class ReplayBuffer:
         if self.size == 0:
             raise AgentError("replay buffer is empty; add transitions before sampling")
         index = rng.integers(self.size, size=n)
-        return {name: array.take(index, axis=0) for name, array in self.arrays.items()}
+        return {name: array.take(index, axis=0) for name, array in self.fields.items()}
 
-    def state(self, prefix: str = "replay") -> dict[str, Array]:
+    def arrays(self) -> dict[str, Array]:
         """The filled part as arrays for a checkpoint."""
-        out = {f"{prefix}.{name}": array[: self.size] for name, array in self.arrays.items()}
-        out[f"{prefix}.cursor"] = np.array([self.position, self.size], dtype=np.int64)
+        out = {name: array[: self.size] for name, array in self.fields.items()}
+        out["cursor"] = np.array([self.position, self.size], dtype=np.int64)
         return out
 
-    def restore(self, arrays: Mapping[str, Array], prefix: str = "replay") -> None:
-        """The inverse of :meth:`state`."""
-        position, size = (int(x) for x in arrays[f"{prefix}.cursor"])
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of :meth:`arrays`."""
+        position, size = (int(x) for x in arrays["cursor"])
         if not 0 <= size <= self.capacity or position not in (
             range(self.capacity) if size == self.capacity else [size]
         ):
             raise RunError(f"replay buffer of {self.capacity} rows has {size} and stands at {position}")
         self.position, self.size = position, size
-        for name, array in self.arrays.items():
-            array[: self.size] = arrays[f"{prefix}.{name}"]
+        for name, array in self.fields.items():
+            array[: self.size] = arrays[name]

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -22,20 +21,18 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
-from morl.agents.core.collector import take
 from morl.agents.core.memory import allocating, require
-from morl.agents.core.observations import plain_parts, sb3_encoder
-from morl.agents.core.problem import Problem
-from morl.agents.core.running import Normaliser, unscaled
+from morl.agents.core.observations import plain_parts
+from morl.agents.core.running import Normaliser
 from morl.agents.core.threads import one_thread
-from morl.agents.neural.parameters import (
+from morl.agents.neural.training import (
     check_finite,
     load_module,
     load_optimizer,
     module_arrays,
     optimizer_arrays,
 )
-from morl.spec import AgentError, FloatArray, RunError, UnknownNameError
+from morl.spec import AgentError, RunError, UnknownNameError
 
 Array = np.ndarray[Any, Any]
 _NO_OPTIONS = {"self", "env", "seed", "device", "gamma", "tensorboard_log"}
@@ -57,110 +54,6 @@ def isolated_randomness(seed: int) -> Iterator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
         torch.set_rng_state(states[2])
-
-
-class ScalarVecEnv(VecEnv):
-    """Copies of a vector-reward environment as SB3 sees them: reward ``w · r``, the vector kept in ``info``.
-
-    Args:
-        problem: the environment.
-        n_envs: copies.
-        weight: ``(K,)``; may be changed between steps.
-        scaled: flatten observations and scale bounded ones to [−1, 1].
-        normalised: bring rewards and unbounded observations to a common size (see :mod:`morl.agents.core.running`).
-    """
-
-    def __init__(
-        self, problem: Problem, n_envs: int, weight: FloatArray, scaled: bool = True, normalised: bool = False
-    ) -> None:
-        own = problem.env if problem.is_vector and problem.recipe is None else problem.vector(n_envs)
-        self.collector = problem.collector(own)
-        if self.collector.mode is AutoresetMode.NEXT_STEP:
-            raise AgentError(
-                f"{problem.id} resets in the step after the end of an episode, which stable-baselines3 cannot follow; "
-                "give an id, a single environment, or a vector environment with autoreset mode SAME_STEP"
-            )
-        self.weight = np.asarray(weight, dtype=np.float64)
-        space = problem.observation_space
-        self._encoder = sb3_encoder(space, scaled)
-        if self._encoder is not None:
-            space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
-        self.normaliser: Normaliser | None = None
-        if normalised:
-            entries = unscaled(problem.observation_space) if scaled else None
-            self.normaliser = Normaliser(entries, self.collector.n, problem.discount)
-        self._next_seed: int | None = None
-        self._actions: Array | None = None
-        self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
-        chosen = problem.action_space if problem.actions is None else problem.actions.space
-        # A copy, because SB3 draws from the space itself and it has to be seeded.
-        super().__init__(self.collector.n, space, copy.deepcopy(chosen))
-
-    def _see(self, observations: Any, learn: bool = False) -> Any:
-        if self._encoder is None:
-            return observations
-        rows = self._encoder(observations)
-        if self.normaliser is None:
-            return rows
-        if learn:
-            self.normaliser.observe(rows)
-        return self.normaliser(rows)
-
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seed the next reset."""
-        self._next_seed = seed
-        return [seed] * self.num_envs
-
-    def reset(self) -> Any:
-        """Begin episodes in all copies."""
-        if self.normaliser is not None:
-            self.normaliser.begin()
-        observations = self._see(self.collector.reset(self._next_seed), learn=True)
-        self._next_seed = None
-        return observations
-
-    def step_async(self, actions: Array) -> None:
-        """Remember the actions."""
-        self._actions = actions
-
-    def step_wait(self) -> Any:
-        """Step: observations, scalar rewards, dones, infos with ``vector_reward``."""
-        assert self._actions is not None
-        out = self.collector.step(np.asarray(self._actions))
-        done = out.terminated | out.truncated
-        infos: list[dict[str, Any]] = [{"vector_reward": r} for r in out.rewards]
-        ended = done.nonzero()[0]
-        if len(ended):  # encoded together: where episodes are short this is called in every step
-            last = self._see(take(out.next_obs, ended))
-            for row, i in enumerate(ended.tolist()):
-                infos[i]["terminal_observation"] = take(last, row)
-                infos[i]["TimeLimit.truncated"] = bool(out.truncated[i])
-        rewards = out.rewards @ self.weight
-        if self.normaliser is not None:
-            rewards = self.normaliser.rewards(rewards, done)
-        return self._see(self.collector.obs, learn=True), rewards.astype(np.float32), done, infos
-
-    def close(self) -> None:
-        """Close the copies."""
-        self.collector.env.close()
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """An attribute of the vector environment, once per copy asked for."""
-        if attr_name == "render_mode":
-            return [None] * len(list(self._get_indices(indices)))
-        return [getattr(self.collector.env, attr_name)] * len(list(self._get_indices(indices)))
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the vector environment."""
-        setattr(self.collector.env, attr_name, value)
-
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Call a method of the vector environment."""
-        return [getattr(self.collector.env, method_name)(*args, **kwargs)]
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No copy is wrapped."""
-        return [False] * len(list(self._get_indices(indices)))
 
 
 def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapping[str, Any]) -> BaseAlgorithm:
@@ -247,15 +140,60 @@ class Follow(BaseCallback):
         self._on_rollout_end()
 
 
-def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int) -> None:
-    """Let a model learn for ``steps`` more steps (rounded up to its rollouts) from fresh episodes."""
+def train(model: BaseAlgorithm, steps: int, seed: int, report: Any, total: int, most: int | None = None) -> None:
+    """Let a model learn for ``steps`` more steps from fresh episodes, rounded up to its rollouts.
+
+    Args:
+        model: what learns.
+        steps: environment steps, over all parallel environments.
+        seed: of episodes and exploration.
+        report: called with the number of new steps.
+        total: steps of the whole budget, for schedules.
+        most: steps that must not be exceeded (by a step of all environments or more): the last rollout is shortened.
+    """
     env = model.get_env()
     assert env is not None
     env.seed(seed)
     model.action_space.seed(seed)
     model._last_obs = None
+    rollout = _rollout_steps(model) * env.num_envs
+    wanted = -(-steps // rollout) * rollout
+    whole = wanted if most is None else min(wanted, most // rollout * rollout)
+    rest = 0 if most is None else -(-(most - whole) // env.num_envs)
+
+    def learn(n: int) -> None:
+        model.learn(n, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)
+
     with isolated_randomness(seed), one_thread(), _watching(model):
-        model.learn(steps, callback=Follow(report, total), reset_num_timesteps=False, log_interval=1_000_000)
+        if whole:
+            learn(whole)
+        if whole < steps and rest > 0:
+            with _shortened(model, rest):
+                learn(rest * env.num_envs)
+
+
+def _rollout_steps(model: Any) -> int:
+    """Steps of each environment between updates."""
+    return int(model.n_steps if hasattr(model, "n_steps") else model.train_freq.frequency)
+
+
+@contextmanager
+def _shortened(model: Any, steps: int) -> Iterator[None]:
+    """Rollouts of ``steps`` steps of each environment."""
+    if not hasattr(model, "n_steps"):
+        usual = model.train_freq
+        model.train_freq = usual._replace(frequency=steps)
+        yield
+        model.train_freq = usual
+        return
+    length, buffer = model.n_steps, model.rollout_buffer
+    model.n_steps = steps
+    model.rollout_buffer = type(buffer)(
+        steps, model.observation_space, model.action_space, device=model.device, gae_lambda=model.gae_lambda,
+        gamma=model.gamma, n_envs=model.n_envs,
+    )  # fmt: skip
+    yield
+    model.n_steps, model.rollout_buffer = length, buffer
 
 
 @contextmanager

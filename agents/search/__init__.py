@@ -1,1 +1,1 @@
-"""What evolution searches in: genotypes, sequences of actions, and the archive of what was found."""
+"""What evolution searches in: genotypes, and sequences of actions."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from morl.agents.core.observations import Encoder, StateIndex, is_countable
-from morl.agents.core.policies import Array, Memory, PolicySet, TablePolicies
+from morl.agents.core.policies import Array, Decision, Memory, PolicySet, TablePolicies
 from morl.agents.core.problem import Problem
 from morl.agents.search import sequences
 from morl.envs.finite.tables import tables_of
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError
 
 MAX_TABLE = 20_000
 
@@ -158,18 +157,10 @@ class SequencePolicies(PolicySet):
     def __len__(self) -> int:
         return len(self.actions)
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """The action of the step."""
-        return self.actions[which, np.minimum(time, self.actions.shape[1] - 1)], memory
+        step = np.minimum(decision.time, self.actions.shape[1] - 1)
+        return self.actions[decision.which, step], decision.memory
 
 
 class NetworkPolicies(PolicySet):
@@ -187,22 +178,13 @@ class NetworkPolicies(PolicySet):
     def __len__(self) -> int:
         return self.count
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """Forward passes, each row through the network of its policy."""
-        x = self.genotype.encoder(observations).astype(np.float64)
-        first, second = self.first[which], self.second[which]
+        x = self.genotype.encoder(decision.observations).astype(np.float64)
+        first, second = self.first[decision.which], self.second[decision.which]
         hidden = np.tanh(np.matmul(x[:, None], first[:, :-1])[:, 0] + first[:, -1])
         out = np.matmul(hidden[:, None], second[:, :-1])[:, 0] + second[:, -1]
-        return (np.tanh(out) if self.genotype.continuous else out.argmax(axis=1).astype(np.int64)), memory
+        return (np.tanh(out) if self.genotype.continuous else out.argmax(axis=1).astype(np.int64)), decision.memory
 
 
 def _nothing_is_random(problem: Problem) -> bool:

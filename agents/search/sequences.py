@@ -1,13 +1,12 @@
-"""Action sequences in bulk: varied in compiled code, and played by an environment's own dynamics in lock-step.
+"""Batched rollouts of action sequences: varied in compiled code, simulated together by the environment's own dynamics.
 
-A sequence is a row of action numbers; −1 means "as the step before". Where an environment is deterministic, cheap and
-starts in one state, playing twenty thousand sequences takes a fraction of a second, so evolution can afford many poor
-children for each good one.
+A sequence is a row of action numbers; −1 means "as the step before". Where steps are inexpensive, simulating twenty
+thousand sequences takes a fraction of a second, so evolution can afford many poor offspring for each good one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,41 +16,12 @@ from numpy.typing import NDArray
 from morl.agents.core.actions import ActionMap
 from morl.agents.core.problem import Problem
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, Dynamics, State, Transition
+from morl.envs.batched import BatchedEnv
+from morl.envs.dynamics import Dynamics
+from morl.envs.finite.simulator import ModelDynamics
 from morl.envs.finite.tables import tables_of
-from morl.momdp import MOMDP
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, IntArray
-
-
-class FiniteDynamics(Dynamics):
-    """A finite model moved by table look-up; its state is one number."""
-
-    def __init__(self, problem: Problem, model: MOMDP) -> None:
-        self.tables, self.mo_spec = tables_of(model), problem.spec
-        self.observation_space, self.action_space = problem.observation_space, problem.action_space
-        self._first = int(getattr(problem.action_space, "start", 0))
-
-    def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
-        """Start states, drawn where there are several."""
-        starts = self.tables.start_states
-        if len(starts) == 1:
-            return {"state": np.repeat(starts, n)}
-        drawn = np.searchsorted(self.tables.start_cumulative, rng.random(n), side="right")
-        return {"state": starts[np.minimum(drawn, len(starts) - 1)]}
-
-    def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
-        """One look-up per copy."""
-        tables = self.tables
-        rows = tables.row_ptr[state["state"]] + (actions - self._first)
-        if tables.random:
-            rows = tables.choose(rows, rng)
-        after = tables.target[rows]
-        return Transition({"state": after}, tables.rewards[rows], tables.terminal[after])
-
-    def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """State numbers."""
-        return state["state"].copy()
 
 
 def dynamics_of(problem: Problem) -> Dynamics | None:
@@ -61,7 +31,7 @@ def dynamics_of(problem: Problem) -> Dynamics | None:
         return None if problem._changed() else base.dynamics
     if problem.model is None or tables_of(problem.model).ragged:
         return None
-    return FiniteDynamics(problem, problem.model)
+    return ModelDynamics(problem.model, problem.spec, problem.observation_space, problem.action_space)
 
 
 def fill(sequences: IntArray) -> IntArray:
@@ -81,6 +51,7 @@ def play(
     discount: float,
     rng: np.random.Generator,
     actions: ActionMap | None = None,
+    limit: int | None = None,
 ) -> tuple[FloatArray, IntArray, int]:
     """Play every sequence from the start of an episode.
 
@@ -90,34 +61,39 @@ def play(
         discount: γ.
         rng: for environments that draw.
         actions: makes the environment's actions of the numbers, where they are not those already.
+        limit: environment steps at most; episodes that do not fit are broken off, the last ones first.
 
     Returns:
-        Discounted returns ``(n, K)``; steps used ``(n,)``, −1 where the episode was not over after T steps; and the
-        number of environment steps.
+        Discounted returns ``(n, K)``; steps used ``(n,)``, −1 where the episode was not over after T steps and 0 where
+        it was broken off; and the number of environment steps.
     """
     n, longest = sequences.shape
     chosen = np.ascontiguousarray(fill(sequences).T)
     returns, used = np.zeros((n, dynamics.mo_spec.k)), np.full(n, -1, dtype=np.int64)
     state, live, steps, power = dynamics.initial(n, rng, None), np.arange(n), 0, 1.0
     for t in range(longest):
-        now = chosen[t, live]
-        out = dynamics.step(state, now if actions is None else actions.to_env(now), rng)
+        if limit is not None and steps + len(live) > limit:
+            used[live[limit - steps :]] = 0
+            state = {name: values[: limit - steps] for name, values in state.items()}
+            live = live[: limit - steps]
+        if not len(live):
+            break
+        numbers = chosen[t, live]
+        out = dynamics.step(state, numbers if actions is None else actions.to_env(numbers), rng)
         steps += len(live)
         returns[live] += power * out.rewards
         power *= discount
         state = out.state
         if out.terminated.any():
             used[live[out.terminated]] = t + 1
-            on = ~out.terminated
-            state = {name: values[on] for name, values in state.items()}
-            live = live[on]
-            if not len(live):
-                break
+            not_terminated = ~out.terminated
+            state = {name: values[not_terminated] for name, values in state.items()}
+            live = live[not_terminated]
     return returns, used, steps
 
 
 @dataclass
-class Flock:
+class Population:
     """Sequences and what their episodes paid.
 
     Args:
@@ -143,16 +119,18 @@ class Flock:
         """Mean returns ``(m, K)``."""
         return np.asarray(self.sums / self.plays[:, None])
 
-    def rows(self, which: IntArray) -> Flock:
+    def rows(self, which: IntArray) -> Population:
         """Some of them."""
-        return Flock(self.vectors[which], self.sums[which], self.plays[which])
+        return Population(self.vectors[which], self.sums[which], self.plays[which])
 
-    def joined(self, other: Flock) -> Flock:
+    def joined(self, other: Population) -> Population:
         """These, then the others."""
-        return Flock(*(np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True)))
+        return Population(
+            *(np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
 
 
-class Stage:
+class Simulator:
     """Plays sequences in an environment's dynamics and counts the steps.
 
     Args:
@@ -161,9 +139,11 @@ class Stage:
         rng: for environments that draw.
         horizon: time limit of the environment.
         actions: as in :func:`play`.
+        limit: environment steps at most; further episodes are broken off.
 
     Attributes:
         steps: environment steps so far.
+        exhausted: whether an episode was broken off at the limit.
         random: whether the dynamics have drawn a number. Dynamics are pure functions, so while they have not, every
             episode follows from its sequence alone; comparing repeated episodes could prove no such thing.
     """
@@ -175,54 +155,59 @@ class Stage:
         rng: np.random.Generator,
         horizon: int | None,
         actions: ActionMap | None = None,
+        limit: int = sys.maxsize,
     ) -> None:
         self.dynamics, self.discount, self.rng, self.actions = dynamics, discount, rng, actions
-        self.horizon, self.steps, self.random = horizon, 0, False
+        self.horizon, self.limit, self.steps = horizon, limit, 0
+        self.random = self.exhausted = False
 
-    def play(self, vectors: IntArray) -> Flock:
+    def play(self, vectors: IntArray) -> Population:
         """One episode each. What did not come to an end is no policy, and is left out."""
         returns, used = self._episodes(vectors)
         over = used > 0
         played = np.arange(vectors.shape[1]) < used[over, None]
-        return Flock(np.where(played, vectors[over], -1), returns[over], np.ones(int(over.sum()), np.int64))
+        return Population(np.where(played, vectors[over], -1), returns[over], np.ones(int(over.sum()), np.int64))
 
-    def again(self, flock: Flock, times: int) -> Flock:
+    def again(self, sequences: Population, times: int) -> Population:
         """``times`` more episodes of each; those of which one does not end are left out."""
-        m, size = flock.vectors.shape
-        returns, used = self._episodes(np.repeat(flock.vectors, times, axis=0))
+        m, size = sequences.vectors.shape
+        returns, used = self._episodes(np.repeat(sequences.vectors, times, axis=0))
         used = used.reshape(m, times)
-        sums = flock.sums + returns.reshape(m, times, self.dynamics.mo_spec.k).sum(axis=1)
+        sums = sequences.sums + returns.reshape(m, times, self.dynamics.mo_spec.k).sum(axis=1)
         # An episode that lasts longer than those before it goes on with the last action: write that out.
-        longest = np.maximum(used.max(axis=1), lengths(flock.vectors))
-        vectors = np.where(np.arange(size) < longest[:, None], fill(flock.vectors), -1)
-        return Flock(vectors, sums, flock.plays + times).rows(np.flatnonzero(used.min(axis=1) > 0))
+        longest = np.maximum(used.max(axis=1), lengths(sequences.vectors))
+        vectors = np.where(np.arange(size) < longest[:, None], fill(sequences.vectors), -1)
+        return Population(vectors, sums, sequences.plays + times).rows(np.flatnonzero(used.min(axis=1) > 0))
 
     def _episodes(self, vectors: IntArray) -> tuple[FloatArray, IntArray]:
         size, before = vectors.shape[1], self.rng.bit_generator.state
-        returns, used, steps = play(self.dynamics, vectors, self.discount, self.rng, self.actions)
+        returns, used, steps = play(
+            self.dynamics, vectors, self.discount, self.rng, self.actions, limit=self.limit - self.steps
+        )
         self.steps += steps
+        self.exhausted = self.exhausted or bool((used == 0).any())
         self.random = self.random or self.rng.bit_generator.state != before
         if size >= (self.horizon or np.inf):
             used = np.where(used < 0, size, used)  # over by the time limit
         return returns, used
 
 
-def race(stage: Stage, flock: Flock, plays: int) -> Flock:
-    """The better part of a flock after ``plays`` episodes each, where returns are random.
+def successive_halving(simulator: Simulator, sequences: Population, plays: int) -> Population:
+    """The better part of a population after ``plays`` episodes each, where returns are random.
 
     Each round keeps the quarter on the best layers of non-dominated means and plays it four times as often, so that
     most episodes go to those between which a choice is hard (successive halving; Karnin, Koren & Somekh 2013).
     """
     done = 1
-    while done < plays:
-        flock = flock.rows(screen(flock.means, len(flock), len(flock) // 4))
-        flock = stage.again(flock, min(4 * done, plays) - done)
+    while done < plays and len(sequences):
+        sequences = sequences.rows(select(sequences.means, len(sequences), max(1, len(sequences) // 4)))
+        sequences = simulator.again(sequences, min(4 * done, plays) - done)
         done = min(4 * done, plays)
-    return flock
+    return sequences
 
 
 @jit
-def breed(parents: IntArray, lengths: IntArray, n: int, n_actions: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def vary(parents: IntArray, lengths: IntArray, n: int, n_actions: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """``n`` children ``(n, T)`` of sequences ``(p, T)`` of which the first ``lengths`` (p,) steps matter.
 
     Two in five continue as another parent from about the same time. Then one to three changes: an action redrawn, a
@@ -279,7 +264,7 @@ def breed(parents: IntArray, lengths: IntArray, n: int, n_actions: int, rng: np.
     return out
 
 
-def screen(values: FloatArray, layers: int, most: int) -> IntArray:
+def select(values: FloatArray, layers: int, most: int) -> IntArray:
     """Rows of ``values`` ``(n, K)`` on the first few non-dominated layers, ``most`` at most, well spread."""
     left = np.arange(len(values))
     kept: list[IntArray] = []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from morl.agents.core.policies import Array, Memory, PolicySet
+from morl.agents.core.policies import Array, Decision, Memory, PolicySet
 from morl.agents.tables.pareto_sets import Counts, Plans, Sets
 from morl.agents.tables.tabular import TabularProblem
 from morl.momdp import MOMDP
@@ -60,19 +58,10 @@ class PlanPolicies(PolicySet):
                     return child
         return int(self.sets.node[state, 0]) if 0 <= state < len(self.sets.size) and self.sets.size[state] else -1
 
-    def act(
-        self,
-        which: IntArray,
-        observations: Any,
-        memory: Memory,
-        accrued: FloatArray,
-        time: IntArray,
-        rng: np.random.Generator,
-        deterministic: bool,
-    ) -> tuple[Array, Memory]:
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
         """Move each plan on to the state that was reached, and act."""
-        states = self.tables.index.lookup(observations, grow=False)
-        nodes = np.array([self.next_node(int(n), int(s)) for n, s in zip(memory["node"], states, strict=True)])
+        states = self.tables.index.lookup(decision.observations, grow=False)
+        nodes = np.array([self.next_node(int(n), int(s)) for n, s in zip(decision.memory["node"], states, strict=True)])
         actions = np.where(nodes >= 0, self.plans.action[np.maximum(nodes, 0)], 0)
         return actions.astype(np.int64), {"node": nodes}
 

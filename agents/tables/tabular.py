@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -19,55 +19,10 @@ from morl.agents.base import Agent
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.observations import StateIndex
 from morl.agents.core.problem import Problem
-from morl.compiled import inlined, jit
+from morl.envs.finite.simulator import World, world_of
 from morl.spec import AgentError, FloatArray, IntArray, RunError
 
 Array = np.ndarray[Any, Any]
-
-
-class World(NamedTuple):
-    """A finite model as compiled code reads it.
-
-    ``row_ptr (S + 1,)``, ``n_actions (S,)`` (0 marks a terminal state), ``first (rows + 1,)`` into outcomes with
-    ``target``, ``cumulative`` and ``reward (outcomes, K)``; ``seen (S,)`` is the number of what is observed in a state;
-    ``start_state``, ``start_cumulative``; ``horizon`` 0 is none.
-    """
-
-    row_ptr: IntArray
-    n_actions: IntArray
-    first: IntArray
-    target: IntArray
-    cumulative: FloatArray
-    reward: FloatArray
-    seen: IntArray
-    start_state: IntArray
-    start_cumulative: FloatArray
-    horizon: int
-
-
-@inlined
-def draw(cumulative, first, last, u):  # type: ignore[no-untyped-def]
-    """The first position in ``first … last − 1`` whose cumulative probability exceeds ``u``."""
-    i = first
-    while i < last - 1 and u >= cumulative[i]:
-        i += 1
-    return i
-
-
-@jit
-def begin(world, rng):  # type: ignore[no-untyped-def]
-    """A start state."""
-    return world.start_state[draw(world.start_cumulative, 0, len(world.start_state), rng.random())]
-
-
-@jit
-def outcome(world, state, action, rng):  # type: ignore[no-untyped-def]
-    """The number of the outcome that follows ``action`` in ``state``."""
-    row = world.row_ptr[state] + action
-    first, last = world.first[row], world.first[row + 1]
-    if last - first == 1:
-        return first
-    return draw(world.cumulative, first, last, rng.random())
 
 
 class TabularProblem:
@@ -109,26 +64,7 @@ class TabularProblem:
                 f"{problem.id}: state {model.label(s)} has {model.n_actions[s]} actions; expected at most the "
                 f"{self.width} of the action space, and as many as in every state that looks the same"
             )
-        matrix = model.transitions
-        indptr = matrix.indptr.astype(np.int64)
-        within = np.cumsum(matrix.data)
-        before = np.concatenate([[0.0], within])[indptr[:-1]]
-        outcomes = model.outcome_rewards
-        if outcomes is None:
-            outcomes = np.repeat(model.rewards, np.diff(indptr), axis=0)
-        starts = np.flatnonzero(model.start > 0)
-        self.world = World(
-            np.array(model.row_ptr),  # copies, since the model's own are read-only: one type to compile for
-            model.n_actions,
-            indptr,
-            matrix.indices.astype(np.int64),
-            within - np.repeat(before, np.diff(indptr)),
-            np.array(outcomes),
-            seen,
-            starts,
-            np.cumsum(model.start[starts]),
-            problem.horizon or 0,
-        )
+        self.world = world_of(model, seen, problem.horizon or 0)
 
     def number(self, observations: Any) -> IntArray:
         """Numbers of observations seen while learning; new ones get new numbers.
@@ -145,12 +81,12 @@ class TabularProblem:
 
     def arrays(self) -> dict[str, Array]:
         """The numbering as arrays for a checkpoint (nothing where a model defines it)."""
-        return {} if self.world is not None else {"index.seen": self.index.table()}
+        return {} if self.world is not None else {"seen": self.index.table()}
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
         if self.world is None:
-            self.index = StateIndex(self.problem.observation_space, arrays["index.seen"])
+            self.index = StateIndex(self.problem.observation_space, arrays["seen"])
             if len(self.index) > self.capacity:
                 raise RunError(f"{len(self.index)} observations are numbered; expected at most {self.capacity}")
 
@@ -240,7 +176,7 @@ class TabularConfig(Annealed):
     """Options of agents that fill tables."""
 
     exploration: float = option(0.7, "fraction of the steps over which it comes down", low=0.0, high=1.0)
-    chunk: int = option(2000, "steps between callbacks", low=1)
+    n_steps: int = option(2000, "steps between callbacks", low=1)
     max_states: int = option(20_000, "different observations at most where the environment has no model", low=1)
 
 

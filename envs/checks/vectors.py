@@ -12,7 +12,7 @@ from morl.envs.checks.case import Case, Chooser, Finding, same, short
 
 
 def single_and_vector(case: Case) -> Iterator[Finding]:
-    """With one copy and the same seed, both forms give the same observations, rewards and flags, step by step."""
+    """With one environment and one seed, both forms give the same observations, rewards and flags, step by step."""
     vector = _native(case, 1)
     if vector is None:
         return
@@ -49,7 +49,7 @@ def single_and_vector(case: Case) -> Iterator[Finding]:
 
 
 def shapes(case: Case) -> Iterator[Finding]:
-    """Rewards of n copies are fresh float64 of shape (n, K), whatever the autoreset mode; seeds hold."""
+    """Rewards of n environments are fresh float64 of shape (n, K), whatever the autoreset mode; seeds hold."""
     for mode in AutoresetMode:
         pair = _native(case, 3, mode), _native(case, 3, mode)
         if pair[0] is None or pair[1] is None:
@@ -65,7 +65,10 @@ def shapes(case: Case) -> Iterator[Finding]:
             out = [v.step(actions.copy()) for v in pair if v is not None]
             rewards = out[0][1]
             if rewards.shape != (3, case.spec.k) or rewards.dtype != np.float64:
-                yield f"rewards of 3 copies are {rewards.dtype} {rewards.shape}", f"return float64 (3, {case.spec.k})"
+                yield (
+                    f"rewards of 3 environments are {rewards.dtype} {rewards.shape}",
+                    f"return float64 (3, {case.spec.k})",
+                )
                 return
             if not same(list(out[0][:4]), list(out[1][:4])):
                 yield f"with the same seed, step {t} differs between two vector environments", "use self.np_random"
@@ -77,7 +80,7 @@ def shapes(case: Case) -> Iterator[Finding]:
                 if masks[0] is not None:
                     masks = [np.where(done[:, None], f[1]["action_mask"], m) for f, m in zip(fresh, masks, strict=True)]
             if mode is AutoresetMode.SAME_STEP and done.any() and "final_obs" not in out[0][4]:
-                yield "a copy that ends in SAME_STEP mode leaves no final_obs in info", 'set info["final_obs"]'
+                yield "an environment that ends in SAME_STEP mode leaves no final_obs in info", 'set info["final_obs"]'
                 return
         first.close()
         second.close()

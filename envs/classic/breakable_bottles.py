@@ -14,6 +14,7 @@ Deliberate differences from mo-gymnasium's version:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,45 @@ from morl.spec import EnvError, MOSpec, Objective
 LEFT, RIGHT, PICK_UP = 0, 1, 2
 CAPACITY = 2
 """Bottles that can be carried at once, and that have to be delivered."""
+
+
+@dataclass(frozen=True)
+class _Corridor:
+    """What the actions do; states are (place, bottles in hand, delivered, and 0 or 1 for each inner location)."""
+
+    end: int
+    drop: float
+    reward: float
+    unbreakable: bool
+
+    def outcomes(self, state: Any, action: int) -> list[Outcome]:
+        """Every outcome of an action with its chance."""
+        place, carried, delivered, *floor = state
+        if action == PICK_UP:
+            if carried < CAPACITY and place == 0:
+                carried += 1
+            elif carried < CAPACITY and self.unbreakable and 0 < place < self.end and floor[place - 1]:
+                carried, floor[place - 1] = carried + 1, 0
+            return [self._settle(1.0, state, (place, carried, delivered, *floor), 0)]
+        there = max(0, place - 1) if action == LEFT else min(self.end, place + 1)
+        clumsy = 0 < place < self.end and carried == CAPACITY
+        results = []
+        for chance, dropped in ((self.drop, 1), (1.0 - self.drop, 0)) if clumsy else ((1.0, 0),):
+            if chance == 0.0:
+                continue
+            lying = list(floor)
+            if dropped:
+                lying[place - 1] = 1
+            hand, done, brought = carried - dropped, delivered, 0
+            if there == self.end and action == RIGHT and place != self.end:
+                brought = min(hand, CAPACITY - done)
+                hand, done = 0, done + brought
+            results.append(self._settle(chance, state, (there, hand, done, *lying), brought))
+        return results
+
+    def _settle(self, chance: float, before: Any, after: tuple[int, ...], brought: int) -> Outcome:
+        potential = float(any(before[3:])) - float(any(after[3:]))
+        return chance, after, (-1.0, self.reward * brought, potential), after[2] == CAPACITY
 
 
 def breakable_bottles(
@@ -59,34 +99,7 @@ def breakable_bottles(
         raise EnvError(f"drop is {drop!r}; expected a probability")
     end = int(size) - 1
 
-    def outcomes(state: Any, action: int) -> list[Outcome]:
-        place, carried, delivered, *floor = state
-        if action == PICK_UP:
-            if carried < CAPACITY and place == 0:
-                carried += 1
-            elif carried < CAPACITY and unbreakable and 0 < place < end and floor[place - 1]:
-                carried, floor[place - 1] = carried + 1, 0
-            return [_settle(1.0, state, (place, carried, delivered, *floor), 0)]
-        there = max(0, place - 1) if action == LEFT else min(end, place + 1)
-        clumsy = 0 < place < end and carried == CAPACITY
-        results = []
-        for chance, dropped in ((drop, 1), (1.0 - drop, 0)) if clumsy else ((1.0, 0),):
-            if chance == 0.0:
-                continue
-            lying = list(floor)
-            if dropped:
-                lying[place - 1] = 1
-            hand, done, brought = carried - dropped, delivered, 0
-            if there == end and action == RIGHT and place != end:
-                brought = min(hand, CAPACITY - done)
-                hand, done = 0, done + brought
-            results.append(_settle(chance, state, (there, hand, done, *lying), brought))
-        return results
-
-    def _settle(chance: float, before: Any, after: tuple[int, ...], brought: int) -> Outcome:
-        potential = float(any(before[3:])) - float(any(after[3:]))
-        return chance, after, (-1.0, reward * brought, potential), after[2] == CAPACITY
-
+    outcomes = _Corridor(end, drop, reward, unbreakable).outcomes
     objectives = (
         Objective("time", "steps", -1.0, -1.0, "minus one for every step"),
         Objective("bottles", "", 0.0, max(0.0, reward) * CAPACITY, f"{reward:g} for every bottle delivered"),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.control import minecart_kernels as kernels
 from morl.envs.control.minecart_front import best_known_front
-from morl.envs.control.minecart_render import draw_minecart
-from morl.envs.core import accepts_gamma
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.pareto.front import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
@@ -36,20 +32,44 @@ MINES = np.array(
 
 
 class MinecartDynamics(Dynamics):
-    """The pure dynamics of the minecart over a batch.
+    """Fetch two ores from five mines with a cart that burns fuel (Abels et al. 2019).
+
+    The base is the corner (0, 0) of a unit square with walls. A trip ends when the cart comes back to the base, which
+    pays what it carries; five mines hold the ores in different proportions, and richer mines are farther away.
+
+    - **Actions** (6): mine, turn left, turn right, accelerate, brake, nothing; each is repeated for 4 frames.
+      A frame turns by 10° or accelerates by 0.0075; braking stops at once; mining works at rest within 0.14 of a mine.
+    - **Observation** (7, float32): x, y, speed, sine and cosine of the heading, both loads over the capacity of 1.5.
+    - **Objectives** (3): first ore, second ore (paid on return, at most 1.5 together), and fuel: 0.005 per frame,
+      plus 0.025 when accelerating or 0.05 when mining.
+    - **Start**: empty, at rest in the base, heading 45°. **End**: back in the base; truncated after 1000 steps.
+
+    In the stochastic version each mine yields a normal amount (deviation 0.05, cut at zero) per frame; otherwise the
+    mean, and ``pareto_front`` gives the best returns known, with the action sequence behind each in
+    ``front.policies``: they were found by search and are replayed on every call, and nothing proves them optimal.
+
+    Differences from MO-Gymnasium's ``minecart-v0``, the published trajectories being the same otherwise:
+
+    - Yields come from the environment's own generator, so a seed fixes the episode (there: SciPy's global state).
+    - Rewards are float64, and the fuel's bound is the true −0.22 a step instead of −1.
+    - Invalid actions raise; there, a number above 5 idles in silence.
+    - The observation's low bound is 0 where values cannot be negative (there: −1).
+    - There is no pixel observation: use ``gymnasium.wrappers.AddRenderObservation``.
 
     The state is one array ``cart`` of shape ``(n, 7)``: x, y, speed per frame, heading in degrees (0 along x, 90
     along y), load of the first and the second ore, and 1 once the cart has left the base.
 
     Args:
         stochastic: mines yield normally distributed amounts (cut at zero); otherwise their means.
-        mines: ``(m, 6)`` as in :data:`MINES`.
+        mines: ``(m, 6)`` x, y, then mean and deviation per frame of each ore, as in :data:`MINES`.
         capacity: what the cart holds.
         frames: how often each action is repeated.
 
     Raises:
         EnvError: mines of another shape or outside the unit square, a capacity or frame count that is not positive.
     """
+
+    max_steps = MAX_STEPS
 
     def __init__(
         self,
@@ -67,7 +87,13 @@ class MinecartDynamics(Dynamics):
             raise EnvError(f"frames is {frames!r}; expected a positive integer")
         self.capacity, self.frames = float(capacity), int(frames)
         self.random = bool(self.mines[:, [3, 5]].any())
-        self.published = mines is None and capacity == CAPACITY and frames == FRAMES
+        if self.random or mines is not None or capacity != CAPACITY or frames != FRAMES:
+            self.no_front = (
+                "a best-known front exists for the published deterministic minecart only; "
+                "make it with stochastic=False and default mines, capacity and frames"
+            )
+        else:
+            self.no_front = ""
         self._still = np.zeros((self.frames, 2))
         worst = (kernels.FUEL_IDLE + kernels.FUEL_MINE) * self.frames
         self.mo_spec = MOSpec(
@@ -113,6 +139,16 @@ class MinecartDynamics(Dynamics):
         kernels.observe_carts(cart, self.capacity, seen)
         return seen
 
+    def render(self, state: State, mode: str) -> Any:
+        """The map from above with the cart, its load and its speed."""
+        from morl.envs.control.minecart_render import draw_minecart
+
+        return draw_minecart(self.mines, self.capacity, state, mode)
+
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
+        """The best-known front of the published deterministic minecart, by replaying action sequences."""
+        return None if self.no_front else best_known_front(self.mines, self.mo_spec, discount)
+
 
 def _check_mines(mines: ArrayLike) -> FloatArray:
     try:
@@ -124,111 +160,3 @@ def _check_mines(mines: ArrayLike) -> FloatArray:
     if not np.isfinite(array).all() or array[:, :2].min() < 0 or array[:, :2].max() > 1 or array[:, [3, 5]].min() < 0:
         raise EnvError("mines have a value out of range; expected x and y in [0, 1], finite means, deviations >= 0")
     return array
-
-
-class Minecart(BatchedEnv):
-    """Fetch two ores from five mines with a cart that burns fuel (Abels et al. 2019).
-
-    The base is the corner (0, 0) of a unit square with walls. A trip ends when the cart comes back to the base, which
-    pays what it carries; five mines hold the ores in different proportions, and richer mines are farther away.
-
-    - **Actions** (6): mine, turn left, turn right, accelerate, brake, nothing; each is repeated for 4 frames.
-      A frame turns by 10° or accelerates by 0.0075; braking stops at once; mining works at rest within 0.14 of a mine.
-    - **Observation** (7, float32): x, y, speed, sine and cosine of the heading, both loads over the capacity of 1.5.
-    - **Objectives** (3): first ore, second ore (paid on return, at most 1.5 together), and fuel: 0.005 per frame,
-      plus 0.025 when accelerating or 0.05 when mining.
-    - **Start**: empty, at rest in the base, heading 45°. **End**: back in the base; truncated after 1000 steps.
-
-    In the stochastic version each mine yields a normal amount (deviation 0.05, cut at zero) per frame; otherwise the
-    mean, and :meth:`best_known_front` gives trade-offs with the action sequences that earn them.
-
-    Differences from MO-Gymnasium's ``minecart-v0``, the published trajectories being the same otherwise:
-
-    - Yields come from the environment's own generator, so a seed fixes the episode (there: SciPy's global state).
-    - Rewards are float64, and the fuel's bound is the true −0.22 a step instead of −1.
-    - Invalid actions raise; there, a number above 5 idles in silence.
-    - The observation's low bound is 0 where values cannot be negative (there: −1).
-    - There is no pixel observation: use ``gymnasium.wrappers.AddRenderObservation``.
-
-    Args:
-        stochastic: random yields.
-        mines: ``(m, 6)`` x, y, then mean and deviation per frame of each ore.
-        capacity: what the cart holds.
-        frames: frames per action.
-        max_steps: time limit.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-
-    Raises:
-        EnvError: malformed mines, or a capacity or frame count that is not positive.
-    """
-
-    dynamics: MinecartDynamics
-
-    def __init__(
-        self,
-        stochastic: bool = True,
-        mines: ArrayLike | None = None,
-        capacity: float = CAPACITY,
-        frames: int = FRAMES,
-        max_steps: int | None = MAX_STEPS,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
-        super().__init__(dynamics, max_steps, render_mode, partial(draw_minecart, dynamics))
-
-    @property
-    def pareto_front(self) -> Callable[..., Front]:
-        """:meth:`best_known_front`, under the name by which tools look for a truth; it is not complete, and says so.
-
-        Raises:
-            AttributeError: where no best known front exists.
-        """
-        if self.dynamics.random or not self.dynamics.published:
-            raise AttributeError("pareto_front exists for the published deterministic minecart only")
-        return accepts_gamma(self.best_known_front)
-
-    def best_known_front(self, discount: float | None = None) -> Front:
-        """The best returns known, with the action sequence behind each in ``front.policies``.
-
-        They were found by search and are replayed on every call; nothing proves them optimal.
-
-        Args:
-            discount: γ; the environment's own 0.98 by default.
-
-        Raises:
-            EnvError: random yields, or mines, capacity or frames other than the published ones.
-        """
-        if self.dynamics.random or not self.dynamics.published:
-            raise EnvError(
-                "a best known front exists for the published deterministic minecart only; "
-                "make it with stochastic=False and default mines, capacity and frames"
-            )
-        gamma = self.mo_spec.discount if discount is None else float(discount)
-        return best_known_front(self.dynamics.mines, self.mo_spec, gamma)
-
-
-class MinecartVector(BatchedVectorEnv):
-    """Many minecarts in one call; see :class:`Minecart` for the arguments."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        stochastic: bool = True,
-        mines: ArrayLike | None = None,
-        capacity: float = CAPACITY,
-        frames: int = FRAMES,
-        max_steps: int | None = MAX_STEPS,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MinecartDynamics(stochastic, mines, capacity, frames)
-        super().__init__(
-            dynamics,
-            num_envs,
-            max_steps,
-            autoreset_mode,
-            max_episode_steps,
-            render_mode,
-            partial(draw_minecart, dynamics),
-        )

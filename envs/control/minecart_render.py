@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from morl.envs.batched import State
 from morl.envs.control.minecart_kernels import BASE_RADIUS, MINE_RADIUS
+from morl.envs.dynamics import State
 from morl.envs.rendering import drawing
-
-if TYPE_CHECKING:
-    from morl.envs.control.minecart import MinecartDynamics
+from morl.spec import FloatArray
 
 _GROUND: drawing.Colour = "#e9ddc5"
 _WALL: drawing.Colour = "#a08662"
 _ARROWS = "→↘↓↙←↖↑↗"  # by heading: 0° is along x, and y points down as on a screen
 
 
-def draw_minecart(dynamics: MinecartDynamics, state: State, mode: str) -> Any:
+def draw_minecart(mines: FloatArray, capacity: float, state: State, mode: str) -> Any:
     """The map with the cart as a picture ``(580, 520, 3)`` (``"rgb_array"``) or in characters (``"ansi"``)."""
-    return _text(dynamics, state) if mode == "ansi" else _picture(dynamics, state)
+    draw = _text if mode == "ansi" else _picture
+    return draw(mines, capacity, state)
 
 
-def _picture(dynamics: MinecartDynamics, state: State) -> Any:
+def _picture(mines: FloatArray, capacity: float, state: State) -> Any:
     x, y, speed, heading, first, second, _ = (float(v) for v in state["cart"])
     scene = drawing.Scene(520, 580, (-0.08, 1.21, 1.08, -0.08), drawing.PAPER)
     scene.rectangle((-0.06, -0.06), (1.06, 1.06), _WALL)
@@ -30,7 +29,7 @@ def _picture(dynamics: MinecartDynamics, state: State) -> Any:
     wedge = [(BASE_RADIUS * math.cos(a * math.pi / 40), BASE_RADIUS * math.sin(a * math.pi / 40)) for a in range(21)]
     scene.polygon([(-0.03, -0.03), (BASE_RADIUS, -0.03), *wedge, (-0.03, BASE_RADIUS)], "#df968a")
     scene.text((-0.02, -0.02), "base", 13, drawing.INK)
-    for mine in dynamics.mines:
+    for mine in mines:
         _mine(scene, mine)
     scene.polygon(
         drawing.turned(
@@ -40,7 +39,7 @@ def _picture(dynamics: MinecartDynamics, state: State) -> Any:
         drawing.INK,
     )
     for load, colour, side in ((first, drawing.BLUE, -1), (second, drawing.VIOLET, 1)):
-        length = 0.064 * min(load / dynamics.capacity, 1.0)
+        length = 0.064 * min(load / capacity, 1.0)
         inner = [
             (-0.032, side * 0.003),
             (length - 0.032, side * 0.003),
@@ -53,8 +52,8 @@ def _picture(dynamics: MinecartDynamics, state: State) -> Any:
     scene.polygon(nose, drawing.RED)
     for i, (label, value, top, colour) in enumerate(
         (
-            (f"ore 1  {first:.2f}", first, dynamics.capacity, drawing.BLUE),
-            (f"ore 2  {second:.2f}", second, dynamics.capacity, drawing.VIOLET),
+            (f"ore 1  {first:.2f}", first, capacity, drawing.BLUE),
+            (f"ore 2  {second:.2f}", second, capacity, drawing.VIOLET),
             (f"speed  {speed:.3f}", speed, 0.25, drawing.GREEN),
         )
     ):
@@ -73,7 +72,7 @@ def _mine(scene: drawing.Scene, mine: Any) -> None:
     scene.text((x, y + 0.09), f"{first:g} | {second:g}", 11, drawing.INK, "mm")
 
 
-def _text(dynamics: MinecartDynamics, state: State) -> str:
+def _text(mines: FloatArray, capacity: float, state: State) -> str:
     x, y, speed, heading, first, second, _ = (float(v) for v in state["cart"])
     width, height = 49, 25
 
@@ -86,9 +85,9 @@ def _text(dynamics: MinecartDynamics, state: State) -> str:
             px, py = column / (width - 1), row / (height - 1)
             if math.hypot(px, py) < BASE_RADIUS:
                 grid[row][column] = "#"
-            elif any(math.hypot(px - m[0], py - m[1]) <= MINE_RADIUS for m in dynamics.mines):
+            elif any(math.hypot(px - m[0], py - m[1]) <= MINE_RADIUS for m in mines):
                 grid[row][column] = "·"
-    for number, mine in enumerate(dynamics.mines, 1):
+    for number, mine in enumerate(mines, 1):
         row, column = cell(float(mine[0]), float(mine[1]))
         grid[row][column] = str(number % 10)
     row, column = cell(x, y)
@@ -97,5 +96,5 @@ def _text(dynamics: MinecartDynamics, state: State) -> str:
     framed = [list(edge), *(["|", *line, "|"] for line in grid), list(edge)]
     return drawing.joined(
         framed,
-        f"ore1 {first:.2f}  ore2 {second:.2f}  of {dynamics.capacity:g}   speed {speed:.3f}  heading {heading:.0f}°",
+        f"ore1 {first:.2f}  ore2 {second:.2f}  of {capacity:g}   speed {speed:.3f}  heading {heading:.0f}°",
     )

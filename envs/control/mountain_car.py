@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.control.mountain_car_render import draw_mountain_car
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec, Objective, UnknownNameError
 
 POSITIONS = (-1.2, 0.6)
@@ -75,7 +72,22 @@ def start_positions(n: int, rng: np.random.Generator, options: Mapping[str, Any]
 
 
 class MountainCarDynamics(Dynamics):
-    """The pure dynamics over a batch; the state is one array ``car`` ``(n, 2)`` of position and velocity.
+    """An underpowered car must swing up a hill (Moore 1990), in little time and with few pushes (Vamplew et al. 2011).
+
+    - **Actions** (3): push backwards, nothing, push forwards. **Observation** (2, float32): position in [−1.2, 0.6]
+      and velocity in [−0.07, 0.07].
+    - **Objectives**: any of ``time`` (−1 a step, 0 for the step that reaches the goal), ``reverse`` and ``forward``
+      (−1 for each such push), ``move`` (−1 for any push) and ``speed`` (15 times the absolute velocity). The default
+      is time, reverse, forward; the registered variants are time/speed and time/move.
+    - **Start**: at rest, position uniform in [−0.6, −0.4]; reset options ``low`` and ``high`` change the interval.
+      **End**: position ≥ 0.5 at no less than ``goal_velocity``; truncated after 200 steps.
+
+    Differences from MO-Gymnasium's ``mo-mountaincar-v0`` and its variants; trajectories are the same:
+
+    - The reward space contains the goal's time reward 0; there its upper bound is −1, so the goal lies outside.
+    - The speed's bound is the true 1.05 (there 1.1), and rewards are float64.
+
+    The state is one array ``car`` ``(n, 2)`` of position and velocity.
 
     Args:
         objectives: names from :data:`OBJECTIVES`, in the order of the rewards.
@@ -85,6 +97,7 @@ class MountainCarDynamics(Dynamics):
         UnknownNameError: no such objective.
     """
 
+    max_steps = MAX_STEPS
     reset_options = ("low", "high")
 
     def __init__(self, objectives: Sequence[str] = ("time", "reverse", "forward"), goal_velocity: float = 0.0) -> None:
@@ -118,61 +131,8 @@ class MountainCarDynamics(Dynamics):
         """Position and velocity, ``(n, 2)`` float32."""
         return state["car"].astype(np.float32)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The hill with the car and the goal."""
+        from morl.envs.control.mountain_car_render import draw_mountain_car
 
-class MountainCar(BatchedEnv):
-    """An underpowered car must swing up a hill (Moore 1990), in little time and with few pushes (Vamplew et al. 2011).
-
-    - **Actions** (3): push backwards, nothing, push forwards. **Observation** (2, float32): position in [−1.2, 0.6]
-      and velocity in [−0.07, 0.07].
-    - **Objectives**: any of ``time`` (−1 a step, 0 for the step that reaches the goal), ``reverse`` and ``forward``
-      (−1 for each such push), ``move`` (−1 for any push) and ``speed`` (15 times the absolute velocity). The default
-      is time, reverse, forward; the registered variants are time/speed and time/move.
-    - **Start**: at rest, position uniform in [−0.6, −0.4]; reset options ``low`` and ``high`` change the interval.
-      **End**: position ≥ 0.5 at no less than ``goal_velocity``; truncated after 200 steps.
-
-    Differences from MO-Gymnasium's ``mo-mountaincar-v0`` and its variants; trajectories are the same:
-
-    - The reward space contains the goal's time reward 0; there its upper bound is −1, so the goal lies outside.
-    - The speed's bound is the true 1.05 (there 1.1), and rewards are float64.
-
-    Args:
-        objectives: names, in the order of the rewards.
-        goal_velocity: least velocity at the goal.
-        max_steps: time limit.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(
-        self,
-        objectives: Sequence[str] = ("time", "reverse", "forward"),
-        goal_velocity: float = 0.0,
-        max_steps: int | None = MAX_STEPS,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MountainCarDynamics(objectives, goal_velocity)
-        super().__init__(dynamics, max_steps, render_mode, partial(draw_mountain_car, GOAL))
-
-
-class MountainCarVector(BatchedVectorEnv):
-    """Many mountain cars in one call; see :class:`MountainCar` for the arguments."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        objectives: Sequence[str] = ("time", "reverse", "forward"),
-        goal_velocity: float = 0.0,
-        max_steps: int | None = MAX_STEPS,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MountainCarDynamics(objectives, goal_velocity)
-        super().__init__(
-            dynamics,
-            num_envs,
-            max_steps,
-            autoreset_mode,
-            max_episode_steps,
-            render_mode,
-            partial(draw_mountain_car, GOAL),
-        )
+        return draw_mountain_car(GOAL, state, mode)

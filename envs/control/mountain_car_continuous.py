@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
 from morl.envs.control.mountain_car import POSITIONS, TOP_SPEED, start_positions
-from morl.envs.control.mountain_car_render import draw_mountain_car
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.spec import BoolArray, FloatArray, MOSpec, Objective
 
 GOAL = 0.45
@@ -42,12 +39,30 @@ def _drive(
 
 
 class MountainCarContinuousDynamics(Dynamics):
-    """The pure dynamics over a batch; the state is one array ``car`` ``(n, 2)`` of position and velocity.
+    """The mountain car with a throttle: time against fuel, the problem of Vamplew et al. 2011 made continuous.
+
+    - **Action**: a throttle in [−1, 1]. **Observation** (2, float32): position in [−1.2, 0.6], velocity in
+      [−0.07, 0.07].
+    - **Objectives** (2): ``time`` (−1 a step, 0 for the step that reaches the goal), ``fuel`` (minus the throttle
+      squared).
+    - **Start**: at rest, position uniform in [−0.6, −0.4]; reset options ``low`` and ``high`` change the interval.
+      **End**: position ≥ 0.45 at no less than ``goal_velocity``; truncated after 999 steps.
+
+    Differences from MO-Gymnasium's ``mo-mountaincarcontinuous-v0``:
+
+    - The state is float64. There it is rounded to float32 after each step (except before the first, and with rules
+      of rounding that depend on NumPy's version), so trajectories agree to about 1e-5 and not to the bit.
+    - Observations are fresh arrays; there the internal state itself is returned, and editing it moves the car.
+    - A throttle outside [−1, 1] raises; there it is clipped for the engine and charged unclipped, outside the
+      reward space.
+
+    The state is one array ``car`` ``(n, 2)`` of position and velocity.
 
     Args:
         goal_velocity: least velocity at the goal.
     """
 
+    max_steps = MAX_STEPS
     reset_options = ("low", "high")
 
     def __init__(self, goal_velocity: float = 0.0) -> None:
@@ -83,58 +98,8 @@ class MountainCarContinuousDynamics(Dynamics):
         """Position and velocity, ``(n, 2)`` float32."""
         return state["car"].astype(np.float32)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The hill with the car and the goal."""
+        from morl.envs.control.mountain_car_render import draw_mountain_car
 
-class MountainCarContinuous(BatchedEnv):
-    """The mountain car with a throttle: time against fuel, the problem of Vamplew et al. 2011 made continuous.
-
-    - **Action**: a throttle in [−1, 1]. **Observation** (2, float32): position in [−1.2, 0.6], velocity in
-      [−0.07, 0.07].
-    - **Objectives** (2): ``time`` (−1 a step, 0 for the step that reaches the goal), ``fuel`` (minus the throttle
-      squared).
-    - **Start**: at rest, position uniform in [−0.6, −0.4]; reset options ``low`` and ``high`` change the interval.
-      **End**: position ≥ 0.45 at no less than ``goal_velocity``; truncated after 999 steps.
-
-    Differences from MO-Gymnasium's ``mo-mountaincarcontinuous-v0``:
-
-    - The state is float64. There it is rounded to float32 after each step (except before the first, and with rules
-      of rounding that depend on NumPy's version), so trajectories agree to about 1e-5 and not to the bit.
-    - Observations are fresh arrays; there the internal state itself is returned, and editing it moves the car.
-    - A throttle outside [−1, 1] raises; there it is clipped for the engine and charged unclipped, outside the
-      reward space.
-
-    Args:
-        goal_velocity: least velocity at the goal.
-        max_steps: time limit.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(
-        self, goal_velocity: float = 0.0, max_steps: int | None = MAX_STEPS, render_mode: str | None = None
-    ) -> None:
-        super().__init__(
-            MountainCarContinuousDynamics(goal_velocity), max_steps, render_mode, partial(draw_mountain_car, GOAL)
-        )
-
-
-class MountainCarContinuousVector(BatchedVectorEnv):
-    """Many continuous mountain cars in one call; see :class:`MountainCarContinuous` for the arguments."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        goal_velocity: float = 0.0,
-        max_steps: int | None = MAX_STEPS,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MountainCarContinuousDynamics(goal_velocity)
-        super().__init__(
-            dynamics,
-            num_envs,
-            max_steps,
-            autoreset_mode,
-            max_episode_steps,
-            render_mode,
-            partial(draw_mountain_car, GOAL),
-        )
+        return draw_mountain_car(GOAL, state, mode)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.batched import State
+from morl.envs.dynamics import State
 from morl.envs.rendering import drawing
 
 _LEFT, _RIGHT = -1.2, 0.6

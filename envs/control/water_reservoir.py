@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
 from morl.compiled import jit
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.control.water_reservoir_render import draw_water_reservoir
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
 FLOOD_UPSTREAM = 50.0  # level above which the shore floods
@@ -73,7 +71,24 @@ def _flow(
 
 
 class WaterReservoirDynamics(Dynamics):
-    """The pure dynamics over a batch.
+    """Release water from a dam for irrigation and power without flooding either side.
+
+    The benchmark of Pianosi, Castelletti and Restelli (2013; also Castelletti et al. 2012), with the constants that
+    later work uses: a reservoir of surface 1, inflow N(40, 10) a day, flood thresholds 50 upstream (level) and 30
+    downstream (release), demands of 50 water and 4.36 power, and a spill above a level of 100.
+
+    - **Action**: the amount to release in [0, 200], moved to what can be released (between what spills anyway and
+      all there is); or, ``normalised``, a share in [0, 1] between these two. **Observation** (1, float32): the level.
+    - **Objectives**: the first ``objectives`` of ``flood``, ``supply``, ``power`` and ``downstream``.
+    - **Start**: one of ten levels. **End**: never; truncated after 100 days.
+    - **Info**: ``release`` and ``inflow``.
+
+    Differences from MO-Gymnasium's ``water-reservoir-v0``, whose trajectories agree to float32 rounding, seed by seed:
+
+    - The inflow is cut at six deviations (one draw in 10⁹), so that levels, actions and rewards have finite bounds;
+      there all of them are unbounded, which learners that scale actions cannot use.
+    - The state is float64, and observations are fresh arrays: there the internal state is returned.
+    - Negative or NaN releases raise; there they are clipped in silence.
 
     The state holds ``level`` (n,), and for pictures the last ``release`` and ``inflow`` (n,), NaN at the start.
 
@@ -86,6 +101,8 @@ class WaterReservoirDynamics(Dynamics):
     Raises:
         EnvError: another number of objectives, or a level outside [0, 200].
     """
+
+    max_steps = MAX_STEPS
 
     reset_options = ("level",)
 
@@ -133,6 +150,12 @@ class WaterReservoirDynamics(Dynamics):
         """The level, ``(n, 1)`` float32."""
         return state["level"].astype(np.float32)[:, None]
 
+    def render(self, state: State, mode: str) -> Any:
+        """The lake, its dam and the valley."""
+        from morl.envs.control.water_reservoir_render import draw_water_reservoir
+
+        return draw_water_reservoir(state, mode)
+
 
 def _check_level(level: Any) -> float:
     try:
@@ -142,66 +165,3 @@ def _check_level(level: Any) -> float:
     if not 0.0 <= number <= HIGHEST:
         raise EnvError(f"start level is {level!r}; expected a number from 0 to {HIGHEST:g}")
     return number
-
-
-class WaterReservoir(BatchedEnv):
-    """Release water from a dam for irrigation and power without flooding either side.
-
-    The benchmark of Pianosi, Castelletti and Restelli (2013; also Castelletti et al. 2012), with the constants that
-    later work uses: a reservoir of surface 1, inflow N(40, 10) a day, flood thresholds 50 upstream (level) and 30
-    downstream (release), demands of 50 water and 4.36 power, and a spill above a level of 100.
-
-    - **Action**: the amount to release in [0, 200], moved to what can be released (between what spills anyway and
-      all there is); or, ``normalised``, a share in [0, 1] between these two. **Observation** (1, float32): the level.
-    - **Objectives**: the first ``objectives`` of ``flood``, ``supply``, ``power`` and ``downstream``.
-    - **Start**: one of ten levels. **End**: never; truncated after 100 days.
-    - **Info**: ``release`` and ``inflow``.
-
-    Differences from MO-Gymnasium's ``water-reservoir-v0``, whose trajectories agree to float32 rounding, seed by seed:
-
-    - The inflow is cut at six deviations (one draw in 10⁹), so that levels, actions and rewards have finite bounds;
-      there all of them are unbounded, which learners that scale actions cannot use.
-    - The state is float64, and observations are fresh arrays: there the internal state is returned.
-    - Negative or NaN releases raise; there they are clipped in silence.
-
-    Args:
-        objectives: 2, 3 or 4.
-        normalised: the action is a share.
-        penalise: amounts that cannot be released cost their distance from what can, in every objective.
-        level: fixed start level.
-        max_steps: time limit.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(
-        self,
-        objectives: int = 2,
-        normalised: bool = False,
-        penalise: bool = False,
-        level: float | None = None,
-        max_steps: int | None = MAX_STEPS,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = WaterReservoirDynamics(objectives, normalised, penalise, level)
-        super().__init__(dynamics, max_steps, render_mode, draw_water_reservoir)
-
-
-class WaterReservoirVector(BatchedVectorEnv):
-    """Many reservoirs in one call; see :class:`WaterReservoir` for the arguments."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        objectives: int = 2,
-        normalised: bool = False,
-        penalise: bool = False,
-        level: float | None = None,
-        max_steps: int | None = MAX_STEPS,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = WaterReservoirDynamics(objectives, normalised, penalise, level)
-        super().__init__(
-            dynamics, num_envs, max_steps, autoreset_mode, max_episode_steps, render_mode, draw_water_reservoir
-        )

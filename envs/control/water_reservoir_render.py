@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from morl.envs.batched import State
+from morl.envs.dynamics import State
 from morl.envs.rendering import drawing
 
 _FLOOD, _SPILL, _DOWNSTREAM, _DEMAND = 50.0, 100.0, 30.0, 50.0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +11,10 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from morl.envs.finite.tabular import StateRenderer, TabularEnv, TabularVectorEnv, fit_observations
+from morl.envs.finite.fitting import fit_observations
+from morl.envs.finite.tabular import StateRenderer, TabularEnv, TabularVectorEnv
+from morl.envs.makers import entry_points as _entry_points
+from morl.envs.makers import found, from_name
 from morl.momdp import MOMDP
 from morl.spec import EnvError, MOSpec
 
@@ -71,19 +72,8 @@ def _remembered(build: str | Build, key: tuple[tuple[str, Any], ...]) -> FiniteP
     return _call(build, dict(key))
 
 
-def _found(build: str | Build) -> Build:
-    if not isinstance(build, str):
-        return build
-    module, _, name = build.partition(":")
-    try:
-        function: Build = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise EnvError(f"builder {build!r} cannot be found ({error}); expected 'module:function'") from None
-    return function
-
-
 def _call(build: str | Build, options: dict[str, Any]) -> FiniteProblem:
-    made = _found(build)(**options)
+    made = found(build)(**options)
     if isinstance(made, MOMDP):
         spec = MOSpec(made.objectives or (), made.discount, made.horizon)
         made = FiniteProblem(made, spec, max_steps=made.horizon)
@@ -98,6 +88,11 @@ class _Rebuilt:
 
     build: str | Build
     options: dict[str, Any]
+
+    @classmethod
+    def of(cls, build: str | Build, /, **arguments: Any) -> Any:
+        """The environment of a builder; arguments are its own and the builder's."""
+        return cls(build, **arguments)  # type: ignore[call-arg]
 
     def __getstate__(self) -> dict[str, Any]:
         kept: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
@@ -165,43 +160,14 @@ class FiniteVectorEnv(_Rebuilt, TabularVectorEnv):
         )
 
 
-class Maker:
-    """An entry point: makes the environments of one builder, which no argument replaces.
-
-    Args:
-        kind: :class:`FiniteEnv` or :class:`FiniteVectorEnv`.
-        build: the builder, or ``"module:function"``.
-    """
-
-    def __init__(self, kind: type[FiniteEnv | FiniteVectorEnv], build: str | Build) -> None:
-        self.kind, self.build, self.metadata = kind, build, kind.metadata
-
-    def __call__(self, **arguments: Any) -> FiniteEnv | FiniteVectorEnv:
-        return self.kind(self.build, **arguments)
-
-    def parameters(self) -> list[inspect.Parameter]:
-        """What can be set: the arguments of the builder and of the environment around it."""
-        signatures = inspect.signature(_found(self.build)), inspect.signature(self.kind)
-        own = [p for p in signatures[1].parameters.values() if p.name not in ("build", "options")]
-        return [*signatures[0].parameters.values(), *own]
+_KINDS: Mapping[str, Any] = {"FiniteEnv": FiniteEnv, "FiniteVectorEnv": FiniteVectorEnv}
 
 
 def entry_points(build: str | Build) -> tuple[Any, Any]:
-    """Gymnasium's entry points of the single and of the vector environment of a builder.
-
-    A builder that is known by name gives strings, ``"morl.envs.finite:FiniteEnv(module.function)"``, so that specs can
-    be written as JSON; another gives :class:`Maker` objects.
-    """
-    if isinstance(build, str):
-        name = build.replace(":", ".")
-        return f"{__name__}:FiniteEnv({name})", f"{__name__}:FiniteVectorEnv({name})"
-    return Maker(FiniteEnv, build), Maker(FiniteVectorEnv, build)
+    """Gymnasium's entry points of the single and of the vector environment of a builder."""
+    return _entry_points(_KINDS, __name__, build)
 
 
 def __getattr__(name: str) -> Any:
     """What the strings of :func:`entry_points` stand for."""
-    kind, parenthesis, rest = name.partition("(")
-    if not parenthesis or not rest.endswith(")") or kind not in ("FiniteEnv", "FiniteVectorEnv"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, function = rest[:-1].rpartition(".")
-    return Maker(FiniteEnv if kind == "FiniteEnv" else FiniteVectorEnv, f"{module}:{function}")
+    return from_name(_KINDS, __name__, name)

@@ -30,7 +30,7 @@ class Tables:
         random: whether any row has more than one outcome.
         row_ptr: ``(S + 1,)`` first row of each state.
         first: ``(rows + A + 1,)`` first outcome of each row. The A rows at the end are padding, so that looking up
-            an action of a last, terminal state (a copy about to restart) stays inside the table.
+            an action of a last, terminal state (of an environment about to restart) stays inside the table.
         target: ``(outcomes + A,)`` next state.
         rewards: ``(outcomes + A, K)``.
         cumulative: ``(outcomes + A,)`` probability of this outcome or an earlier one of its row; the last one is 2.
@@ -54,6 +54,12 @@ class Tables:
     start_states: IntArray
     start_cumulative: FloatArray
     thresholds: FloatArray | None
+
+    def draw_starts(self, n: int, rng: np.random.Generator) -> IntArray:
+        """``n`` start states, drawing one number for each where there are several to begin in."""
+        if len(self.start_states) == 1:
+            return np.repeat(self.start_states, n)
+        return self.start_states[np.searchsorted(self.start_cumulative, rng.random(n), side="right")]
 
     def choose(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
         """The outcome of each row, ``(n,)``, drawing one number for every row that has several."""
@@ -88,10 +94,10 @@ Record = tuple[Any, Any, Any]
 """
 
 
-class Book:
+class OutcomeCache:
     """The actions of states as tuples of records, for stepping one environment: entries are made when first needed.
 
-    ``pages`` is a plain dictionary (a subclass would be looked up four times slower); :meth:`write` adds to it.
+    ``by_state`` is a plain dictionary (a subclass would be looked up four times slower); :meth:`fill` adds to it.
 
     Args:
         tables: the model's tables.
@@ -99,20 +105,20 @@ class Book:
     """
 
     def __init__(self, tables: Tables, observations: np.ndarray[Any, Any]) -> None:
-        self.pages: dict[int, tuple[Record, ...]] = {}
+        self.by_state: dict[int, tuple[Record, ...]] = {}
         self._tables, self._observations = tables, observations
         self._rewards: dict[bytes, FloatArray] = {}  # equal rewards, and what a state shows, are one array each:
         self._seen: dict[int, Any] = {}  # few arrays stay in the processor's cache
 
-    def write(self, state: int) -> tuple[Record, ...]:
+    def fill(self, state: int) -> tuple[Record, ...]:
         """The records of a state that has none yet."""
-        if len(self.pages) >= _KEPT:
-            self.pages.clear()
+        if len(self.by_state) >= _KEPT:
+            self.by_state.clear()
             self._seen.clear()
         tables = self._tables
         rows = range(int(tables.row_ptr[state]), int(tables.row_ptr[state + 1]))
         entry = tuple(self._record(int(tables.first[row]), int(tables.first[row + 1])) for row in rows)
-        self.pages[state] = entry
+        self.by_state[state] = entry
         return entry
 
     def _record(self, first: int, end: int) -> Record:
@@ -133,7 +139,7 @@ class Book:
 
 
 _TABLES: weakref.WeakKeyDictionary[MOMDP, Tables] = weakref.WeakKeyDictionary()
-_BOOKS: weakref.WeakKeyDictionary[Tables, tuple[np.ndarray[Any, Any], Book]] = weakref.WeakKeyDictionary()
+_CACHES: weakref.WeakKeyDictionary[Tables, tuple[np.ndarray[Any, Any], OutcomeCache]] = weakref.WeakKeyDictionary()
 
 
 def tables_of(model: MOMDP) -> Tables:
@@ -143,11 +149,11 @@ def tables_of(model: MOMDP) -> Tables:
     return _TABLES[model]
 
 
-def book_of(tables: Tables, observations: np.ndarray[Any, Any]) -> Book:
+def outcomes_of(tables: Tables, observations: np.ndarray[Any, Any]) -> OutcomeCache:
     """The records of a model under some observations, shared by the environments that show the same ones."""
-    kept = _BOOKS.get(tables)
+    kept = _CACHES.get(tables)
     if kept is None or kept[0] is not observations:
-        kept = _BOOKS[tables] = (observations, Book(tables, observations))
+        kept = _CACHES[tables] = (observations, OutcomeCache(tables, observations))
     return kept[1]
 
 

@@ -7,10 +7,8 @@ so that the exact front of the model is the exact front of the environment.
 from __future__ import annotations
 
 import copy
-import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,8 @@ from gymnasium.vector import AutoresetMode
 from morl.envs.actions import check_integer, check_integers
 from morl.envs.batched import check_render_mode
 from morl.envs.core import Info, MOEnv, accepts_gamma, check_options, reward_space
-from morl.envs.finite.tables import book_of, tables_of
+from morl.envs.finite.fitting import check_starts, fit_observations, fit_spec
+from morl.envs.finite.tables import outcomes_of, tables_of
 from morl.envs.vector.native import NativeVectorEnv
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MOSpec
@@ -37,9 +36,6 @@ _BLOCK = 256
 """Uniform numbers drawn from the generator at once; one by one costs more than the rest of a step."""
 
 _NO_LIMIT = int(np.iinfo(np.int64).max)
-
-_REWARD_RANGE: weakref.WeakKeyDictionary[MOMDP, tuple[FloatArray, FloatArray] | None] = weakref.WeakKeyDictionary()
-"""Smallest and largest reward of models seen before; looking again at millions of rows would slow every ``make``."""
 
 _PATIENCE = 20.0  # seconds for a front that nobody gave a time limit
 
@@ -93,7 +89,7 @@ class _Finite:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy with its own episode; the model and its tables, which never change, are shared."""
-        for name in ("_model", "observations", "_tables", "_book", "_pages"):
+        for name in ("_model", "observations", "_tables", "_cache", "_outcomes"):
             if name in self.__dict__:
                 memo[id(self.__dict__[name])] = self.__dict__[name]
         twin = type(self).__new__(type(self))
@@ -159,14 +155,14 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
     def _bind(self) -> None:
         """Attach the shared look-up tables."""
         self._tables = tables = tables_of(self._model)
-        self._book = book_of(tables, self.observations)
-        self._pages = self._book.pages
+        self._cache = outcomes_of(tables, self.observations)
+        self._outcomes = self._cache.by_state
         self._width = tables.n_actions
         self._ragged = tables.ragged
         self._scalar = self.observations.ndim == 1
 
     def __getstate__(self) -> dict[str, Any]:
-        tables = ("_tables", "_book", "_pages")
+        tables = ("_tables", "_cache", "_outcomes")
         return {key: value for key, value in self.__dict__.items() if key not in tables}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
@@ -230,9 +226,9 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
         except TypeError:
             number = -1
         try:
-            records = self._pages[state]
+            records = self._outcomes[state]
         except KeyError:
-            records = self._book.write(state)
+            records = self._cache.fill(state)
         if not 0 <= number < len(records):
             check_integer(action, self._width)
             _refuse(self._model, state, number)
@@ -280,14 +276,14 @@ class TabularEnv(_Finite, MOEnv[Any, Any]):
 
 
 class TabularVectorEnv(_Finite, NativeVectorEnv):
-    """Many copies of a finite model, moved together by table look-up.
+    """Parallel environments of a finite model, moved together by table look-up.
 
     Args:
         momdp, spec, observations, observation_space, renderer: as for :class:`TabularEnv`.
-        num_envs: number of copies.
+        num_envs: number of parallel environments.
         max_steps: time limit (``max_episode_steps`` is Gymnasium's name for it).
         autoreset_mode: one of Gymnasium's modes.
-        render_mode: every copy is drawn.
+        render_mode: every environment is drawn.
     """
 
     def __init__(
@@ -332,11 +328,8 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         tables = self._tables
         if "state" in options:
             self._state[which] = check_starts(options["state"], self._model, len(which))
-        elif len(tables.start_states) == 1:
-            self._state[which] = tables.start_states[0]
         else:
-            drawn = np.searchsorted(tables.start_cumulative, self.np_random.random(len(which)), side="right")
-            self._state[which] = tables.start_states[drawn]
+            self._state[which] = tables.draw_starts(len(which), self.np_random)
         return {"action_mask": self._masks(self._state[which])} if tables.ragged else {}
 
     def _advance(self, actions: Any) -> tuple[FloatArray, BoolArray, Info]:
@@ -359,7 +352,7 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
 
     @property
     def action_masks(self) -> Callable[[], BoolArray]:
-        """A function that gives the valid actions of all copies now, ``(num_envs, actions)``.
+        """A function that gives the valid actions of all environments now, ``(num_envs, actions)``.
 
         Raises:
             AttributeError: all actions are valid in every state.
@@ -375,7 +368,7 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
         return self.observations[self._state]
 
     def render(self) -> tuple[Any, ...] | None:
-        """One picture or text per copy, as ``render_mode`` says; ``None`` without one."""
+        """One picture or text per environment, as ``render_mode`` says; ``None`` without one."""
         if self.render_mode is None:
             return None
         return tuple(self._draw(int(s), self.render_mode) for s in self._state)
@@ -384,64 +377,3 @@ class TabularVectorEnv(_Finite, NativeVectorEnv):
 def _refuse(model: MOMDP, state: int, action: int, where: str = "") -> None:
     last = int(model.n_actions[state]) - 1
     raise EnvError(f"action{where} is {action} in state {model.label(state)}; expected an integer from 0 to {last}")
-
-
-def fit_spec(model: MOMDP, spec: MOSpec, max_steps: int | None) -> MOSpec:
-    """The spec with the time limit as its horizon, once it is known to fit the model's rewards."""
-    if spec.k != model.k:
-        raise EnvError(f"spec has {spec.k} objectives ({', '.join(spec.names)}); the model's rewards have {model.k}")
-    if max_steps is not None and (isinstance(max_steps, bool) or max_steps != int(max_steps) or max_steps < 1):
-        raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
-    if model not in _REWARD_RANGE:
-        rewards = model.rewards if model.outcome_rewards is None else model.outcome_rewards
-        _REWARD_RANGE[model] = (rewards.min(axis=0), rewards.max(axis=0)) if len(rewards) else None
-    pay = _REWARD_RANGE[model]
-    if pay is not None:
-        low, high = pay
-        for i, objective in enumerate(spec.objectives):
-            if low[i] < objective.reward_low or high[i] > objective.reward_high:
-                raise EnvError(
-                    f"rewards of objective {objective.name!r} run from {low[i]:g} to {high[i]:g}; "
-                    f"its bounds are {objective.reward_low:g} to {objective.reward_high:g}: widen Objective(low, high)"
-                )
-    return replace(spec, horizon=max_steps if max_steps is not None else spec.horizon)
-
-
-def fit_observations(
-    model: MOMDP, observations: np.ndarray[Any, Any] | None, space: spaces.Space[Any] | None
-) -> tuple[np.ndarray[Any, Any], spaces.Space[Any]]:
-    """Observations ``(S, ...)`` as a read-only array of the space's dtype, and the space they lie in."""
-    n = model.n_states
-    table = np.arange(n, dtype=np.int64) if observations is None else np.asarray(observations)
-    if len(table) != n:
-        raise EnvError(f"observations have {len(table)} entries; the model has {n} states")
-    if space is None:
-        if table.ndim == 1 and table.dtype.kind in "iu":
-            space = spaces.Discrete(int(table.max()) + 1)
-        else:
-            space = spaces.Box(table.min(axis=0), table.max(axis=0), table.shape[1:], table.dtype.type)
-    if table.flags.writeable or table.dtype != space.dtype or not table.flags.c_contiguous:
-        table = np.array(table, dtype=space.dtype, order="C")
-        table.flags.writeable = False
-    if not space.contains(table[0] if table.ndim > 1 else table[0].item()):
-        raise EnvError(f"observation {table[0].tolist()} of state 0 is not in the observation space {space}")
-    return table, space
-
-
-def check_starts(states: Any, model: MOMDP, n: int) -> IntArray:
-    """Start states from reset options: one number, or one per environment.
-
-    Raises:
-        EnvError: not integers, no such state, or a terminal one.
-    """
-    array = np.asarray(states)
-    if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
-        raise EnvError(f"reset option 'state' is {states!r}; expected a state number, or {n} of them")
-    array = np.broadcast_to(array, (n,)).astype(np.int64)
-    if (array < 0).any() or (array >= model.n_states).any():
-        bad = array[(array < 0) | (array >= model.n_states)][0]
-        raise EnvError(f"reset option 'state' is {bad}; expected 0 to {model.n_states - 1}")
-    if model.terminal[array].any():
-        bad = array[model.terminal[array]][0]
-        raise EnvError(f"reset option 'state' is {model.label(int(bad))}, a terminal state; expected one with actions")
-    return array

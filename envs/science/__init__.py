@@ -1,1 +1,1 @@
-"""TBD"""
+"""Problems from the sciences, most with an exact or best-known front."""

@@ -12,13 +12,14 @@ INR 2.5, doubling per unit. Between-patient variances of clearance (0.089) and E
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.science import pharmacology as p
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
@@ -56,11 +57,13 @@ class DosingDynamics(Dynamics):
         hide_genotype: show −1 for the genotypes.
         discrete: one number instead of three, ``(warfarin·5 + phenytoin)·2 + test`` of 90.
         typical: no differences between patients of the same genotype, age and weight.
-        record: keep the daily history in the state, for drawing.
+        record: keep the daily history in the state; ``None`` does where the environment is drawn.
         compiled: use the numba kernel; ``False`` is the same text run by numpy.
     """
 
     mo_spec = _SPEC
+    max_steps = DAYS
+    render_fps = 4
     reset_options = ("cyp2c9", "vkorc1", "age", "weight")
 
     def __init__(
@@ -69,7 +72,7 @@ class DosingDynamics(Dynamics):
         hide_genotype: bool = False,
         discrete: bool = False,
         typical: bool = False,
-        record: bool = False,
+        record: bool | None = None,
         compiled: bool = True,
     ) -> None:
         self.hide_genotype, self.discrete, self.typical = hide_genotype, discrete, typical
@@ -160,6 +163,20 @@ class DosingDynamics(Dynamics):
             out[:, :3] = -1.0
         return np.clip(out, _LOW, _HIGH).astype(np.float32)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The patient's history: both levels, doses and tests."""
+        from morl.envs.science.dosing_render import render
+
+        return render(state, mode)
+
+    def drawn(self) -> DosingDynamics:
+        """The same dynamics with the daily history in the state, unless it was refused."""
+        if self.record is not None:
+            return self
+        twin = copy.copy(self)
+        twin.record = True
+        return twin
+
 
 def simulate(
     warfarin: Any,
@@ -201,33 +218,6 @@ def simulate(
         x[:, : p.MOVING] = moved
         result.append((float(p.inr_of(x[0])), float(x[0, p.C_P])))
     return np.array(result)
-
-
-def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.dosing_render import render
-
-    return render(state, mode)
-
-
-class MultiDrugDosing(BatchedEnv):
-    """``morl/MultiDrugDosing-v0``; see :class:`DosingDynamics` for the options. Not medical advice."""
-
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
-
-    options_of = DosingDynamics  # where further arguments go
-
-    def __init__(self, render_mode: str | None = None, max_steps: int | None = DAYS, **options: Any) -> None:
-        options = {"record": render_mode is not None} | options
-        super().__init__(DosingDynamics(**options), max_steps, render_mode, _render)
-
-
-class MultiDrugDosingVector(BatchedVectorEnv):
-    """The native vector environment of ``morl/MultiDrugDosing-v0``."""
-
-    def __init__(self, num_envs: int = 1, max_steps: int | None = DAYS, **options: Any) -> None:
-        vector = {k: options.pop(k) for k in ("autoreset_mode", "max_episode_steps", "render_mode") if k in options}
-        options = {"record": vector.get("render_mode") is not None} | options
-        super().__init__(DosingDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
 
 
 class Clinician:

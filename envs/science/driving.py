@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.science import driving_physics as physics
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
@@ -55,7 +55,9 @@ _START = {  # reset option: (field, low, high, unit)
 
 
 class DrivingDynamics(Dynamics):
-    """The pure dynamics: state ``x`` of shape ``(n, 24)``, its columns named by ``driving_physics.FIELDS``.
+    """The pure dynamics of ``morl/Driving-v0``.
+
+    The state is ``x`` of shape ``(n, 24)``, its columns named by ``driving_physics.FIELDS``.
 
     Args:
         discrete: nine actions instead of two numbers: pedal {−0.4, 0, 0.5} times steering {−0.1, 0, 0.1}, action
@@ -73,6 +75,7 @@ class DrivingDynamics(Dynamics):
         EnvError: a curvature no road has, a negative noise, a probability outside [0, 1].
     """
 
+    max_steps = HORIZON
     reset_options = (*_START, "curvature")
 
     def __init__(
@@ -164,6 +167,12 @@ class DrivingDynamics(Dynamics):
             out[:, 8:] = x[:, physics.FAULT : physics.FAULT + 3] > 0
         return out
 
+    def render(self, state: State, mode: str) -> Any:
+        """The road from above, with the sensors' state."""
+        from morl.envs.science.driving_render import render
+
+        return render(state, mode)
+
 
 _PEDALS = np.array([[pedal, wheel] for pedal in (-0.4, 0.0, 0.5) for wheel in (-0.1, 0.0, 0.1)])
 
@@ -183,31 +192,6 @@ def _check_curvature(value: float) -> float:
             "radius of 10 m"
         )
     return value
-
-
-def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.driving_render import render
-
-    return render(state, mode)
-
-
-class Driving(BatchedEnv):
-    """``morl/Driving-v0``; see :class:`DrivingDynamics` for the options."""
-
-    options_of = DrivingDynamics  # where further arguments go
-
-    def __init__(self, render_mode: str | None = None, max_steps: int | None = HORIZON, **options: Any) -> None:
-        super().__init__(DrivingDynamics(**options), max_steps, render_mode, _render)
-
-
-class DrivingVector(BatchedVectorEnv):
-    """The native vector environment of ``morl/Driving-v0``."""
-
-    def __init__(self, num_envs: int = 1, max_steps: int | None = HORIZON, **options: Any) -> None:
-        vector = {
-            key: options.pop(key) for key in ("autoreset_mode", "max_episode_steps", "render_mode") if key in options
-        }
-        super().__init__(DrivingDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
 
 
 class Driver:

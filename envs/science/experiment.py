@@ -24,11 +24,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science.experiment_render import render
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, SpecError
 
 GRID = np.linspace(-1.0, 1.0, 21)
@@ -148,6 +146,12 @@ class ExperimentDynamics(Dynamics):
         """The action mask."""
         return {"action_mask": self.action_mask(state)}
 
+    def render(self, state: State, mode: str) -> Any:
+        """The measurements so far, the posterior and the features left."""
+        from morl.envs.science.experiment_render import render
+
+        return render(state, mode)
+
     def action_mask(self, state: State) -> Any:
         """1 for every action that does something: dropped features cannot be dropped again, ``(n, A)`` int8."""
         mask = np.ones((len(state["step"]), self.stop + 1), dtype=np.int8)
@@ -184,36 +188,6 @@ class ExperimentDynamics(Dynamics):
         if lowest <= 0:
             raise EnvError(f"covariance has eigenvalue {lowest:.3g}; expected a positive definite matrix")
         return matrix
-
-
-class ExperimentDesign(BatchedEnv):
-    """One project to plan; see :mod:`morl.envs.science.experiment`.
-
-    Args:
-        degree: degree of the polynomial, 1 to 6.
-        prior_variance: one positive number, or one per coefficient.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(self, degree: int = 3, *, prior_variance: ArrayLike = 1.0, render_mode: str | None = None) -> None:
-        super().__init__(ExperimentDynamics(degree, prior_variance=prior_variance), None, render_mode, render)
-
-
-class ExperimentDesignVec(BatchedVectorEnv):
-    """Many projects at once; arguments as in :class:`ExperimentDesign`."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        degree: int = 3,
-        *,
-        prior_variance: ArrayLike = 1.0,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = ExperimentDynamics(degree, prior_variance=prior_variance)
-        super().__init__(dynamics, num_envs, None, autoreset_mode, max_episode_steps, render_mode, render)
 
 
 class GreedyDesigner:

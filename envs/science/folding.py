@@ -19,90 +19,22 @@ Neither physics nor a benchmark of protein prediction: two letters, a lattice, a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.core import accepts_gamma
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.science import folding_kernels as kernels
-from morl.envs.science.folding_render import FoldRenderer
+from morl.envs.science.folding_chain import DEFAULT_SEQUENCE, MOVES, folding_spec, parse_sequence
+from morl.momdp import MOMDP
 from morl.pareto import Front
-from morl.spec import EnvError, MOSpec, Objective
+from morl.spec import EnvError, FloatArray
 
-DEFAULT_SEQUENCE = "PHPPHPHHHPHHPHHHHH"
-MAX_LENGTH = 128
 WINDOW = {2: 5, 3: 3}  # reach of the local window: 11 × 11 or 7 × 7 × 7 sites
-MOVES = ("left", "forward", "right", "up", "down")
-
-KNOWN_OPTIMA: dict[str, int] = {
-    "HHPPPPPHHPPPHPPPHP": -4,
-    "HPHPHHHPPPHHHHPPHH": -8,
-    "PHPPHPHHHPHHPHHHHH": -9,
-    "HPHPPHHPHPPHPHHPPHPH": -9,
-    "HHHPPHPHPHPPHPHPHPPH": -10,
-    "HHPPHPPHPPHPPHPPHPPHPPHH": -9,
-    "PPHPPHHPPPPHHPPPPHHPPPPHH": -8,
-    "PPPHHPPHHPPPPPHHHHHHHPPHHPPPPHHPPHPP": -14,
-    "PPHPPHHPPHHPPPPPHHHHHHHHHHPPPPPPHHPPHHPPHPPHHHHH": -23,
-    "HHPHPHPHPHHHHPHPPPHPPPHPPPPHPPPHPPPHPHHHHPHPHPHPHH": -21,
-    "PPHHHPHHHHHHHHPPPHHHHHHHHHHPHPPPHHHHHHHHHHHHPPPPHHHHHHPHHPHP": -36,
-    "HHHHHHHHHHHHPHPHPPHHPPHHPPHPPHHPPHHPPHPPHHPPHHPPHPHPHHHHHHHHHHHH": -42,
-}
-"""Energies (minus contacts) of the standard 2-D sequences: proved up to 20 residues by enumeration (tests), quoted as
-optimal or best known for the longer ones (Unger & Moult 1993; Shmygelska & Hoos 2005), with no proof of ours but that
-none exceeds :func:`most_contacts`."""
-
-
-def most_contacts(sequence: str) -> int:
-    """An upper bound on the HH contacts of a sequence in two dimensions, by parity (Hart & Istrail 1996).
-
-    Neighbours on the square lattice stand at places of different parity along the chain, and each has two sites left
-    beside its bonds, three at an end.
-
-    >>> most_contacts("PPHPPHHPPPPHHPPPPHHPPPPHH")  # as many as the best known fold has
-    8
-    """
-    free = [0, 0]
-    for place, residue in enumerate(sequence):
-        if residue == "H":
-            free[place % 2] += 3 if place in (0, len(sequence) - 1) else 2
-    return min(free)
-
-
-def parse_sequence(sequence: str, longest: int = MAX_LENGTH) -> np.ndarray[Any, Any]:
-    """Residues as int8, 1 for H and 0 for P.
-
-    Raises:
-        EnvError: letters other than H and P, fewer than 3 residues, or more than ``longest``.
-
-    >>> parse_sequence("HPPH").tolist()
-    [1, 0, 0, 1]
-    """
-    if not isinstance(sequence, str):
-        raise EnvError(f"sequence is {sequence!r}; expected a string of the letters H and P")
-    for i, letter in enumerate(sequence):
-        if letter not in "HP":
-            raise EnvError(f"sequence {sequence!r} has {letter!r} at position {i}; expected the letters H and P only")
-    if not 3 <= len(sequence) <= longest:
-        raise EnvError(f"sequence {sequence!r} has {len(sequence)} residues; expected 3 to {longest}")
-    return np.array([letter == "H" for letter in sequence], dtype=np.int8)
-
-
-def folding_spec(n: int, dim: int) -> MOSpec:
-    """Objectives of chains of up to ``n`` residues; the reference point is the trapped vector, and a bit."""
-    exposure = (2 * dim - 2) * n + 2
-    worst = (n * n - 1) / 12 + 1
-    objectives = (
-        Objective("contacts", "HH pairs", -1, n, "hydrophobic neighbours that are not bonded"),
-        Objective("exposure", "sites", -1, exposure, "empty sites beside polar residues"),
-        Objective("compactness", "-bond^2", -worst, 0, "minus the squared radius of gyration"),
-    )
-    scale = ((0.0, 0.0, -(worst - 1)), (float(n), float(exposure), 0.0))
-    return MOSpec(objectives, 1.0, n - 2, (-1.0, -1.0, -worst), scale)
+LONGEST_TREE = {2: 10, 3: 7}  # residues for which the tree of all folds is written down as a model
 
 
 class FoldingDynamics(Dynamics):
@@ -119,7 +51,6 @@ class FoldingDynamics(Dynamics):
     """
 
     masked = True
-
     reset_options = ("sequence",)
 
     def __init__(
@@ -146,6 +77,10 @@ class FoldingDynamics(Dynamics):
         self.reach = WINDOW[dim]
         self.cells = (2 * self.reach + 1) ** dim
         self.mo_spec = folding_spec(self.longest, dim)
+        self.max_steps = self.longest - 2
+        self.no_front = ""
+        if self.random_sequence and len(parsed) > 1:
+            self.no_front = f"{len(parsed)} sequences are drawn at random; expected one for an exact front"
         self.action_space = spaces.Discrete(self.moves)
         self._width = self.cells + self.longest + 1
         self.observation_space = spaces.Box(-1.0, 1.0, (self._width,), np.float32)
@@ -204,95 +139,64 @@ class FoldingDynamics(Dynamics):
         """The action mask: every first move is free."""
         return {"action_mask": state["mask"]}
 
+    def render(self, state: State, mode: str) -> Any:
+        """The chain on its lattice, with its contacts."""
+        from morl.envs.science.folding_render import FoldRenderer
 
-class HPFolding(BatchedEnv):
-    """One chain to fold; see :mod:`morl.envs.science.folding`.
+        return FoldRenderer()(state, mode)
 
-    Args:
-        sequence: a string of H and P, or several of them.
-        dim: 2 or 3.
-        random_sequence: draw one of the sequences at every reset.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(
-        self,
-        sequence: str | Sequence[str] = DEFAULT_SEQUENCE,
-        dim: int = 2,
-        *,
-        random_sequence: bool = False,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = FoldingDynamics(sequence, dim, random_sequence=random_sequence)
-        super().__init__(dynamics, dynamics.longest - 2, render_mode, FoldRenderer())
-
-    def __getattr__(self, name: str) -> Any:
-        """``momdp`` and ``observations`` exist for chains short enough to write down their tree of folds.
-
-        They are attributes rather than methods that fail, so that ``hasattr`` tells whether the model is finite
-        *and* small: the tree of the default chain has some hundred million states.
-        """
-        if name in ("momdp", "observations") and "dynamics" in self.__dict__:
-            from morl.envs.science.folding_exact import LONGEST_TREE, folding_tree
-
-            dynamics = self.__dict__["dynamics"]
-            if dynamics.longest <= LONGEST_TREE[dynamics.dim] and len(dynamics.sequences) == 1:
-                model, observations = folding_tree(dynamics.sequences[0], dynamics.dim)
-                if name == "observations":
-                    return observations.copy()
-                return lambda discount=None: model if discount is None else model.with_discount(discount)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    @accepts_gamma
-    def pareto_front(self, discount: float | None = None) -> Front:
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
         """The exact front by enumeration, every point with the moves that earn it.
 
-        Args:
-            discount: γ; rewards come with the last of n − 2 moves, so returns are scaled by γ^(n − 3).
+        Rewards come with the last of n − 2 moves, so returns are scaled by γ^(n − 3).
 
         Raises:
-            EnvError: a chain too long to enumerate, or sequences drawn at random.
+            EnvError: a chain too long to enumerate.
         """
         from morl.envs.science.folding_exact import folding_front
 
-        dynamics = self.dynamics
-        assert isinstance(dynamics, FoldingDynamics)
-        if dynamics.random_sequence and len(dynamics.sequences) > 1:
-            raise EnvError(f"{len(dynamics.sequences)} sequences are drawn at random; expected one for an exact front")
-        front = folding_front(dynamics.sequences[0], dynamics.dim)
-        gamma = 1.0 if discount is None else float(discount)
-        if gamma == 1.0:
+        if self.no_front:
+            return None
+        front = folding_front(self.sequences[0], self.dim)
+        if discount == 1.0:
             return front
-        return front.replace(points=front.points * gamma ** (len(dynamics.sequences[0]) - 3), discount=gamma)
+        return front.replace(points=front.points * discount ** (len(self.sequences[0]) - 3), discount=discount)
+
+    def finite_model(self) -> tuple[MOMDP, FloatArray] | None:
+        """The tree of folds of a chain short enough to write it down: the default chain's has 10⁸ states."""
+        if self.longest > LONGEST_TREE[self.dim] or len(self.sequences) > 1:
+            return None
+        return folding_tree(self.sequences[0], self.dim)
 
 
-class HPFoldingVec(BatchedVectorEnv):
-    """Many chains at once; arguments as in :class:`HPFolding`."""
+@functools.lru_cache(maxsize=8)
+def folding_tree(sequence: str, dim: int = 2) -> tuple[MOMDP, FloatArray]:
+    """The tree of all partial folds as a finite model, with the observation ``(S, D)`` of each state.
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        sequence: str | Sequence[str] = DEFAULT_SEQUENCE,
-        dim: int = 2,
-        *,
-        random_sequence: bool = False,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = FoldingDynamics(sequence, dim, random_sequence=random_sequence)
-        limit = dynamics.longest - 2
-        super().__init__(dynamics, num_envs, limit, autoreset_mode, max_episode_steps, render_mode, FoldRenderer())
-        self._start = dynamics.initial(1, np.random.default_rng(0)) if not dynamics.random_sequence else None
+    Every action is available in every state: one that runs into the chain ends in the trapped reward.
 
-    def _begin(self, which: Any, options: Mapping[str, Any], initial: bool) -> dict[str, Any]:
-        """As in the base class, but chains that all begin alike are written over the ended ones in place.
+    Raises:
+        EnvError: a bad sequence, or one of more than 10 residues (7 in three dimensions).
+    """
+    n = len(parse_sequence(sequence))
+    if n > LONGEST_TREE[dim]:
+        raise EnvError(f"sequence has {n} residues; the tree of folds in {dim} dimensions stops at {LONGEST_TREE[dim]}")
+    dynamics = FoldingDynamics(sequence, dim)
+    rng = np.random.default_rng(0)
+    folds = {(): dynamics.initial(1, rng)}
 
-        Episodes are so short that some chain ends in nearly every step, and starting it by the general way costs a
-        third of the step. The arrays written to are this environment's own: ``step`` returned them fresh.
-        """
-        if self._start is None or options or initial or len(which) == self.num_envs:
-            return super()._begin(which, options, initial)
-        for key, value in self._start.items():
-            self._state[key][which] = value
-        return {"action_mask": np.ones((len(which), self._start["mask"].shape[1]), dtype=np.int8)}
+    def outcomes(prefix: Any, action: int) -> list[tuple[float, Any, list[float], bool]]:
+        moved = dynamics.step(folds[prefix], np.array([action]), rng)
+        folds[(*prefix, action)] = moved.state
+        return [(1.0, (*prefix, action), moved.rewards[0].tolist(), bool(moved.terminated[0]))]
+
+    model, states = MOMDP.from_simulator(
+        (),
+        dynamics.moves,
+        outcomes,
+        discount=1.0,
+        objectives=dynamics.mo_spec.objectives,
+        action_names=MOVES[: dynamics.moves],
+    )
+    observations = np.concatenate([dynamics.observe(folds[state]) for state in states])  # type: ignore[index]
+    return model, observations

@@ -11,7 +11,6 @@ two dimensions and by 4.68 in three.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morl.compiled import jit
-from morl.envs.science.folding import MOVES, folding_spec, parse_sequence
-from morl.momdp import MOMDP
+from morl.envs.science.folding_chain import folding_spec, parse_sequence
 from morl.pareto import Front
 from morl.pareto.convexity import supported_mask
-from morl.spec import EnvError, FloatArray, IntArray
+from morl.spec import EnvError, IntArray
 
 LONGEST = {2: 22, 3: 16}  # residues: ten seconds or so each
-LONGEST_TREE = {2: 10, 3: 7}  # residues for which the tree of all folds is written down as a model
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -224,38 +221,3 @@ def folding_front(sequence: str, dim: int = 2) -> Front:
         },
     ).nondominated()
     return front.replace(supported=supported_mask(front.points), episodes=np.zeros(len(front), dtype=np.int64))
-
-
-@functools.lru_cache(maxsize=8)
-def folding_tree(sequence: str, dim: int = 2) -> tuple[MOMDP, FloatArray]:
-    """The tree of all partial folds as a finite model, with the observation ``(S, D)`` of each state.
-
-    Every action is available in every state: one that runs into the chain ends in the trapped reward.
-
-    Raises:
-        EnvError: a bad sequence, or one of more than 10 residues (7 in three dimensions).
-    """
-    from morl.envs.science.folding import FoldingDynamics
-
-    n = len(parse_sequence(sequence))
-    if n > LONGEST_TREE[dim]:
-        raise EnvError(f"sequence has {n} residues; the tree of folds in {dim} dimensions stops at {LONGEST_TREE[dim]}")
-    dynamics = FoldingDynamics(sequence, dim)
-    rng = np.random.default_rng(0)
-    folds = {(): dynamics.initial(1, rng)}
-
-    def outcomes(prefix: Any, action: int) -> list[tuple[float, Any, list[float], bool]]:
-        moved = dynamics.step(folds[prefix], np.array([action]), rng)
-        folds[(*prefix, action)] = moved.state
-        return [(1.0, (*prefix, action), moved.rewards[0].tolist(), bool(moved.terminated[0]))]
-
-    model, states = MOMDP.from_simulator(
-        (),
-        dynamics.moves,
-        outcomes,
-        discount=1.0,
-        objectives=dynamics.mo_spec.objectives,
-        action_names=MOVES[: dynamics.moves],
-    )
-    observations = np.concatenate([dynamics.observe(folds[state]) for state in states])  # type: ignore[index]
-    return model, observations

@@ -22,11 +22,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.science.hmm import LOOK, VIEWS, best_labels, ceiling, make_hmm, posterior, view_mask
-from morl.envs.science.labelling_render import LabelRenderer
 from morl.envs.science.token_corpus import CATEGORIES, ROLES, load_corpus
 from morl.pareto import Front
 from morl.spec import EnvError, IntArray, MOSpec, Objective
@@ -145,45 +143,11 @@ class LabellingDynamics(Dynamics):
         word = np.where(seen, state["words"][rows[:, None], np.clip(index, 0, self.length - 1)] + 1, 0)
         return np.concatenate([word, state["looking"][:, None], state["at"][:, None]], axis=1).astype(np.int64)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The sentence with what was said of each word."""
+        from morl.envs.science.labelling_render import LabelRenderer
 
-class SequenceLabelling(BatchedEnv):
-    """One sentence to label; see :mod:`morl.envs.science.labelling` and :class:`LabellingDynamics`."""
-
-    def __init__(
-        self,
-        source: str = "hmm",
-        length: int = LENGTH,
-        *,
-        discrete: bool = False,
-        model_seed: int = 0,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = LabellingDynamics(source, length, discrete=discrete, model_seed=model_seed)
-        super().__init__(dynamics, None, render_mode, _renderer(dynamics))
-
-
-class SequenceLabellingVec(BatchedVectorEnv):
-    """Many sentences at once; arguments as in :class:`SequenceLabelling`."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        source: str = "hmm",
-        length: int = LENGTH,
-        *,
-        discrete: bool = False,
-        model_seed: int = 0,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = LabellingDynamics(source, length, discrete=discrete, model_seed=model_seed)
-        renderer = _renderer(dynamics)
-        super().__init__(dynamics, num_envs, None, autoreset_mode, max_episode_steps, render_mode, renderer)
-
-
-def _renderer(d: LabellingDynamics) -> LabelRenderer:
-    return LabelRenderer(d.vocabulary, d.tag_names, d.entity_names)
+        return LabelRenderer(self.vocabulary, self.tag_names, self.entity_names)(state, mode)
 
 
 class BayesLabeller:

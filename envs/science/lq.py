@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.core import accepts_gamma
-from morl.envs.science._convex import half_spaces, sandwich
+from morl.envs.dynamics import Dynamics, State, Transition
+from morl.envs.science.convex_front import half_spaces, sandwich
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_vector
 
@@ -169,6 +168,8 @@ class LQDynamics(Dynamics):
     """
 
     mo_spec = _SPEC
+    max_steps = HORIZON
+    no_front = ""
     reset_options = ("state",)
 
     def __init__(self) -> None:
@@ -198,35 +199,15 @@ class LQDynamics(Dynamics):
         """Gap error / 0.5 m and relative speed / 0.25 m/s, float64."""
         return np.asarray(state["x"] / _SIZES)
 
+    def render(self, state: State, mode: str) -> Any:
+        """Both cars, and the state as a point of its plane."""
+        from morl.envs.science.lq_render import render
 
-def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.lq_render import render
+        return render(state, mode)
 
-    return render(state, mode)
-
-
-class CarFollowingLQ(BatchedEnv):
-    """``morl/CarFollowingLQ-v0``."""
-
-    def __init__(self, render_mode: str | None = None, max_steps: int | None = HORIZON) -> None:
-        super().__init__(LQDynamics(), max_steps, render_mode, _render)
-
-    @accepts_gamma
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """The exact front of expected returns; see :func:`pareto_front`."""
-        return pareto_front(discount, self.max_steps or HORIZON)
-
-
-class CarFollowingLQVector(BatchedVectorEnv):
-    """The native vector environment of ``morl/CarFollowingLQ-v0``."""
-
-    def __init__(self, num_envs: int = 1, max_steps: int | None = HORIZON, **options: Any) -> None:
-        super().__init__(LQDynamics(), num_envs, max_steps, renderer=_render, **options)
-
-    @accepts_gamma
-    def pareto_front(self, discount: float | None = None) -> Front:
-        """The exact front of expected returns; see :func:`pareto_front`."""
-        return pareto_front(discount, self.max_steps or HORIZON)
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
+        """The exact front of expected returns, by Riccati; see :func:`pareto_front`."""
+        return pareto_front(discount, max_steps or HORIZON)
 
 
 class LinearDriver:

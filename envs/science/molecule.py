@@ -30,9 +30,8 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.envs.science.cluster_potential import (
     TOO_CLOSE,
     Cluster,
@@ -41,7 +40,8 @@ from morl.envs.science.cluster_potential import (
     pair_terms,
     pair_terms_plain,
 )
-from morl.envs.science.molecule_render import MoleculeRenderer
+from morl.envs.science.molecule_replay import best_known_front
+from morl.pareto import Front
 from morl.spec import BoolArray, EnvError, FloatArray, MOSpec, Objective
 
 HORIZON = 100
@@ -84,6 +84,7 @@ class MoleculeDynamics(Dynamics):
         EnvError: a kind, size or target that does not exist.
     """
 
+    max_steps = HORIZON
     reset_options = ("positions",)
 
     def __init__(
@@ -104,6 +105,11 @@ class MoleculeDynamics(Dynamics):
         self.target = 23.0 if target_dipole is None else float(target_dipole)
         if not 0.0 <= self.target <= MAX_DIPOLE_DISTANCE:
             raise EnvError(f"target_dipole is {self.target} D; expected 0 to {MAX_DIPOLE_DISTANCE:g}")
+        self.no_front = ""
+        if (kind, n, start_seed, self.target) != ("nacl", 2, 0, 23.0):
+            self.no_front = (
+                "no best-known front for this cluster; make it with kind='nacl', n=2, start_seed=0 and μ* = 23 D"
+            )
         self.mo_spec = _spec(self.cluster)
         self.ionic = kind == "nacl"
         self._terms = pair_terms if compiled else pair_terms_plain
@@ -135,7 +141,7 @@ class MoleculeDynamics(Dynamics):
         moved = self.displacement(state, np.asarray(actions, dtype=np.float64))
         step = state["step"] + 1
         after, overlap = self._measure(state["position"] + moved, moved, step)
-        time = np.where(overlap, -(HORIZON - state["step"]) / HORIZON, -1.0 / HORIZON)
+        time = np.where(overlap, -np.maximum(HORIZON - state["step"], 1) / HORIZON, -1.0 / HORIZON)
         parts = [state["energy"] - after["energy"], np.log10(state["push"] / after["push"])]
         if self.ionic:
             parts.append((state["gap"] - after["gap"]) / DIPOLE_UNIT)
@@ -158,8 +164,18 @@ class MoleculeDynamics(Dynamics):
         out[:, pairs + 1] = np.log10(state["push"])
         if self.ionic:
             out[:, pairs + 2] = np.sqrt(np.einsum("ij,ij->i", state["dipole"], state["dipole"]))
-        out[:, -1] = state["step"] / HORIZON
+        out[:, -1] = np.minimum(state["step"] / HORIZON, 1.0)
         return out
+
+    def render(self, state: State, mode: str) -> Any:
+        """The cluster with its dipole."""
+        from morl.envs.science.molecule_render import MoleculeRenderer
+
+        return MoleculeRenderer(self.cluster)(state, mode)
+
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
+        """The best-known front of (NaCl)₂ from the start of seed 0 towards 23 D, by replaying action sequences."""
+        return None if self.no_front else best_known_front(self, discount)
 
     # ---- the parts -------------------------------------------------------------------------------------
 
@@ -233,60 +249,6 @@ class MoleculeDynamics(Dynamics):
             i, j = int(self.cluster.first[p]), int(self.cluster.second[p])
             raise EnvError(f"atoms {i} and {j} are {distance[p]:.3g} apart; expected at least {TOO_CLOSE:g}")
         return array
-
-
-class MoleculeRelaxation(BatchedEnv):
-    """One cluster to relax; see :mod:`morl.envs.science.molecule`.
-
-    Args:
-        kind: ``"nacl"`` or ``"lj"``.
-        n: ion pairs (1–4) or atoms (2–13).
-        target_dipole: μ* in debye; ``nacl`` only, 23 D by default.
-        start_seed: begin every episode with the random cluster of this seed.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(
-        self,
-        kind: str = "nacl",
-        n: int = 2,
-        *,
-        target_dipole: float | None = None,
-        start_seed: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole, start_seed=start_seed)
-        super().__init__(dynamics, HORIZON, render_mode, MoleculeRenderer(dynamics.cluster))
-
-    def __getattr__(self, name: str) -> Any:
-        """``pareto_front`` exists where there are witnesses: (NaCl)₂ from the start of seed 0 towards 23 D."""
-        if name == "pareto_front" and "dynamics" in self.__dict__:
-            from morl.envs.science.molecule_search import best_known_front, has_witnesses
-
-            dynamics = self.__dict__["dynamics"]
-            if has_witnesses(dynamics):
-                return lambda discount=None: best_known_front(dynamics, 1.0 if discount is None else float(discount))
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-
-class MoleculeRelaxationVec(BatchedVectorEnv):
-    """Many clusters at once; arguments as in :class:`MoleculeRelaxation`."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        kind: str = "nacl",
-        n: int = 2,
-        *,
-        target_dipole: float | None = None,
-        start_seed: int | None = None,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = MoleculeDynamics(kind, n, target_dipole=target_dipole, start_seed=start_seed)
-        renderer = MoleculeRenderer(dynamics.cluster)
-        super().__init__(dynamics, num_envs, HORIZON, autoreset_mode, max_episode_steps, render_mode, renderer)
 
 
 def relaxation_policy(observations: FloatArray, *, ionic: bool = True) -> FloatArray:

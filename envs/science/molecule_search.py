@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from morl.envs.batched import State
+from morl.envs.dynamics import State
 from morl.envs.science.molecule import HORIZON, MoleculeDynamics
-from morl.pareto import Front
+from morl.envs.science.molecule_replay import QUANTUM
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import EnvError, FloatArray
 
 Utility = Callable[[FloatArray], FloatArray]
-WITNESSES = Path(__file__).with_name("molecule_witnesses.npz")
-QUANTUM = 64.0  # actions of witnesses are multiples of 1/64, so that they are stored and replayed exactly
 
 
 def policy_features(dynamics: MoleculeDynamics, state: State) -> FloatArray:
@@ -152,62 +149,6 @@ def evolve_front(
         change = rng.normal(size=parents.shape) * (rng.random(parents.shape) < 0.3)
         pool = np.where(cross, others, parents) + size * change
     return Rollouts(kept[1], kept[2], kept[3], {})
-
-
-def play(dynamics: MoleculeDynamics, start: State, actions: FloatArray, discount: float = 1.0) -> FloatArray:
-    """Returns ``(n, K)`` of action sequences ``(n, 100, A)`` from one start; what follows an ending is ignored."""
-    n, rng = len(actions), np.random.default_rng(0)
-    state = {key: np.repeat(value, n, axis=0) for key, value in start.items()}
-    returns, alive = np.zeros((n, dynamics.mo_spec.k)), np.ones(n, dtype=np.bool_)
-    for t in range(HORIZON):
-        moved = dynamics.step(state, actions[:, t], rng)
-        returns[alive] += discount**t * moved.rewards[alive]
-        state, alive = moved.state, alive & ~moved.terminated
-    return returns
-
-
-def has_witnesses(dynamics: MoleculeDynamics) -> bool:
-    """Whether the package ships action sequences for this problem."""
-    same = (dynamics.cluster.kind, dynamics.cluster.atoms, dynamics.start_seed, dynamics.target) == ("nacl", 4, 0, 23.0)
-    return same and WITNESSES.is_file()
-
-
-def save_witnesses(actions: FloatArray) -> None:
-    """Write action sequences ``(n, 100, A)`` that are multiples of 1/64."""
-    np.savez_compressed(WITNESSES, actions=np.rint(actions * QUANTUM).astype(np.int8))
-
-
-def best_known_front(dynamics: MoleculeDynamics, discount: float = 1.0) -> Front:
-    """The best known front of (NaCl)₂ from the start of seed 0, by playing the witnesses that come with the package.
-
-    Never called exact: ``benchmarks/molecule_front.py`` searches further and replaces the witnesses by better ones.
-
-    Raises:
-        EnvError: another problem, for which nothing is known.
-    """
-    if not has_witnesses(dynamics):
-        raise EnvError(
-            "no best known front for this cluster; make it with kind='nacl', n=2, start_seed=0 and μ* = 23 D"
-        )
-    with np.load(WITNESSES, allow_pickle=False) as file:
-        actions = file["actions"].astype(np.float64) / QUANTUM
-    returns = play(dynamics, dynamics.initial(1, np.random.default_rng(0)), actions, discount)
-    spec = dynamics.mo_spec
-    return Front(
-        returns,
-        spec.objectives,
-        ref_point=spec.ref_point,
-        discount=discount,
-        policies=list(actions),
-        episodes=np.zeros(len(returns), dtype=np.int64),
-        scale=spec.return_scale,
-        provenance={
-            "algorithm": "evolution, best known",
-            "policy_class": "open loop",
-            "criterion": "SER",
-            "env": "morl/MoleculeRelaxationDeterministic-v0",
-        },
-    ).nondominated()
 
 
 def _spread_out(points: FloatArray, count: int) -> Any:

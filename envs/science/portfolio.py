@@ -6,29 +6,25 @@ nothing is sold short. Rewards of a month: the portfolio's simple return in %; �
 covariance σσ'ρ/12, the mean-variance penalty in the same unit (Markowitz 1952); −turnover Σ|w − w before|.
 
 Without the turnover objective the months are independent and both rewards are concave in w, so a constant portfolio is
-best (Jensen) and the front is Markowitz's efficient frontier: :func:`pareto_front` computes it, :func:`frontier` gives
-the textbook's parabola with short sales. Assumptions: the parameters above; the start is an equal portfolio; no costs.
+best (Jensen) and the front is Markowitz's efficient frontier: :func:`pareto_front` computes it, and
+:func:`morl.envs.science.portfolio_market.frontier` gives the textbook's parabola with short sales. Assumptions: the
+parameters above; the start is an equal portfolio; no costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.core import accepts_gamma
-from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
+from morl.envs.dynamics import Dynamics, State, Transition
+from morl.envs.science.convex_front import half_spaces, sandwich
+from morl.envs.science.portfolio_market import CORRELATION, DRIFT, MONTHS, VOLATILITY, best_constant, monthly_mean
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective, check_weights
 
-DRIFT = np.array([0.04, 0.06, 0.10])
-VOLATILITY = np.array([0.06, 0.12, 0.20])
-CORRELATION = np.array([[1.0, 0.3, 0.2], [0.3, 1.0, 0.5], [0.2, 0.5, 1.0]])
-COVARIANCE = np.outer(VOLATILITY, VOLATILITY) * CORRELATION
-MONTHS = 24
 LOGIT = 5.0
 """Actions are logits in ±5: the largest weight is 0.9999."""
 _OBJECTIVES = (
@@ -38,74 +34,6 @@ _OBJECTIVES = (
 )
 _REF = (-50.0, -20.0, -48.0)
 _LOW, _HIGH = (0.0, -4.0, -12.0), (20.0, 0.0, 0.0)
-
-
-def monthly_mean(drift: FloatArray = DRIFT) -> FloatArray:
-    """Expected simple return of a month in %: 100·(exp(μ/12) − 1), ``(3,)``."""
-    return np.asarray(100.0 * np.expm1(drift / 12.0))
-
-
-def minimum_variance(covariance: FloatArray = COVARIANCE) -> FloatArray:
-    """Weights of the global minimum-variance portfolio, short sales allowed: Σ⁻¹1 / (1'Σ⁻¹1).
-
-    >>> w = minimum_variance()
-    >>> round(float(w @ DRIFT), 5), round(float(w @ COVARIANCE @ w), 6)
-    (0.04216, 0.003448)
-    """
-    _check_covariance(covariance)
-    solved = np.linalg.solve(covariance, np.ones(len(covariance)))
-    return np.asarray(solved / solved.sum())
-
-
-def frontier(mean: float, drift: FloatArray = DRIFT, covariance: FloatArray = COVARIANCE) -> FloatArray:
-    """Weights of least variance for a yearly mean, short sales allowed (Merton 1972), ``(assets,)``."""
-    _check_covariance(covariance)
-    ones = np.ones(len(drift))
-    inverse = np.linalg.inv(covariance)
-    a, b, c = ones @ inverse @ ones, ones @ inverse @ drift, drift @ inverse @ drift
-    one, two = (c - b * mean) / (a * c - b * b), (a * mean - b) / (a * c - b * b)
-    return np.asarray(inverse @ (one * ones + two * drift))
-
-
-def _check_covariance(covariance: FloatArray) -> None:
-    values = np.linalg.eigvalsh(np.asarray(covariance, float))
-    if not values[0] > 1e-12 * max(values[-1], 1e-300):
-        raise EnvError(f"covariance has the eigenvalue {values[0]:.3g}; expected a positive definite matrix")
-
-
-def best_constant(weight: float, mean: FloatArray, covariance: FloatArray) -> FloatArray:
-    """The long-only portfolio that maximises w·mean·x − (1 − w)·½ x'Σx·100, exactly, ``(assets,)``.
-
-    With few assets every set of held assets can be tried: within each the optimum is linear algebra, and the best
-    feasible one is the answer (the problem is concave, so its optimum is the optimum of its own support).
-
-    Args:
-        weight: w in [0, 1] of the return.
-        mean: expected return in % per period.
-        covariance: per period.
-    """
-    n = len(mean)
-    best: FloatArray = np.eye(n)[int(np.argmax(mean))]
-    best_value = -np.inf
-    for mask in range(1, 1 << n):
-        held = [i for i in range(n) if mask >> i & 1]
-        k = len(held)
-        system = np.zeros((k + 1, k + 1))
-        system[:k, :k] = (1.0 - weight) * 100.0 * covariance[np.ix_(held, held)]
-        system[:k, k] = system[k, :k] = 1.0
-        right = np.append(weight * mean[held], 1.0)
-        if abs(np.linalg.det(system)) < 1e-300:
-            continue
-        part = np.linalg.solve(system, right)[:k]
-        if (part < -1e-12).any():
-            continue
-        x = np.zeros(n)
-        x[held] = np.maximum(part, 0.0)
-        x /= x.sum()
-        value = float(weight * (mean @ x) - (1.0 - weight) * 50.0 * (x @ covariance @ x))
-        if value > best_value + 1e-15:
-            best, best_value = x, value
-    return best
 
 
 def _three(name: str, value: Any) -> FloatArray:
@@ -119,22 +47,29 @@ def _three(name: str, value: Any) -> FloatArray:
 
 
 class PortfolioDynamics(Dynamics):
-    """State: ``weights`` ``(n, 3)`` after the market moved, last month's ``returns`` ``(n, 3)``, ``month`` ``(n,)``.
+    """The pure dynamics of ``morl/Portfolio-v0``.
+
+    State: ``weights`` ``(n, 3)`` after the market moved, last month's ``returns`` ``(n, 3)``, ``month`` ``(n,)``.
 
     Observation ``(7,)``: weights, last returns × 10, month / 24. Action: three logits in ±5.
 
     Args:
-        turnover: pay the third objective; without it the front is known (:meth:`Portfolio.pareto_front`).
+        turnover: pay the third objective; without it the front is known.
         drift: three yearly drifts μ.
         volatility: three yearly volatilities σ > 0.
     """
 
+    max_steps = MONTHS
+    render_fps = 4
     reset_options = ("weights",)
 
     def __init__(
         self, *, turnover: bool = True, drift: Any = tuple(DRIFT), volatility: Any = tuple(VOLATILITY)
     ) -> None:
         self.k = 3 if turnover else 2
+        self.no_front = ""
+        if turnover:  # then yesterday's portfolio matters, and no formula is known
+            self.no_front = "Portfolio-v0 with the turnover objective has no known front; make it with turnover=False"
         self.drift, self.volatility = _three("drift", drift), _three("volatility", volatility)
         if not (self.volatility > 0.0).all():
             raise EnvError(f"volatility is {self.volatility.tolist()}; expected three numbers above 0")
@@ -184,22 +119,23 @@ class PortfolioDynamics(Dynamics):
         month = np.minimum(state["month"] / MONTHS, 1.0)[:, None]
         return np.concatenate([state["weights"], 10.0 * state["returns"], month], axis=1).astype(np.float32)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The portfolio on the plane of risk and return, beside the efficient frontier."""
+        from morl.envs.science.portfolio_render import render
+
+        return render(state, mode)
+
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
+        """Markowitz's efficient frontier, where turnover is off; see :func:`pareto_front`."""
+        return None if self.no_front else pareto_front(self, max_steps or MONTHS, discount)
+
 
 def pareto_front(dynamics: PortfolioDynamics, months: int = MONTHS, discount: float = 1.0, points: int = 65) -> Front:
     """The exact efficient frontier of expected returns, long-only, for the environment without turnover.
 
     Points are optimal for as many weights; ε certifies what lies between them. The policies are constant portfolios;
     the returns are those of portfolios on the simplex, which softmax reaches to 1e-4.
-
-    Raises:
-        UnknownFrontError: the turnover objective is on: then yesterday's portfolio matters, and no formula is known.
     """
-    if dynamics.k != 2:
-        raise UnknownFrontError(
-            "Portfolio-v0 with the turnover objective has no known front; make it with turnover=False"
-        )
-    if not 0.0 <= discount <= 1.0:
-        raise EnvError(f"discount is {discount}; expected a number in [0, 1]")
     mean, covariance = monthly_mean(dynamics.drift), dynamics.covariance
     total = float(np.sum(discount ** np.arange(months)))
     share = np.concatenate([[0.0], np.geomspace(1e-3, 0.999, points - 2), [1.0]])
@@ -228,52 +164,6 @@ def pareto_front(dynamics: PortfolioDynamics, months: int = MONTHS, discount: fl
             "months": months,
         },
     )
-
-
-def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.portfolio_render import render
-
-    return render(state, mode)
-
-
-def _front(dynamics: Any, max_steps: int | None) -> Callable[..., Front]:
-    months = max_steps or MONTHS
-    pareto_front(dynamics, 1, points=3)  # raises where no front is known
-
-    @accepts_gamma
-    def front(discount: float | None = None) -> Front:
-        return pareto_front(dynamics, months, 1.0 if discount is None else float(discount))
-
-    return front
-
-
-class Portfolio(BatchedEnv):
-    """``morl/Portfolio-v0``; see :class:`PortfolioDynamics` for the options."""
-
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
-
-    options_of = PortfolioDynamics  # where further arguments go
-
-    def __init__(self, render_mode: str | None = None, max_steps: int | None = MONTHS, **options: Any) -> None:
-        super().__init__(PortfolioDynamics(**options), max_steps, render_mode, _render)
-
-    @property
-    def pareto_front(self) -> Callable[..., Front]:
-        """Markowitz's efficient frontier as a function of the discount, where turnover is off."""
-        return _front(self.dynamics, self.max_steps)
-
-
-class PortfolioVector(BatchedVectorEnv):
-    """The native vector environment of ``morl/Portfolio-v0``."""
-
-    def __init__(self, num_envs: int = 1, max_steps: int | None = MONTHS, **options: Any) -> None:
-        vector = {k: options.pop(k) for k in ("autoreset_mode", "max_episode_steps", "render_mode") if k in options}
-        super().__init__(PortfolioDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
-
-    @property
-    def pareto_front(self) -> Callable[..., Front]:
-        """Markowitz's efficient frontier as a function of the discount, where turnover is off."""
-        return _front(self.dynamics, self.max_steps)
 
 
 class ConstantPortfolio:

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from morl.envs.rendering.plate import Plate, bars
-from morl.envs.science.portfolio import COVARIANCE, DRIFT, MONTHS, VOLATILITY, best_constant, frontier, minimum_variance
+from morl.envs.science.portfolio_market import (
+    COVARIANCE,
+    DRIFT,
+    MONTHS,
+    VOLATILITY,
+    best_constant,
+    frontier,
+    minimum_variance,
+)
 
 _NAMES = ("asset 1", "asset 2", "asset 3")
 _COLOURS = ("#4c78a8", "#e39a3b", "#b5485d")

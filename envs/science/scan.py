@@ -23,10 +23,8 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.science.scan_render import render
+from morl.envs.dynamics import Dynamics, State, Transition
 from morl.spec import BoolArray, EnvError, FloatArray, IntArray, MissingExtraError, MOSpec, Objective
 
 SIZE, FOVEA, MOVE, HORIZON = 32, 8, 4, 40
@@ -74,6 +72,8 @@ class ScanDynamics(Dynamics):
         EnvError: another number.
         MissingExtraError: scikit-learn is not installed.
     """
+
+    max_steps = HORIZON
 
     def __init__(self, most_digits: int = MOST) -> None:
         if not isinstance(most_digits, int | np.integer) or not 1 <= most_digits <= MOST:
@@ -163,13 +163,19 @@ class ScanDynamics(Dynamics):
         coarse = canvas.reshape(n, SIZE // 4, 4, SIZE // 4, 4).mean(axis=(2, 4))
         maps = [_around(coarse, place, COARSE)]
         maps += [_around(state[key], place, VISITS) for key in ("seen", "declared")]
-        rest = np.stack([place[:, 0] / REACH, place[:, 1] / REACH, state["step"] / HORIZON], axis=1)
+        rest = np.stack([place[:, 0] / REACH, place[:, 1] / REACH, np.minimum(state["step"] / HORIZON, 1.0)], axis=1)
         outcome = (state["last"] > 0)[:, None]
         parts = [fovea, *maps, rest, outcome]
         return np.concatenate([part.reshape(n, -1) for part in parts], axis=1).astype(np.float32)
 
+    def render(self, state: State, mode: str) -> Any:
+        """The canvas with the fovea, where it has been and what was declared."""
+        from morl.envs.science.scan_render import render
+
+        return render(state, mode)
+
     def dice(self, state: State, which: BoolArray) -> FloatArray:
-        """Dice coefficient of the segmentation seen so far, for the chosen copies."""
+        """Dice coefficient of the segmentation seen so far, for the chosen environments."""
         seen = seen_pixels(state["seen"][which])
         claimed = (state["canvas"][which] > INK) & seen
         ink = state["ink"][which]
@@ -204,34 +210,6 @@ def seen_pixels(seen: BoolArray) -> BoolArray:
         for dx in range(FOVEA // MOVE):
             blocks[:, dy : dy + PLACES, dx : dx + PLACES] |= seen
     return np.asarray(np.repeat(np.repeat(blocks, MOVE, axis=1), MOVE, axis=2))
-
-
-class ActiveScan(BatchedEnv):
-    """One canvas to scan; see :mod:`morl.envs.science.scan`.
-
-    Args:
-        most_digits: up to how many digits lie on a canvas, 1 to 3.
-        render_mode: ``"rgb_array"`` or ``"ansi"``.
-    """
-
-    def __init__(self, most_digits: int = MOST, *, render_mode: str | None = None) -> None:
-        super().__init__(ScanDynamics(most_digits), HORIZON, render_mode, render)
-
-
-class ActiveScanVec(BatchedVectorEnv):
-    """Many canvases at once; arguments as in :class:`ActiveScan`."""
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        most_digits: int = MOST,
-        *,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        dynamics = ScanDynamics(most_digits)
-        super().__init__(dynamics, num_envs, HORIZON, autoreset_mode, max_episode_steps, render_mode, render)
 
 
 class PeripheryScanner:

@@ -12,15 +12,14 @@ the nuisance. Assumption: all numbers above but the accuracies, which follow fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.batched import BatchedEnv, BatchedVectorEnv, Dynamics, State, Transition
-from morl.envs.core import accepts_gamma
-from morl.envs.science._convex import UnknownFrontError, half_spaces, sandwich
+from morl.envs.dynamics import Dynamics, State, Transition
+from morl.envs.science.convex_front import half_spaces, sandwich
 from morl.envs.wrappers.nuisance import DIMENSION, check_rho, draw_code, draw_speaker
 from morl.pareto import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
@@ -42,7 +41,7 @@ _SPEC = MOSpec(
 
 
 class SpeakerDynamics(Dynamics):
-    """The pure dynamics.
+    """The pure dynamics of ``morl/SpeakerCommand-v0``.
 
     Observation: first content (8), second content (8, zeros before), whether it was heard again (1), code (8, absent
     without nuisance). ``info`` has ``goal`` and ``speaker``, which no agent may see.
@@ -56,10 +55,17 @@ class SpeakerDynamics(Dynamics):
     """
 
     mo_spec = _SPEC
+    render_fps = 2
     reset_options = ("goal",)
 
     def __init__(self, *, rho: float = 0.95, nuisance: bool = True) -> None:
         self.rho, self.nuisance = check_rho(rho), bool(nuisance)
+        self.no_front = ""
+        if self.nuisance and self.rho != 0.5:
+            self.no_front = (
+                f"SpeakerCommand-v0 has a known front without the nuisance or at rho=0.5, and rho is {self.rho}; "
+                "make it with nuisance=False"
+            )
         size = 2 * DIMENSION + 1 + (DIMENSION if nuisance else 0)
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.action_space = spaces.Discrete(3)
@@ -104,6 +110,16 @@ class SpeakerDynamics(Dynamics):
     def reset_info(self, state: State) -> Mapping[str, np.ndarray[Any, Any]]:
         """The hidden goal and speaker."""
         return {"goal": state["goal"], "speaker": state["speaker"]}
+
+    def render(self, state: State, mode: str) -> Any:
+        """What was heard, what the voice hints at, and the answer."""
+        from morl.envs.science.speaker_render import render
+
+        return render(state, mode)
+
+    def front(self, discount: float, max_steps: int | None) -> Front | None:
+        """The exact front of an honest listener, where the nuisance says nothing; see :func:`pareto_front`."""
+        return None if self.no_front else pareto_front(discount=discount)
 
 
 def _content(goal: Any, rng: np.random.Generator) -> FloatArray:
@@ -186,55 +202,6 @@ def pareto_front(points: int = 33, discount: float = 1.0) -> Front:
             "env": "morl/SpeakerCommand-v0",
         },
     )
-
-
-def _render(state: State, mode: str) -> Any:
-    from morl.envs.science.speaker_render import render
-
-    return render(state, mode)
-
-
-def _front(dynamics: Any) -> Callable[..., Front]:
-    if dynamics.nuisance and dynamics.rho != 0.5:
-        raise UnknownFrontError(
-            f"SpeakerCommand-v0 has a known front without the nuisance or at rho=0.5, and rho is {dynamics.rho}; "
-            "make it with nuisance=False"
-        )
-
-    @accepts_gamma
-    def front(discount: float | None = None) -> Front:
-        return pareto_front(discount=1.0 if discount is None else float(discount))
-
-    return front
-
-
-class SpeakerCommand(BatchedEnv):
-    """``morl/SpeakerCommand-v0``; see :class:`SpeakerDynamics` for the options."""
-
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 2}  # noqa: RUF012
-
-    options_of = SpeakerDynamics  # where further arguments go
-
-    def __init__(self, render_mode: str | None = None, max_steps: int | None = None, **options: Any) -> None:
-        super().__init__(SpeakerDynamics(**options), max_steps, render_mode, _render)
-
-    @property
-    def pareto_front(self) -> Callable[..., Front]:
-        """The exact front as a function of the discount, where the nuisance says nothing."""
-        return _front(self.dynamics)
-
-
-class SpeakerCommandVector(BatchedVectorEnv):
-    """The native vector environment of ``morl/SpeakerCommand-v0``."""
-
-    def __init__(self, num_envs: int = 1, max_steps: int | None = None, **options: Any) -> None:
-        vector = {k: options.pop(k) for k in ("autoreset_mode", "max_episode_steps", "render_mode") if k in options}
-        super().__init__(SpeakerDynamics(**options), num_envs, max_steps, renderer=_render, **vector)
-
-    @property
-    def pareto_front(self) -> Callable[..., Front]:
-        """The exact front as a function of the discount, where the nuisance says nothing."""
-        return _front(self.dynamics)
 
 
 class Listener:

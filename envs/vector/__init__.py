@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morl.envs.vector.parallel import AsyncVectorEnv
-    from morl.envs.vector.sync import CopiesVectorEnv, EnvFn, SyncVectorEnv
+    from morl.envs.vector.sync import EnvFn, SubEnvsVectorEnv, SyncVectorEnv
 
 _WHERE = {
     "AsyncVectorEnv": "parallel",  # multiprocessing loads when it is asked for
-    "CopiesVectorEnv": "sync",
+    "SubEnvsVectorEnv": "sync",
     "EnvFn": "sync",
     "SyncVectorEnv": "sync",
 }
 
-__all__ = ["AsyncVectorEnv", "CopiesVectorEnv", "EnvFn", "SyncVectorEnv"]
+__all__ = ["AsyncVectorEnv", "EnvFn", "SubEnvsVectorEnv", "SyncVectorEnv"]
 
 
 def __getattr__(name: str) -> Any:

@@ -35,17 +35,17 @@ class Memory(NamedTuple):
     def allocate(
         cls, context: Any, n: int, k: int, observed: spaces.Space[Any] | None, acted: spaces.Space[Any]
     ) -> Memory:
-        """Memory for n copies with K objectives, from a multiprocessing context.
+        """Memory for n environments with K objectives, from a multiprocessing context.
 
         Observations that find no room (a container's ``/dev/shm`` is often small) are sent instead, and so are
         actions; for rewards and flags there must be room.
 
         Args:
             context: a multiprocessing context.
-            n: copies.
+            n: parallel environments.
             k: objectives.
-            observed: space of one copy's observations; ``None`` where they shall be sent.
-            acted: space of one copy's actions.
+            observed: space of one environment's observations; ``None`` where they shall be sent.
+            acted: space of one environment's actions.
 
         Raises:
             EnvError: not even those fit.
@@ -144,7 +144,7 @@ class Board:
         return flags[:, 0], flags[:, 1]
 
     def put_actions(self, actions: Any) -> bool:
-        """Leave actions of all copies for the workers, if they are just what the space says: nothing is converted."""
+        """Leave all actions for the workers, if they are just what the space says: nothing is converted."""
         room = self._actions
         fits = room is not None and isinstance(actions, np.ndarray)
         if not fits or actions.dtype != room.dtype or actions.shape != room.shape:
@@ -153,11 +153,11 @@ class Board:
         return True
 
     def action(self, i: int) -> Any:
-        """A fresh copy of the action for copy i."""
+        """A fresh copy of the action for environment i."""
         return self._actions[i].copy()
 
     def put_observation(self, i: int, observation: Any) -> None:
-        """Show what copy i sees.
+        """Show what environment i sees.
 
         Raises:
             EnvError: it has not the shape of the space.

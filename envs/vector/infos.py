@@ -1,4 +1,4 @@
-"""Info of many copies in one dictionary, in Gymnasium's form: arrays per key, and ``_key`` saying who gave one."""
+"""Info of parallel environments in one dictionary, as Gymnasium has it: arrays per key, ``_key`` says who gave one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from morl.spec import BoolArray
 
 
 def stack_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """One dictionary from one info per copy (``None`` or ``{}`` where a copy has nothing to say).
+    """One dictionary from one info per environment (``None`` or ``{}`` where it has nothing to say).
 
-    Numbers and arrays become arrays with the copies as first axis, dictionaries are stacked in turn, anything else
+    Numbers and arrays become arrays with the environments as first axis, dictionaries are stacked in turn, all else
     goes into object arrays. ``final_obs`` always does, as Gymnasium has it. All arrays are fresh.
 
     >>> stack_infos([{"speed": 1.5}, None])
@@ -40,10 +40,10 @@ def stack_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
 
 
 def join_infos(parts: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, Any]:
-    """What :func:`stack_infos` gives for all copies, from what it gave for groups of them.
+    """What :func:`stack_infos` gives for all environments, from what it gave for groups of them.
 
     Args:
-        parts: number of copies and stacked info of each group, in order. A mask that says everyone may be left out.
+        parts: number of environments and stacked info of each group, in order. A mask that is all true may be left out.
 
     >>> join_infos([(1, stack_infos([{"speed": 1.5}])), (1, {})])
     {'speed': array([1.5, 0. ]), '_speed': array([ True, False])}
@@ -123,7 +123,7 @@ def _scattered(values: np.ndarray[Any, Any], rows: list[int], n: int) -> np.ndar
 
 
 def unstack_info(infos: Mapping[str, Any], i: int) -> dict[str, Any]:
-    """The info of copy i out of :func:`stack_infos`: the keys that it gave.
+    """The info of environment i out of :func:`stack_infos`: the keys that it gave.
 
     >>> unstack_info({"speed": np.array([1.5, 0.0]), "_speed": np.array([True, False])}, 1)
     {}

@@ -39,21 +39,46 @@ def parse_mask(mask: Any, num_envs: int) -> BoolArray:
     return array
 
 
+def refuse_ended(ended: BoolArray) -> None:
+    """Refuse a step, where autoreset is disabled, of environments of which some have ended.
+
+    Raises:
+        EnvError: naming them, unless there are none.
+    """
+    if ended.any():
+        raise EnvError(
+            f"environments {listed(np.flatnonzero(ended), most=8)} have ended and autoreset is disabled; "
+            'call reset(options={"reset_mask": terminated | truncated})'
+        )
+
+
+def check_max_steps(max_steps: Any) -> int | None:
+    """A time limit: a positive number of steps, or ``None`` for none."""
+    if max_steps is not None and (
+        isinstance(max_steps, bool)
+        or not isinstance(max_steps, int | float | np.number)
+        or max_steps != int(max_steps)
+        or max_steps < 1
+    ):
+        raise EnvError(f"max_steps is {max_steps!r}; expected a positive number of steps or None")
+    return None if max_steps is None else int(max_steps)
+
+
 _NONE = np.zeros(0, dtype=np.int64)
 _NO_INFO: Info = {}
 
 
 class NativeVectorEnv(MOVectorEnv):
-    """Base of vector environments that hold the state of all their copies in arrays.
+    """Base of vector environments that hold the states of all their environments in arrays.
 
     One generator, seeded by one integer, serves the whole batch; with ``num_envs=1`` the stream of random numbers is
     the single environment's. Subclasses implement :meth:`_begin`, :meth:`_advance` and :meth:`_observe`.
 
     Args:
         spec: objectives, discount and scale.
-        num_envs: the number of copies.
-        observation_space: space of one copy.
-        action_space: space of one copy.
+        num_envs: the number of parallel environments.
+        observation_space: space of one environment.
+        action_space: space of one environment.
         max_steps: time limit; ``None`` for none.
         autoreset_mode: one of Gymnasium's modes.
     """
@@ -79,29 +104,29 @@ class NativeVectorEnv(MOVectorEnv):
         self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
-        self.max_steps = max_steps
+        self.max_steps = check_max_steps(max_steps)
         self.autoreset_mode = parse_mode(autoreset_mode)
         self.metadata["autoreset_mode"] = self.autoreset_mode
         self._steps: IntArray | None = None
         self._done = np.zeros(self.num_envs, dtype=bool)
         self._any_done = False
-        self._limit = np.iinfo(np.int64).max if max_steps is None else int(max_steps)
+        self._limit = np.iinfo(np.int64).max if self.max_steps is None else self.max_steps
 
     # ---- what a subclass says ---------------------------------------------------------------------------
 
     @abstractmethod
     def _begin(self, which: IntArray, options: Mapping[str, Any], initial: bool) -> Info:
-        """Put the copies numbered ``which`` at fresh starts; ``initial`` where :meth:`reset` was called.
+        """Put the environments numbered ``which`` at fresh starts; ``initial`` where :meth:`reset` was called.
 
         Returns:
-            Reset info: arrays with one entry per copy in ``which``.
+            Reset info: arrays with one entry per environment in ``which``.
         """
 
     @abstractmethod
     def _advance(self, actions: Any) -> tuple[FloatArray, BoolArray, Info]:
-        """Move every copy one step: fresh rewards ``(n, K)``, terminated ``(n,)``, and info arrays ``(n, ...)``.
+        """Move every environment one step: fresh rewards ``(n, K)``, terminated ``(n,)``, and info arrays ``(n, ...)``.
 
-        Copies that ended before are moved too (whatever happens to them is overwritten by their restart).
+        Environments that ended before are moved too (whatever happens to them is overwritten by their restart).
         """
 
     @abstractmethod
@@ -116,11 +141,11 @@ class NativeVectorEnv(MOVectorEnv):
     # ---- Gymnasium's interface --------------------------------------------------------------------------
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
-        """Start all copies anew, or those of ``options["reset_mask"]``.
+        """Start all environments anew, or those of ``options["reset_mask"]``.
 
         Args:
             seed: one integer for the whole batch.
-            options: ``reset_mask`` (booleans, one per copy) and what the environment understands itself.
+            options: ``reset_mask`` (booleans, one per environment) and what the environment understands itself.
 
         Raises:
             EnvError: a list of seeds, unknown options, or a mask of the wrong kind.
@@ -151,16 +176,13 @@ class NativeVectorEnv(MOVectorEnv):
         """Move every copy: observations ``(n, ...)``, rewards ``(n, K)``, terminated, truncated ``(n,)``, infos.
 
         Raises:
-            EnvError: before the first reset, on invalid actions, or (autoreset disabled) on copies that have ended.
+            EnvError: before the first reset, on invalid actions, or (autoreset disabled) after the end of an episode.
         """
         if self._steps is None:
             raise EnvError("step was called before reset; call reset() first")
         mode = self.autoreset_mode
         if self._any_done and mode is AutoresetMode.DISABLED:
-            raise EnvError(
-                f"environments {listed(np.flatnonzero(self._done), most=8)} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+            refuse_ended(self._done)
         if self._any_done and self._done.all():  # nothing moves, so nothing is drawn: as the single environment
             return self._restart_all()
         rewards, terminated, info = self._advance(actions)
@@ -169,7 +191,7 @@ class NativeVectorEnv(MOVectorEnv):
         truncated = steps >= self._limit
         truncated &= ~terminated
         which, fresh, final = _NONE, _NO_INFO, _NO_INFO
-        if self._any_done:  # NEXT_STEP: the action of a copy that has ended starts it again, and pays nothing
+        if self._any_done:  # NEXT_STEP: the action of an environment that has ended starts it again, and pays nothing
             done = self._done
             which = done.nonzero()[0]
             fresh = self._begin(which, _NO_INFO, False)
@@ -203,7 +225,7 @@ class NativeVectorEnv(MOVectorEnv):
         return self._observe(), zeros, np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), info
 
     def _publish(self, info: Info, fresh: Info, which: IntArray) -> Info:
-        """Step info of all copies, reset info for those in ``which``, each with Gymnasium's mask ``_key``."""
+        """Step info of all environments, reset info for those in ``which``, each with Gymnasium's mask ``_key``."""
         out: Info = {}
         for key, value in info.items():
             mask = np.ones(self.num_envs, dtype=bool)
@@ -218,7 +240,7 @@ class NativeVectorEnv(MOVectorEnv):
         return out
 
     def _final(self, which: IntArray, finished: BoolArray, info: Info) -> Info:
-        """Gymnasium's ``final_obs`` and ``final_info`` of the copies that ended in this step."""
+        """Gymnasium's ``final_obs`` and ``final_info`` of the environments that ended in this step."""
         last = self._observe()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for i in which:

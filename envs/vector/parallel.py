@@ -1,6 +1,6 @@
-"""A vector environment whose copies live in worker processes.
+"""A vector environment whose environments live in worker processes.
 
-Each worker owns a group of copies, so 64 environments on two cores cost two processes and two messages a step. Actions,
+Each worker owns a group of them, so 64 environments on two cores cost two processes and two messages a step. Actions,
 observations, rewards and flags go through shared memory (:mod:`morl.envs.vector.board`); a message says when, and
 brings infos. A worker that raises or dies is reported with its traceback; nothing waits for it.
 """
@@ -16,15 +16,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import CloudpickleWrapper, batch_differing_spaces
 
 from morl.envs.core import Info, mo_spec
 from morl.envs.vector.board import Board, Memory
-from morl.envs.vector.copies import AllMoved
+from morl.envs.vector.errors import ClosedError, NothingPendingError, PendingError, WorkerTimeoutError
 from morl.envs.vector.infos import join_infos
-from morl.envs.vector.sync import CopiesVectorEnv, EnvFn, ObservationMode, given_functions
+from morl.envs.vector.subenv import AllMoved
+from morl.envs.vector.sync import EnvFn, ObservationMode, SubEnvsVectorEnv, given_functions
 from morl.envs.vector.worker import Waiter, tell, work
 from morl.spec import BoolArray, EnvError, FloatArray
 
@@ -32,37 +32,13 @@ _GRACE = 5.0
 """Seconds that workers get to close their environments before they are terminated."""
 
 
-class ClosedError(EnvError, ClosedEnvironmentError):
-    """The vector environment is closed."""
-
-
-class PendingError(EnvError, AlreadyPendingCallError):
-    """A call was begun and its answer not fetched."""
-
-    def __init__(self, message: str, name: str = "") -> None:
-        EnvError.__init__(self, message)
-        self.name = name
-
-
-class NothingPendingError(EnvError, NoAsyncCallError):
-    """An answer is fetched to a call that was not begun."""
-
-    def __init__(self, message: str, name: str = "") -> None:
-        EnvError.__init__(self, message)
-        self.name = name
-
-
-class WorkerTimeoutError(EnvError, multiprocessing.TimeoutError):
-    """A worker gave no answer in time."""
-
-
-class AsyncVectorEnv(CopiesVectorEnv):
-    """Copies stepped at the same time by worker processes.
+class AsyncVectorEnv(SubEnvsVectorEnv):
+    """Environments stepped at the same time by worker processes.
 
     Args:
-        env_fns: one function per copy (anything cloudpickle can send, or anything at all under ``fork``).
+        env_fns: one function per environment (anything cloudpickle can send, or anything at all under ``fork``).
         autoreset_mode: one of Gymnasium's modes.
-        num_workers: processes; by default one per core, and never more than copies.
+        num_workers: processes; by default one per core, and never more than environments.
         context: multiprocessing start method (``"fork"``, ``"spawn"``, ``"forkserver"``); the platform's by default.
         timeout: seconds to wait for a step before giving up; ``None`` waits as long as the workers live.
         observation_mode: ``"same"``, ``"different"`` or two spaces; see
@@ -72,7 +48,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
             they are sent.
 
     Raises:
-        EnvError: copies that differ, or a worker that fails; its traceback is in the message.
+        EnvError: environments that differ, or a worker that fails; its traceback is in the message.
     """
 
     def __init__(
@@ -165,7 +141,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         except (EOFError, OSError):
             self._report_death(number)
         if kind == "error":
-            self._started = False  # some copies have moved and some have not: start over
+            self._started = False  # some environments have moved and some have not: start over
             message, trace = payload
             raise EnvError(f"{message}\n--- traceback of worker {number} ---\n{trace.rstrip()}")
         return payload
@@ -181,7 +157,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         )
 
     def _collect(self, numbers: Iterable[int], timeout: float | None) -> list[Any]:
-        """The answers of some workers, joined in the order of the copies."""
+        """The answers of some workers, joined in the order of the environments."""
         joined: list[Any] = []
         failure: EnvError | None = None
         until = None if timeout is None else time.monotonic() + timeout
@@ -272,7 +248,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         result: tuple[Any, ...] = self._finish("call", timeout)
         return result
 
-    # ---- what CopiesVectorEnv asks for --------------------------------------------------------------------
+    # ---- what SubEnvsVectorEnv asks for -------------------------------------------------------------------------
 
     def _ask(self, *message: Any) -> None:
         for number in range(len(self._groups)):
@@ -296,7 +272,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
             infos.append(info)
         return infos
 
-    def _reset_copies(
+    def _reset_some(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
     ) -> list[Info]:
         self._ready("reset")
@@ -318,7 +294,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         joined = join_infos([(len(g), i) for g, i in zip(self._groups, infos, strict=True)]) if any(infos) else {}
         return AllMoved(board.rewards.copy(), *board.flags, joined)
 
-    def _step_copies(self, actions: Any) -> AllMoved:
+    def _step_all(self, actions: Any) -> AllMoved:
         self._ready("step")
         self._begin_step(actions)
         return self._end_step(self.timeout)
@@ -328,7 +304,7 @@ class AsyncVectorEnv(CopiesVectorEnv):
         return board.observations(self.copy) if board.shows_observations else self._stack(self._sent)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Call a method of every copy, or read an attribute; results in order."""
+        """Call a method of every environment, or read an attribute; results in order."""
         self.call_async(name, *args, **kwargs)
         return self.call_wait()
 
@@ -341,10 +317,10 @@ class AsyncVectorEnv(CopiesVectorEnv):
         self._collect(range(len(self._groups)), self.timeout)
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False, **kwargs: Any) -> None:
-        """Close all copies and end the workers.
+        """Close all environments and end the workers.
 
         Args:
-            timeout: seconds that a worker gets to close its copies before it is terminated; 5 by default.
+            timeout: seconds that a worker gets to close its environments before it is terminated; 5 by default.
             terminate: do not wait for that.
             kwargs: ignored.
         """

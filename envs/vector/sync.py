@@ -23,22 +23,22 @@ from gymnasium.vector.utils import (
 )
 
 from morl.envs.core import Info, MOVectorEnv, check_options, mo_spec
-from morl.envs.vector.copies import AllMoved, Copy
 from morl.envs.vector.infos import stack_infos
 from morl.envs.vector.native import parse_mask, parse_mode
+from morl.envs.vector.subenv import AllMoved, SubEnv
 from morl.spec import BoolArray, EnvError, FloatArray, MOSpec
 
 EnvFn = Callable[[], Any]
 ObservationMode = str | tuple[spaces.Space[Any], spaces.Space[Any]]
 
 
-class CopiesVectorEnv(MOVectorEnv):
+class SubEnvsVectorEnv(MOVectorEnv):
     """What the sequential and the process-parallel vector environment share: spaces, seeds, masks and stacking.
 
     Args:
-        spec: objectives of the copies.
-        example: one of the copies, for spaces and metadata.
-        env_fns: what makes the copies.
+        spec: objectives of the environments.
+        example: one of the environments, for spaces and metadata.
+        env_fns: what makes the environments.
         autoreset_mode: one of Gymnasium's modes.
         observation_mode: see :func:`batched_observations`.
         copy: observations are fresh arrays; otherwise one buffer, which the next step overwrites.
@@ -74,31 +74,31 @@ class CopiesVectorEnv(MOVectorEnv):
 
     @property
     def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
-        """The seed of every copy."""
+        """The seed of every environment."""
         return self.get_attr("np_random_seed")
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of every copy (of parallel ones: as it is now)."""
+        """The generator of every environment (of parallel ones: as it is now)."""
         return self.get_attr("np_random")
 
     @abstractmethod
-    def _reset_copies(
+    def _reset_some(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
     ) -> list[Info]:
-        """Reset some copies: the info of each."""
+        """Reset some environments: the info of each."""
 
     @abstractmethod
-    def _step_copies(self, actions: Any) -> AllMoved:
-        """Step all copies with actions of the batched space."""
+    def _step_all(self, actions: Any) -> AllMoved:
+        """Step all environments with actions of the batched space."""
 
     @abstractmethod
     def _observed(self) -> Any:
-        """What all copies see now, in the batched space; fresh."""
+        """What all environments see now, in the batched space; fresh."""
 
     @abstractmethod
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Call a method of every copy, or read an attribute; results in order."""
+        """Call a method of every environment, or read an attribute; results in order."""
 
     @abstractmethod
     def set_attr(self, name: str, values: Any) -> None:
@@ -107,19 +107,19 @@ class CopiesVectorEnv(MOVectorEnv):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, Info]:
-        """Start all copies anew, or those of ``options["reset_mask"]``.
+        """Start all environments anew, or those of ``options["reset_mask"]``.
 
         Args:
-            seed: copy i gets ``seed + i``, or ``seed[i]`` of a list.
-            options: ``reset_mask``, and whatever the copies understand.
+            seed: environment i gets ``seed + i``, or ``seed[i]`` of a list.
+            options: ``reset_mask``, and whatever the environments understand.
         """
         which, seeds, given = self._plan_reset(seed, options)
-        return self._begun(which, self._reset_copies(which, seeds, given))
+        return self._begun(which, self._reset_some(which, seeds, given))
 
     def _plan_reset(
         self, seed: int | Sequence[int | None] | None, options: dict[str, Any] | None
     ) -> tuple[list[int], list[int | None], dict[str, Any] | None]:
-        """Which copies to reset, the seed of each, and what is left of the options for them."""
+        """Which environments to reset, the seed of each, and what is left of the options for them."""
         if options is not None:
             check_options(options, tuple(options), "the vector environment")
         given = dict(options or {})
@@ -134,7 +134,7 @@ class CopiesVectorEnv(MOVectorEnv):
         return which, [seeds[i] for i in which], given or None
 
     def _begun(self, which: Sequence[int], fresh: Sequence[Info]) -> tuple[Any, Info]:
-        """What ``reset`` returns, from the infos of the copies that were reset."""
+        """What ``reset`` returns, from the infos of the environments that were reset."""
         infos: list[Info | None] = [None] * self.num_envs
         for i, info in zip(which, fresh, strict=True):
             infos[i] = info
@@ -154,17 +154,17 @@ class CopiesVectorEnv(MOVectorEnv):
         """Move every copy: observations, rewards ``(n, K)``, terminated, truncated ``(n,)``, infos.
 
         Raises:
-            EnvError: before the first reset, with the wrong number of actions, or when a copy fails.
+            EnvError: before the first reset, with the wrong number of actions, or when an environment fails.
         """
         if not self._started:
             raise EnvError("step was called before reset; call reset() first")
-        return self._stepped(self._step_copies(actions))
+        return self._stepped(self._step_all(actions))
 
     def _stepped(self, moved: AllMoved) -> tuple[Any, FloatArray, BoolArray, BoolArray, Info]:
         return self._observed(), moved.rewards, moved.terminated, moved.truncated, moved.infos
 
     def _one_by_one(self, actions: Any) -> list[Any]:
-        """The action of each copy."""
+        """The action of each environment."""
         try:
             chosen = list(iterate(self.action_space, actions))
         except (TypeError, ValueError, IndexError, KeyError):
@@ -188,25 +188,25 @@ class CopiesVectorEnv(MOVectorEnv):
         return each
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute of every copy."""
+        """An attribute of every environment."""
         return self.call(name)
 
     def render(self) -> tuple[Any, ...] | None:
-        """The frame of every copy."""
+        """The frame of every environment."""
         return None if self.render_mode is None else self.call("render")
 
 
-class SyncVectorEnv(CopiesVectorEnv):
-    """Copies stepped one after the other in this process.
+class SyncVectorEnv(SubEnvsVectorEnv):
+    """Environments stepped one after the other in this process.
 
     Args:
-        env_fns: one function per copy, each making an environment with the same spaces and objectives.
+        env_fns: one function per environment, each making an environment with the same spaces and objectives.
         autoreset_mode: one of Gymnasium's modes.
         observation_mode: ``"same"``, ``"different"`` or two spaces; see :func:`batched_observations`.
         copy: observations are fresh arrays; otherwise one buffer, which the next step overwrites.
 
     Raises:
-        EnvError: no functions, or copies that differ.
+        EnvError: no functions, or environments that differ.
     """
 
     def __init__(
@@ -226,25 +226,25 @@ class SyncVectorEnv(CopiesVectorEnv):
             self._check(env, i)
         if observation_mode == "different":
             self.observation_space = batch_differing_spaces([env.observation_space for env in self.envs])
-        self._copies = [Copy(env, spec.k, self.autoreset_mode, i) for i, env in enumerate(self.envs)]
+        self._subs = [SubEnv(env, spec.k, self.autoreset_mode, i) for i, env in enumerate(self.envs)]
         self._seen: list[Any] = [None] * self.num_envs
 
-    def _reset_copies(
+    def _reset_some(
         self, which: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
     ) -> list[Info]:
         infos = []
         for i, seed in zip(which, seeds, strict=True):
-            self._seen[i], info = self._copies[i].reset(seed, options)
+            self._seen[i], info = self._subs[i].reset(seed, options)
             infos.append(info)
         return infos
 
-    def _step_copies(self, actions: Any) -> AllMoved:
+    def _step_all(self, actions: Any) -> AllMoved:
         chosen = self._one_by_one(actions)
-        if self.autoreset_mode is AutoresetMode.DISABLED:  # refuse before any copy has moved
-            for copy in self._copies:
-                if copy.ended:
-                    copy.step(None)
-        moved = [copy.step(action) for copy, action in zip(self._copies, chosen, strict=True)]
+        if self.autoreset_mode is AutoresetMode.DISABLED:  # refuse before any environment has moved
+            for sub in self._subs:
+                if sub.ended:
+                    sub.step(None)
+        moved = [sub.step(action) for sub, action in zip(self._subs, chosen, strict=True)]
         self._seen = [m.observation for m in moved]
         return AllMoved(
             np.array([m.reward for m in moved], dtype=np.float64),
@@ -257,7 +257,7 @@ class SyncVectorEnv(CopiesVectorEnv):
         return self._stack(self._seen)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Call a method of every copy, or read an attribute; results in order."""
+        """Call a method of every environment, or read an attribute; results in order."""
         found = [env.get_wrapper_attr(name) for env in self.envs]
         return tuple(f(*args, **kwargs) if callable(f) else f for f in found)
 
@@ -267,16 +267,16 @@ class SyncVectorEnv(CopiesVectorEnv):
             env.set_wrapper_attr(name, value)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close all copies."""
+        """Close all environments."""
         for env in getattr(self, "envs", ()):
             env.close()
 
 
 class Alike:
-    """Raises where a copy differs from the first one; a picklable function, for workers in other processes.
+    """Raises where an environment differs from the first one; a picklable function, for workers in other processes.
 
     Args:
-        observation_space, action_space: those of the first copy.
+        observation_space, action_space: those of the first environment.
         k: its number of objectives.
         strict: observation spaces must be equal; otherwise shape and dtype are enough.
     """
@@ -286,7 +286,7 @@ class Alike:
         self.k, self.strict = k, strict
 
     def __call__(self, env: Any, number: int) -> None:
-        """Check copy ``number``.
+        """Check environment ``number``.
 
         Raises:
             EnvError: another space, or another number of objectives.
@@ -299,20 +299,20 @@ class Alike:
                 hint = "; observation_mode='different' batches spaces of one shape" if what[0] == "o" else ""
                 raise EnvError(
                     f"environment {number} has {what} {getattr(env, what)}; environment 0 has {getattr(self, what)}: "
-                    f"all copies must be alike{hint if self.strict else ''}"
+                    f"all environments must be alike{hint if self.strict else ''}"
                 )
         if mo_spec(env).k != self.k:
             raise EnvError(f"environment {number} has {mo_spec(env).k} objectives; environment 0 has {self.k}")
 
 
 def batched_observations(mode: ObservationMode, space: Any, num_envs: int) -> tuple[Any, Any]:
-    """The observation spaces ``(of one copy, of all)`` under one of Gymnasium's observation modes.
+    """The observation spaces ``(of one environment, of all)`` under one of Gymnasium's observation modes.
 
     Args:
-        mode: ``"same"``, copies have equal spaces; ``"different"``, their spaces have one shape and dtype but may
+        mode: ``"same"``, environments have equal spaces; ``"different"``, their spaces have one shape and dtype but may
             have other bounds; or a pair ``(space of all, space of one)``.
-        space: that of the first copy.
-        num_envs: copies.
+        space: that of the first environment.
+        num_envs: parallel environments.
 
     Raises:
         EnvError: anything else.

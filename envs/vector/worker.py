@@ -1,4 +1,4 @@
-"""The other end of a parallel vector environment: a process that owns a group of copies and answers messages."""
+"""The other end of a parallel vector environment: a process that owns a group of environments and answers messages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gymnasium.vector import AutoresetMode
 
 from morl.envs.failures import described
 from morl.envs.vector.board import Board, Memory
-from morl.envs.vector.copies import Copy
 from morl.envs.vector.infos import stack_infos, without_full_masks
+from morl.envs.vector.subenv import SubEnv
 from morl.spec import MorlError
 
 _ALERT = 3e-4
@@ -95,15 +95,15 @@ def work(
     memory: Memory,
     check: Callable[[Any, int], None],
 ) -> None:
-    """The life of a worker: make its copies, answer until told to close, report every exception with its traceback.
+    """The life of a worker: make environments, answer until told to close, report every exception with its traceback.
 
     Args:
-        pipe: to the process that steps the copies; the worker ends when that process does.
-        fns: wrapped functions that make the copies.
+        pipe: to the process that steps the environments; the worker ends when that process does.
+        fns: wrapped functions that make the environments.
         group: their numbers, contiguous.
         mode: the autoreset mode.
         memory: what is shared with that process.
-        check: called with every copy and its number; raises where it differs from the others.
+        check: called with every environment and its number; raises where it differs from the others.
     """
     parent = os.getppid()
     try:
@@ -111,11 +111,11 @@ def work(
         for i, make in zip(group, fns.fn, strict=True):
             envs.append(make())
             check(envs[-1], i)
-        copies = [Copy(env, memory.k, mode, i) for i, env in zip(group, envs, strict=True)]
-        desk = _Desk(group, copies, Board(memory))
+        subs = [SubEnv(env, memory.k, mode, i) for i, env in zip(group, envs, strict=True)]
+        desk = _Desk(group, subs, Board(memory))
         tell(pipe, "ok", [])
     except Exception as error:
-        tell(pipe, "error", (f"a copy could not be made: {described(error)}", traceback.format_exc()))
+        tell(pipe, "error", (f"an environment could not be made: {described(error)}", traceback.format_exc()))
         return
     for kind, *message in _messages(pipe, parent):
         try:
@@ -160,9 +160,9 @@ def _messages(pipe: Connection, parent: int) -> Iterator[tuple[Any, ...]]:
 class _Desk:
     """What a worker can be asked to do; each method answers one kind of message."""
 
-    def __init__(self, group: list[int], copies: list[Copy], board: Board) -> None:
-        self.group, self.copies, self.board = group, copies, board
-        self.by_number = dict(zip(group, copies, strict=True))
+    def __init__(self, group: list[int], subs: list[SubEnv], board: Board) -> None:
+        self.group, self.subs, self.board = group, subs, board
+        self.by_number = dict(zip(group, subs, strict=True))
         self.rows = slice(group[0], group[-1] + 1)
 
     def _share(self, i: int, observation: Any) -> Any:
@@ -173,7 +173,7 @@ class _Desk:
         return None
 
     def reset(self, seeds: dict[int, int | None], options: dict[str, Any] | None) -> list[Any]:
-        """Start some of the copies."""
+        """Start some of the environments."""
         answer = []
         for i, seed in seeds.items():
             observation, info = self.by_number[i].reset(seed, options)
@@ -181,21 +181,21 @@ class _Desk:
         return answer
 
     def step(self, actions: list[Any] | None) -> list[Any]:
-        """Move all copies; actions are on the board where they are not sent."""
+        """Move all environments; actions are on the board where they are not sent."""
         chosen = actions or map(self.board.action, self.group)
-        moved = [copy.step(action) for copy, action in zip(self.copies, chosen, strict=True)]
+        moved = [sub.step(action) for sub, action in zip(self.subs, chosen, strict=True)]
         self.board.rewards[self.rows] = [one.reward for one in moved]
         self.board.ends[self.rows] = [(one.terminated, one.truncated) for one in moved]
         seen = [self._share(i, one.observation) for i, one in zip(self.group, moved, strict=True)]
         return [(seen, without_full_masks(stack_infos([one.info for one in moved])))]
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """Call a method of every copy, or read an attribute."""
-        found = [copy.env.get_wrapper_attr(name) for copy in self.copies]
+        """Call a method of every environment, or read an attribute."""
+        found = [sub.env.get_wrapper_attr(name) for sub in self.subs]
         return [thing(*args, **kwargs) if callable(thing) else thing for thing in found]
 
     def set(self, name: str, values: dict[int, Any]) -> list[Any]:
-        """Set an attribute of every copy."""
-        for i, copy in self.by_number.items():
-            copy.env.set_wrapper_attr(name, values[i])
+        """Set an attribute of every environment."""
+        for i, sub in self.by_number.items():
+            sub.env.set_wrapper_attr(name, values[i])
         return []

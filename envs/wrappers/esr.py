@@ -147,7 +147,7 @@ class VectorESRReward(MOVectorWrapper):
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         vectors = self._read(rewards)
         gains = self._accrual.add(vectors)
-        if self._done.any():  # NEXT_STEP: these copies were restarted by this step, and earned nothing in it
+        if self._done.any():  # NEXT_STEP: these environments were restarted by this step, and earned nothing in it
             self._accrual.clear(self._done)
             gains[self._done] = 0.0
         accrued = self._accrual.returns.copy()

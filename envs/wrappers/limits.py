@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from morl.envs.core import Info, reward_space
+from morl.envs.vector.native import refuse_ended
 from morl.envs.wrappers.base import MOVectorWrapper, MOWrapper
 from morl.spec import EnvError, MOSpec
 
@@ -53,14 +54,14 @@ class TimeLimit(MOWrapper):
 
 
 class VectorTimeLimit(MOVectorWrapper):
-    """The vector form; copies cut short are restarted through ``reset_mask``, so any vector environment will do."""
+    """The vector form; what is cut short is restarted through ``reset_mask``, so any vector environment will do."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], max_steps: int) -> None:
         super().__init__(env)
         self.max_steps = _positive(max_steps, "max_steps")
         self.mo_spec = _shorter(self.inner_spec, self.max_steps)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
-        self._cut = np.zeros(self.num_envs, dtype=bool)  # truncated here, while the copy itself would go on
+        self._cut = np.zeros(self.num_envs, dtype=bool)  # truncated here, while the environment itself would go on
         self._done = np.zeros(self.num_envs, dtype=bool)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
@@ -73,11 +74,8 @@ class VectorTimeLimit(MOVectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """One step."""
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._cut.any():
-            raise EnvError(
-                f"environments {np.flatnonzero(self._cut).tolist()[:8]} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(self._cut)
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         vectors = self._read(rewards)
         terminated, truncated = np.array(terminated), np.array(truncated)
@@ -101,7 +99,7 @@ class VectorTimeLimit(MOVectorWrapper):
 
 
 def _with_final(info: Info, observations: Any, over: Any) -> Info:
-    """Gymnasium's ``final_obs`` with the last observations of the copies that the limit ended added."""
+    """Gymnasium's ``final_obs`` with the last observations of the environments that the limit ended added."""
     n = len(over)
     final = info.get("final_obs")
     final = np.full(n, None, dtype=object) if final is None else final.copy()
@@ -147,9 +145,9 @@ class MaxAndSkip(MOWrapper):
 
 
 class VectorMaxAndSkip(MOVectorWrapper):
-    """The vector form. A copy that ends during the repetitions sits out the rest of them, as a single one would.
+    """The vector form. One that ends during the repetitions sits out the rest of them, as a single environment would.
 
-    Whatever the wrapped environment makes of such a copy meanwhile is thrown away: it is restarted through
+    Whatever the wrapped environment makes of it meanwhile is thrown away: it is restarted through
     ``reset_mask`` when its turn comes, in the way that the autoreset mode says.
     """
 
@@ -169,12 +167,9 @@ class VectorMaxAndSkip(MOVectorWrapper):
         return out
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
-        """Up to ``skip`` steps of every copy."""
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._done.any():
-            raise EnvError(
-                f"environments {np.flatnonzero(self._done).tolist()[:8]} have ended and autoreset is disabled; "
-                'call reset(options={"reset_mask": terminated | truncated})'
-            )
+        """Up to ``skip`` steps of every environment."""
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            refuse_ended(self._done)
         waiting = self._done.copy()
         total, last, terminated, truncated, info = self._repeat(actions, waiting)
         ended = terminated | truncated
@@ -189,7 +184,7 @@ class VectorMaxAndSkip(MOVectorWrapper):
         return last, total, terminated, truncated, info
 
     def _repeat(self, actions: Any, waiting: Any) -> tuple[Any, Any, Any, Any, Info]:
-        """Rewards added up, maximum of the last two frames and flags of every copy; ``waiting`` ones stay put."""
+        """Rewards added up, maximum of the last two frames, and flags, of each; ``waiting`` ones stay put."""
         n = self.num_envs
         held = waiting.copy()
         total = np.zeros((n, self.inner_spec.k))

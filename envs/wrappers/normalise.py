@@ -19,10 +19,10 @@ RAW_REWARD = "raw_reward"
 
 
 class RunningSpread:
-    """Standard deviation per objective of a running discounted return, over all copies (Welford, 1962; in batches).
+    """Standard deviation per objective of a running discounted return, over all of them (Welford, 1962; in batches).
 
     Args:
-        n: copies.
+        n: parallel environments.
         k: objectives.
         discount: γ of the running return.
     """
@@ -33,7 +33,7 @@ class RunningSpread:
         self.count, self.mean, self.square = 0, np.zeros(k), np.zeros(k)
 
     def update(self, rewards: FloatArray, moving: Any) -> None:
-        """Take in the rewards ``(n, K)`` of the copies that moved."""
+        """Take in the rewards ``(n, K)`` of the environments that moved."""
         self.running = np.where(moving[:, None], self.discount * self.running + rewards, self.running)
         batch = self.running[moving]
         if len(batch) == 0:
@@ -96,7 +96,7 @@ class NormaliseReward(MOWrapper):
 
 
 class VectorNormaliseReward(MOVectorWrapper):
-    """The vector form of :class:`NormaliseReward`; one set of scales for all copies."""
+    """The vector form of :class:`NormaliseReward`; one set of scales for all environments."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], discount: float | None = None, epsilon: float = 1e-8) -> None:
         super().__init__(env)

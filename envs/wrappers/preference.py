@@ -81,7 +81,7 @@ class PreferenceObservation(MOWrapper):
 
 
 class VectorPreferenceObservation(MOVectorWrapper):
-    """The vector form: every copy has a preference of its own, drawn anew whenever it restarts.
+    """The vector form: every environment has a preference of its own, drawn anew whenever it restarts.
 
     Args:
         env: a vector environment.

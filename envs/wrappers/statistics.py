@@ -58,10 +58,10 @@ class RecordStatistics(MOWrapper):
 
 
 class VectorRecordStatistics(MOVectorWrapper):
-    """The vector form: ``info["episode"]`` holds arrays, and ``info["_episode"]`` the copies that have just ended.
+    """The vector form: ``info["episode"]`` holds arrays, and ``info["_episode"]`` says whose have just ended.
 
-    The entries of copies that have not ended are zero. The step that ends an episode is counted in it, and the step
-    that restarts a copy (``NEXT_STEP``) in none.
+    The entries of the others are zero. The step that ends an episode is counted in it, and the step that restarts an
+    environment (``NEXT_STEP``) in none.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The command line, ``morl``: one file per command, heavy imports only inside the command that needs them."""
+"""Command-line interface, ``morl``: one file per command; heavy imports are inside the command that needs them."""
 
 from morl.cli.app import main
 

@@ -1,4 +1,4 @@
-"""``morl algo``: what the algorithms are for, and every option that they have."""
+"""``morl algo``: list the algorithms, and show one with its options."""
 
 from __future__ import annotations
 

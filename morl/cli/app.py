@@ -1,4 +1,4 @@
-"""Parsing, exit codes and error lines; what each command does is in its own file."""
+"""Entry point of the command line: parsing, exit codes and error messages; each command has a file of its own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.front import ShowFront
+from morl.cli.plot import Plot
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
@@ -33,14 +34,33 @@ Command = (
     | Annotated[Resume, subcommand("resume", description="Continue a run from its newest valid checkpoint.")]
     | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
-    | Annotated[ShowFront, subcommand("front", description="Show, draw or export the fronts of runs and files.")]
-    | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and the truth.")]
+    | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
+    | Annotated[Plot, subcommand("plot", description="Draw learning curves of runs beside two baselines.")]
+    | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and a reference front.")]
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List and show algorithms and their options.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
-    | Annotated[Doctor, subcommand("doctor", description="Say what is installed and what is missing.")]
+    | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
+
+
+FORMER_OPTIONS = {
+    "compare": {"--truth": "--reference"},
+    "front": {"--truth": "--reference", "--truth-file": "--reference-file"},
+}
+"""Former names of options, by command: still taken, not in the help."""
+
+
+def with_present_names(words: Sequence[str]) -> list[str]:
+    """The words of a command line with former names of options replaced.
+
+    >>> with_present_names(["compare", "a.csv", "--truth=b.csv"])
+    ['compare', 'a.csv', '--reference=b.csv']
+    """
+    former = FORMER_OPTIONS.get(words[0], {}) if words else {}
+    parts = [word.partition("=") for word in words]
+    return [former.get(name.replace("_", "-"), name) + equals + value for name, equals, value in parts]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Networks here are small: more threads only wait for each other, and would make sums depend on their number.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = with_present_names([word for word in words if word != "--debug"])
     shown, warnings.formatwarning = warnings.formatwarning, _one_warning
     try:
         command: Any = tyro.cli(
             Command,
             prog="morl",
-            description="Multi-objective reinforcement learning with the exact truth beside every learned front. "
+            description="Multi-objective reinforcement learning, with the exact front beside every learned one. "
             "Add --debug to any command for a traceback.",
             args=words or ["--help"],
             config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),

@@ -1,4 +1,4 @@
-"""Arguments that several commands read in the same way."""
+"""Argument types and parsers that several commands share: counts, utilities, preferences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``morl demo``: the whole path on two problems, environment to picture, with the truth beside what was learned."""
+"""``morl demo``: solve and learn on two problems, and plot the learned fronts over the exact ones."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from morl.pareto import Front
     from morl.utility import Utility
 
-SEA, LAB = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
-DISCOUNT = {SEA: 0.99, LAB: 1.0}
-REF_POINT = {SEA: (0.0, -25.0), LAB: None}  # the published one for the sea; the environment's own for the laboratory
+TREASURE, DISCOVERY = "morl/DeepSeaTreasureConcave-v0", "morl/ScientificDiscovery-v0"
+DISCOUNT = {TREASURE: 0.99, DISCOVERY: 1.0}
+REF_POINT = {TREASURE: (0.0, -25.0), DISCOVERY: None}  # published for the first; the second environment has its own
 
 MOST_CLASSIFIED = 5000
 """Larger fronts are shown without telling supported and non-convex points apart, which would take half a minute."""
 
 EXACT: dict[str, dict[str, dict[str, Any]]] = {
-    SEA: {
+    TREASURE: {
         "exact front": {"policies": "history"},
         "vertices of the convex hull": {"policies": "mixture"},
     },
-    LAB: {
+    DISCOVERY: {
         "exact front": {"policies": "stationary"},
         "vertices of the convex hull": {"policies": "mixture"},
         "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 8.0},
     },
 }
 LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
-    SEA: {
+    TREASURE: {
         "linear agent": ("MultiWeightQLearning", 60_000, {}),
         "multi-policy agent": ("ParetoQLearning", 60_000, {}),
     },
-    LAB: {
+    DISCOVERY: {
         "linear agent (PPO per weight)": (
             "LinearScalarization",
             75_000,
@@ -55,74 +55,74 @@ class Demo:
     """Solve two problems exactly, train a linear and a multi-policy agent on each, and compare all of it.
 
     The linear agent stops at the convex hull of the front, however long it learns; the multi-policy agent does not.
-    Takes about a minute on two cores and writes its pictures and fronts into a folder.
+    Takes about a minute on two cores and writes its plots and fronts into a folder.
     """
 
     out: Path = Path("demo")
-    """Folder for pictures and fronts."""
+    """Folder for plots and fronts."""
     seed: int = 0
-    """Root of all random numbers."""
+    """Random seed."""
 
     def run(self) -> int:
-        """Do all of it."""
+        """Solve, train, compare and plot."""
         self.out.mkdir(parents=True, exist_ok=True)
         watch = Stopwatch()
-        sea = self._problem(SEA)
-        lab = self._problem(LAB)
-        show(SEA, sea, self.out / "deep-sea-treasure.png")
-        show(LAB, lab, self.out / "scientific-discovery.png")
-        self._worst(lab)
+        treasure = self._problem(TREASURE)
+        discovery = self._problem(DISCOVERY)
+        show(TREASURE, treasure, self.out / "deep-sea-treasure.png")
+        show(DISCOVERY, discovery, self.out / "scientific-discovery.png")
+        self._max_min(discovery)
         watch.stop()
-        note(f"{watch.seconds:.0f} s in all{compiled_apart(watch.compiled)}; pictures and fronts are in {self.out}/")
+        note(f"{watch.seconds:.0f} s in all{compiled_apart(watch.compiled)}; plots and fronts are in {self.out}/")
         return 0
 
     def _problem(self, env: str) -> dict[str, Front]:
         fronts = {name: _solve(env, name, **how) for name, how in EXACT[env].items()}
         for name, (algorithm, steps, options) in LEARNED[env].items():
-            truth = next(iter(fronts.values()))
-            fronts[name] = self._train(env, algorithm, steps, options, truth).replace(ref_point=truth.ref_point)
+            exact = next(iter(fronts.values()))
+            fronts[name] = self._train(env, algorithm, steps, options, exact).replace(ref_point=exact.ref_point)
         for name, front in fronts.items():
             short = env.partition("/")[2].removesuffix("-v0").lower()
             front.save(self.out / f"{short}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json")
         return fronts
 
-    def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], truth: Front) -> Front:
+    def _train(self, env: str, algorithm: str, steps: int, options: dict[str, Any], exact: Front) -> Front:
         from morl.agents import registry
         from morl.agents.core.callbacks import ProgressBar
 
         agent = registry.get(algorithm)(env, {**options, "discount": DISCOUNT[env]}, seed=self.seed)
         note(f"{env}: {algorithm}")
-        agent.learn(steps, callback=ProgressBar(truth))
+        agent.learn(steps, callback=ProgressBar(exact))
         if compiled_apart(agent.compile_seconds):
             note(f"{env}: {algorithm}{compiled_apart(agent.compile_seconds)}")
         return agent.front().classified()
 
-    def _worst(self, fronts: dict[str, Front]) -> None:
-        """The best worst objective that each class of policies reaches on ScientificDiscovery."""
+    def _max_min(self, fronts: dict[str, Front]) -> None:
+        """The max–min objective that each class of policies reaches on ScientificDiscovery."""
         from morl.exact import expected_utility, maximise
         from morl.solving import load
         from morl.utility import WorstCase
 
-        truth = fronts["exact front"]
-        assert truth.scale is not None
-        worst = WorstCase(scale=(tuple(truth.scale[0]), tuple(truth.scale[1])))
-        model = load(LAB).model
-        with stage(f"{LAB}: worst objective by policy class"):
+        exact = fronts["exact front"]
+        assert exact.scale is not None
+        worst = WorstCase(scale=(tuple(exact.scale[0]), tuple(exact.scale[1])))
+        model = load(DISCOVERY).model
+        with stage(f"{DISCOVERY}: max–min objective by policy class"):
             mixed = maximise(model, worst)
             episode = expected_utility(model, worst, clip=worst.scale)
-        hull = truth.points[truth.supported]
+        hull = exact.points[exact.supported]
         rows: list[tuple[str, str, Any]] = [
             ("linear agent (PPO per weight), learned", "SER", _best(fronts["linear agent (PPO per weight)"], worst)),
             ("linear agent (tabular), learned", "SER", _best(fronts["linear agent (tabular)"], worst)),
             ("best point any linear weight finds", "SER", worst(hull).max()),
             ("multi-policy agent (history-dependent), learned", "SER", _best(fronts["multi-policy agent"], worst)),
-            ("best stationary deterministic policy", "SER", _best(truth, worst)),
+            ("best stationary deterministic policy", "SER", _best(exact, worst)),
             ("history-dependent deterministic, at least", "SER", _best(fronts["best known, history-dependent"], worst)),
             ("best stochastic policy", "SER", mixed.utility),
-            ("best policy for the worst objective of each episode", "ESR", episode.value),
+            ("best policy for the max–min objective of each episode", "ESR", episode.value),
         ]
-        title = f"{LAB}: worst of the three objectives, scaled to [0, 1]"
-        emit_table(("policy class", "criterion", "worst objective"), rows, title=title)
+        title = f"{DISCOVERY}: max–min of the three objectives, scaled to [0, 1]"
+        emit_table(("policy class", "criterion", "max–min objective"), rows, title=title)
 
 
 def _best(front: Front, utility: Utility) -> float:
@@ -140,20 +140,20 @@ def _solve(env: str, name: str, **how: Any) -> Front:
     return front if REF_POINT[env] is None else front.replace(ref_point=REF_POINT[env])
 
 
-def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
-    """A table of fronts against the first of them, and one plot of all."""
+def show(env: str, fronts: dict[str, Front], plot: Path) -> None:
+    """A table of fronts against the exact one, and a plot of the learned ones over it."""
     from morl.cli.draw import save_plot
     from morl.pareto.compare import has_share
 
-    truth = fronts["exact front"]
-    whole = truth.hypervolume()
+    exact = fronts["exact front"]
+    whole = exact.hypervolume()
     noisy = any("within noise" in front.kinds for front in fronts.values())
     shown_kinds = ("supported", "non-convex", "within noise")[: 3 if noisy else 2]
     rows = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, front in fronts.items():
-            volume = front.hypervolume(truth.ref_point)
+            volume = front.hypervolume(exact.ref_point)
             counts = [front.kinds.count(kind) for kind in shown_kinds]
             rows.append(
                 (
@@ -162,7 +162,7 @@ def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
                     len(front),
                     *counts,
                     f"{volume:.6g}",
-                    f"{volume / whole:.3f}" if has_share(front, truth) else "other policy class",
+                    f"{volume / whole:.3f}" if has_share(front, exact) else "other policy class",
                     f"{front.provenance.get('steps', 0):,}",
                     f"{front.provenance.get('seconds', 0.0):.2f}",
                 )
@@ -177,6 +177,6 @@ def show(env: str, fronts: dict[str, Front], picture: Path) -> None:
         "steps",
         "seconds",
     )
-    emit_table(columns, rows, title=f"{env}, γ = {truth.discount:g}, reference point {truth.reference().tolist()}")
+    emit_table(columns, rows, title=f"{env}, γ = {exact.discount:g}, reference point {exact.reference().tolist()}")
     learned = {name: front for name, front in fronts.items() if name in LEARNED[env]}
-    note(f"wrote {save_plot(picture, learned, truth)}")
+    note(f"wrote {save_plot(plot, learned, exact)}")

@@ -1,4 +1,4 @@
-"""``morl doctor``: what is installed, what is missing, and what that means."""
+"""``morl doctor``: report installed and missing dependencies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXTRAS = {
 
 @dataclass
 class Doctor:
-    """Say which packages are installed, in which version, and how to get the missing ones."""
+    """Report installed dependencies with their versions, and how to install the missing ones."""
 
     json: bool = False
     """Print JSON."""

@@ -1,4 +1,4 @@
-"""Saving pictures from the command line."""
+"""Saving plots from the command line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from morl.pareto import Front
 
 
-def save_plot(path: Path, fronts: Front | Mapping[str, Front], truth: Front | None = None, **options: Any) -> Path:
-    """Draw one front, or several by name, and write the picture.
+def save_plot(path: Path, fronts: Front | Mapping[str, Front], reference: Front | None = None, **options: Any) -> Path:
+    """Plot one front, or several by name, and save the figure.
 
     Raises:
-        FrontError: the file's ending is not a picture format that matplotlib writes.
+        FrontError: the file's ending is not a format that matplotlib writes.
     """
     import matplotlib
     import numpy as np
@@ -31,11 +31,11 @@ def save_plot(path: Path, fronts: Front | Mapping[str, Front], truth: Front | No
     kinds = sorted(plt.figure().canvas.get_supported_filetypes())
     plt.close("all")
     if path.suffix.lstrip(".") not in kinds:
-        raise FrontError(f"picture {str(path)!r} ends in {path.suffix!r}; expected one of {', '.join(kinds)}")
+        raise FrontError(f"plot file {str(path)!r} ends in {path.suffix!r}; expected one of {', '.join(kinds)}")
     if isinstance(fronts, Front):
-        drawn = plot_front(fronts, truth=truth, **options)
+        drawn = plot_front(fronts, reference=reference, **options)
     else:
-        drawn = plot_fronts(fronts, truth=truth, **options)
+        drawn = plot_fronts(fronts, reference=reference, **options)
     axes = np.ravel(np.asarray(drawn, dtype=object))
     figure = next(ax.figure for ax in axes if ax is not None)
     path.parent.mkdir(parents=True, exist_ok=True)

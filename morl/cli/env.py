@@ -124,7 +124,7 @@ class EnvShow:
 
 @dataclass
 class EnvCheck:
-    """Check that an environment keeps the vector-reward contract; exit 1 where it does not, 0 with mere warnings."""
+    """Check an environment against the vector-reward interface; exit 1 where it has faults, 0 with mere warnings."""
 
     id: Positional[str]
     """Environment id."""

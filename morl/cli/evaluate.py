@@ -1,4 +1,4 @@
-"""``morl eval``: fresh episodes for the agent of a run."""
+"""``morl eval``: evaluate the agent of a run with fresh episodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``morl front``: show, draw and export the fronts of runs and files."""
+"""``morl front``: show, plot and export the fronts of runs and files."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from morl.cli.console import emit_points, note
-from morl.cli.sources import Imports, Trust, load_sources, load_truth, try_truth
+from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources
 from morl.spec import FrontError, as_returns
 
 
 @dataclass
 class ShowFront:
-    """Show the fronts of runs (folders) and files (.json, .csv), draw them together, export them.
+    """Show the fronts of runs (folders) and files (.json, .csv), plot them together, export them.
 
     Examples:
-        morl front runs/pql-dst --plot front.png --truth
+        morl front runs/pql-dst --plot front.png --reference
         morl front runs/a runs/b --plot both.pdf
     """
 
     sources: Positional[tuple[str, ...]]
     """Run folders and front files."""
     plot: Path | None = None
-    """Draw into this picture."""
-    truth: bool = False
-    """Draw the environment's exact front beside them."""
-    truth_file: Path | None = None
-    """A front file to draw as the truth."""
+    """Save the plot to this file."""
+    reference: bool = False
+    """Plot the environment's exact (or best-known) front as well."""
+    reference_file: Path | None = None
+    """Front file to plot as the reference front."""
     csv: Path | None = None
     """Write the points to this CSV file (one source only)."""
     json_file: Annotated[Path | None, arg(name="json")] = None
@@ -40,7 +40,7 @@ class ShowFront:
     trust: Trust = False
 
     def run(self) -> int:
-        """Print, draw and write."""
+        """Print, plot and write."""
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl front runs/NAME")
         sources = load_sources(self.sources)
@@ -63,10 +63,10 @@ class ShowFront:
         if self.plot is not None:
             from morl.cli.draw import save_plot
 
-            truth = None
-            if self.truth_file is not None:
-                truth = load_truth(sources, str(self.truth_file))
-            elif self.truth:
-                truth = try_truth(sources, self.imports, self.trust)
-            note(f"wrote {save_plot(self.plot, fronts, truth)}")
+            reference = None
+            if self.reference_file is not None:
+                reference = load_reference(sources, str(self.reference_file))
+            elif self.reference:
+                reference = find_reference(sources, self.imports, self.trust)
+            note(f"wrote {save_plot(self.plot, fronts, reference)}")
         return 0

@@ -1,4 +1,4 @@
-"""``morl resume``: go on with a run from its newest valid checkpoint."""
+"""``morl resume``: continue a run from its newest valid checkpoint."""
 
 from __future__ import annotations
 

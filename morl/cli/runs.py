@@ -28,12 +28,11 @@ class RunsList:
 
     def run(self) -> int:
         """Print one line per run."""
-        from morl.runs.folder import RunFolder, run_folders
+        from morl.runs.folder import RunFolder
 
-        _folders(self.root)
-        runs = {run.path: run for run in RunFolder.all(self.root)}
-        rows = [_row(runs[path]) if path in runs else (str(path), *[None] * 2, "damaged", *[None] * 2)
-                for path in run_folders(self.root)]  # fmt: skip
+        _exists(self.root)
+        damaged = (None, None, "damaged", None, None)
+        rows = [(str(path), *damaged) if run is None else _row(run) for path, run in RunFolder.each(self.root)]
         columns = ("run", "algo", "env", "state", "steps", "points")
         if self.json:
             emit_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -84,7 +83,7 @@ class RunsVerify:
 
 @dataclass
 class RunsPrune:
-    """Delete runs that failed and left no front, and those killed before they saved anything; says so unless --yes."""
+    """Delete failed runs without a front, and runs killed before their first checkpoint; --yes deletes, else listed."""
 
     root: Positional[Path] = Path("runs")
     """Folder of runs."""
@@ -96,7 +95,7 @@ class RunsPrune:
         from morl.agents.core import checkpoint
         from morl.runs import RunFolder
 
-        _folders(self.root)
+        _exists(self.root)
         for run in RunFolder.all(self.root):
             state, saved = run.state, any(map(checkpoint.exists, run.places))
             useless = state == "failed" or (state == "killed" and not saved)
@@ -109,9 +108,13 @@ class RunsPrune:
         return 0
 
 
-def _folders(root: Path) -> list[Path]:
+def _exists(root: Path) -> None:
     if not root.is_dir():
         raise RunError(f"folder {str(root)!r} does not exist; give the folder of your runs")
+
+
+def _folders(root: Path) -> list[Path]:
+    _exists(root)
     return [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
 
 

@@ -67,7 +67,7 @@ class Solve:
     out: Path | None = None
     """Write the front, with its certificate, to this JSON file."""
     plot: Path | None = None
-    """Draw the front into this picture (png, pdf or svg)."""
+    """Save the plot to this file (png, pdf or svg)."""
     imports: Imports = ()
 
     def run(self) -> int:

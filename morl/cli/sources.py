@@ -1,4 +1,4 @@
-"""From what a person types (run folders and front files) to fronts by name, and the exact front beside them.
+"""Fronts from what a person types (run folders and front files), and the reference front to compare them with.
 
 A file names an environment as data does: one that is registered, with arguments that it declares. A run's own imports
 are executed where this user made the run; see :mod:`morl.runs.trust`.
@@ -34,7 +34,7 @@ Trust = Annotated[bool, arg(help="Execute what the run or file names, although s
 
 @dataclass(frozen=True)
 class Source:
-    """A front, and the run that it comes from where it comes from one."""
+    """A front with the run that it comes from, where it comes from one."""
 
     front: Front
     run: RunFolder | None = None
@@ -72,44 +72,56 @@ def load_sources(sources: Sequence[str]) -> dict[str, Source]:
     return found
 
 
-def load_truth(
-    sources: Mapping[str, Source], wanted: str | None, imports: Sequence[str] = (), trust: bool = False
-) -> Front | None:
-    """The exact front to compare with: a front file, or the one of the environment that the fronts come from.
+def load_reference(
+    sources: Mapping[str, Source], wanted: str, imports: Sequence[str] = (), trust: bool = False
+) -> Front:
+    """The reference front: a front file, or the exact (or best-known) front of an environment.
 
     Args:
-        wanted: a front file, an environment id, ``"env"`` for that of the sources, or ``None`` for none.
+        wanted: a front file, an environment id, or ``"env"`` for the environment of the sources. An id that the
+            sources have too is made with their arguments; what their runs import is imported for it.
         imports: packages and files to import first.
         trust: execute what the sources name, whoever made them.
+
+    Raises:
+        FrontError: the sources have different discounts or environments, or the environment has no front.
+        RunError: a run would execute something that this user did not make.
     """
     from morl.envs.core import published_front
     from morl.pareto import Front
     from morl.pareto.files import SUFFIXES
 
-    if wanted is None:
-        return None
     if Path(wanted).suffix.lower() in SUFFIXES:
         return Front.load(wanted)
     discounts = {source.front.discount for source in sources.values()}
     if len(discounts) != 1:
         raise FrontError(
-            f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the truth for"
+            f"the fronts have discounts {sorted(map(str, discounts))}; expected one to compute the exact front for"
         )
-    env = _typed_env(wanted, imports) if wanted != "env" else _recorded_env(sources, imports, trust)
+    env = _typed_env(wanted, sources, imports, trust) if wanted != "env" else _recorded_env(sources, imports, trust)
     try:
         if not hasattr(env.unwrapped, "pareto_front"):
-            raise FrontError("the environment has no exact front; give --truth FILE with a front to compare with")
+            raise FrontError("the environment has no exact front; give --reference FILE with a front to compare with")
         return published_front(env, discounts.pop())
     finally:
         env.close()
 
 
-def _typed_env(id: str, imports: Sequence[str]) -> Any:
+def _typed_env(id: str, sources: Mapping[str, Source], imports: Sequence[str], trust: bool) -> Any:
+    """The environment that a person names, as the sources have it where they name the same one."""
     from morl.envs import import_package, make
+    from morl.runs.trust import import_recorded
 
-    for name in imports:
+    same = {name: source for name, source in sources.items() if source.env[0] == id.rpartition(":")[2]}
+    runs = [source.run for source in sources.values() if source.run is not None]
+    for name in (*imports, *([id.rpartition(":")[0]] if ":" in id else [])):
         import_package(name)
-    return make(id)
+    try:
+        return _recorded_env(same, imports, trust) if same else make(id)
+    except UnknownNameError:
+        for run in runs:
+            import_recorded(run, trust=trust, imports=imports)
+        return make(id)
 
 
 def _recorded_env(sources: Mapping[str, Source], imports: Sequence[str], trust: bool) -> Any:
@@ -122,9 +134,9 @@ def _recorded_env(sources: Mapping[str, Source], imports: Sequence[str], trust: 
     if len(named) != 1:
         raise FrontError(
             f"the fronts come from {', '.join(sorted(named)) or 'no named environment'}; expected one environment, or "
-            "a truth given as a front file or an id"
+            "a reference front: --reference FILE or --reference ID"
         )
-    ((_, (id, options)),) = [(name, source.env) for name, source in named.items()]
+    ((id, options),) = [source.env for source in named.values()]
     run = next((source.run for source in sources.values() if source.run is not None and source.env[0]), None)
     if run is not None:
         return open_env(run, trust=trust, imports=imports)
@@ -136,10 +148,10 @@ def _recorded_env(sources: Mapping[str, Source], imports: Sequence[str], trust: 
         raise FrontError(f"{error} (if a package or a file registers it: --import)") from None
 
 
-def try_truth(sources: Mapping[str, Source], imports: Sequence[str] = (), trust: bool = False) -> Front | None:
-    """The environment's exact front where there is one; a note on stderr where there is not."""
+def find_reference(sources: Mapping[str, Source], imports: Sequence[str] = (), trust: bool = False) -> Front | None:
+    """The exact (or best-known) front of the sources' environment; a note on stderr where there is none."""
     try:
-        return load_truth(sources, "env", imports, trust)
+        return load_reference(sources, "env", imports, trust)
     except MorlError as error:
         note(f"no exact front to compare with: {error}")
         return None

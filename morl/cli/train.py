@@ -1,4 +1,4 @@
-"""``morl train``: an agent learns, and a run folder is left behind."""
+"""``morl train``: train an agent and write a run folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Train:
     steps: Annotated[Count, arg(aliases=["-n"])] = 100_000
     """Environment steps to learn from: 100000, 1e5 and 100k are the same."""
     seed: int = 0
-    """Root of all random numbers."""
+    """Random seed."""
     config: Path | None = None
     """TOML file with options of the algorithm."""
     assign: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="NAME=VALUE")] = ()
@@ -45,7 +45,7 @@ class Train:
     no_tuned: bool = False
     """Leave out the options that the package ships for this algorithm on this environment."""
     n_envs: Count | None = None
-    """Copies of the environment stepped together."""
+    """Number of parallel environments."""
     weights: tuple[str, ...] = ()
     """One weight vector, for algorithms with an option `weights`: in order (0.7 0.3) or by name (time=0.3
     treasure=0.7), of objectives on their return scale."""
@@ -58,10 +58,13 @@ class Train:
     """Reference point that replaces the environment's."""
     env_option: UseAppendAction[tuple[str, ...]] = ()
     """Argument of the environment, name=value (value as JSON, or a plain word)."""
-    episodes: Count = 100
-    """Episodes per policy for the final evaluation, where sampling is needed."""
+    episodes: Count | None = None
+    """Episodes per policy for the final evaluation, where sampling is needed; at most 100, and no more steps than
+    learning took, when not given."""
+    eval_share: float = 0.1
+    """Evaluation steps while learning, for each step of learning, at most; 0 measures at the end only."""
     checkpoint_every: Count = 0
-    """Environment steps between checkpoints; 0 saves at the end only."""
+    """Environment steps between checkpoints; 0 saves every few minutes and at the end."""
     out: Path = Path("runs")
     """Folder to put the run folder in."""
     name: str | None = None
@@ -85,7 +88,8 @@ class Train:
 
     def _run_config(self) -> Any:
         from morl.agents import registry
-        from morl.agents.core.config import load_options, parse_assignments
+        from morl.agents.core.config import load_options, option_names, parse_assignments
+        from morl.agents.core.option_names import present_names, renaming_note
         from morl.envs import import_package
         from morl.runs import RunConfig
 
@@ -101,9 +105,14 @@ class Train:
             "discount": self.discount,
         }
         options.update({key: value for key, value in given.items() if value is not None})
-        known = registry.get(self.algo).info.name
+        agent = registry.get(self.algo)
+        algo, known = agent.info.name, option_names(agent.Config)
+        former = renaming_note(algo, known, options)
+        if former:
+            note(former)
+            options = present_names(algo, known, options)
         return RunConfig(
-            known,
+            algo,
             self.env,
             self.steps,
             self.seed,
@@ -115,6 +124,7 @@ class Train:
             tuple(self.imports),
             self.track,
             not self.no_tuned,
+            self.eval_share,
         )
 
     def _weights(self) -> list[float]:
@@ -137,7 +147,7 @@ class Train:
 
 
 def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """``("depth=7", "mode=lj")`` as values: JSON where it parses, plain words elsewhere."""
+    """Options from texts such as ``("depth=7", "mode=lj")``: JSON where it parses, plain words elsewhere."""
     import json
 
     result: dict[str, Any] = {}
@@ -153,7 +163,7 @@ def parse_json_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
 
 
 class reporting_interrupts:
-    """On Ctrl-C, say what was kept and how to go on before the exit code 130."""
+    """Context manager that reports on Ctrl-C what was saved and how to resume, before the exit code 130."""
 
     def __enter__(self) -> None:
         return None
@@ -166,7 +176,7 @@ class reporting_interrupts:
 
 
 def report(run: RunFolder, words: list[str]) -> None:
-    """Say what a run found, where it is, and the commands that resume and reproduce it."""
+    """Report the front of a run, its folder, and the commands that resume and reproduce it."""
     from morl.cli.console import emit_points
 
     front, status = run.front(), run.status

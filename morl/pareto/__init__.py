@@ -1,7 +1,8 @@
-"""Fronts: what they hold, how good they are, and how they look."""
+"""Pareto fronts: indicators, comparison, weights, decision making, plots and files."""
 
 from morl.pareto.archive import ParetoArchive
-from morl.pareto.compare import Comparison, Row, compare
+from morl.pareto.compare import compare
+from morl.pareto.comparison import Comparison, Row
 from morl.pareto.convexity import (
     DominatingMixture,
     distance_beyond_hull,

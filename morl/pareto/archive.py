@@ -1,32 +1,43 @@
-"""A set that keeps only what nothing else dominates, with whatever stands behind each point."""
+"""Pareto archive: candidates that no other dominates, with what stands behind each, up to a capacity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.pareto.front import Front
-from morl.pareto.indicators import nondominated_mask
 from morl.spec import FloatArray, FrontError, Objective, SpecError, check_vector
 
-P = TypeVar("P")
+
+@dataclass
+class Candidate:
+    """A value vector ``(K,)`` with what stands behind it (a policy, an episode) and when it came."""
+
+    value: FloatArray
+    payload: Any
+    born: int = 0
 
 
-class ParetoArchive(Generic[P]):
-    """An incremental non-dominated archive: offer points one at a time, keep the best, forget the dominated.
+class ParetoArchive:
+    """An incremental non-dominated archive of bounded size: offer candidates, and the dominated ones leave.
 
-    One offer costs O(n K), vectorised. Of equal points the first is kept.
+    Where more fit the front than the archive holds, the most crowded one leaves (crowding distance of Deb et al. 2002,
+    on objectives scaled to the archive's own range); extremes stay. Of equal values the first is kept. One offer
+    costs O(n K).
 
     Args:
         k: the number of objectives.
-        tolerance: a newcomer must exceed every kept point by more than this in some objective, in the unit of
-            that objective (one number or ``(K,)``); 0 keeps everything non-dominated.
+        capacity: candidates kept; all of them by default.
+
+    Attributes:
+        items: the candidates, in the order in which they came. Their values may be replaced by better estimates.
 
     Raises:
-        SpecError: K < 1 or a negative tolerance.
+        SpecError: ``k`` or ``capacity`` is less than 1.
 
     >>> archive = ParetoArchive(2)
     >>> [archive.add(p, name) for p, name in [([1, 3], "a"), ([3, 1], "b"), ([0, 0], "c"), ([3, 2], "d")]]
@@ -35,77 +46,72 @@ class ParetoArchive(Generic[P]):
     ['a', 'd']
     """
 
-    def __init__(self, k: int, tolerance: ArrayLike = 0.0) -> None:
+    def __init__(self, k: int, capacity: int | None = None) -> None:
         if k < 1:
             raise SpecError(f"number of objectives is {k}; expected at least 1")
-        self.k = k
-        self.tolerance = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), (k,)).copy()
-        if not np.all(self.tolerance >= 0):
-            raise SpecError(f"tolerance is {tolerance!r}; expected 0 or more")
-        self._points: FloatArray = np.empty((16, k))
-        self._payloads: list[P] = []
+        if capacity is not None and capacity < 1:
+            raise SpecError(f"archive capacity is {capacity}; expected at least 1")
+        self.k, self.capacity = k, capacity
+        self.items: list[Candidate] = []
 
     def __len__(self) -> int:
-        return len(self._payloads)
-
-    def __iter__(self) -> Iterator[tuple[FloatArray, P]]:
-        return iter(zip(self.points, self.payloads, strict=True))
+        return len(self.items)
 
     @property
-    def points(self) -> FloatArray:
-        """The points, a copy, shape ``(n, K)``, in the order in which they came."""
-        return self._points[: len(self)].copy()
+    def values(self) -> FloatArray:
+        """The candidates' values, a copy, ``(n, K)``."""
+        return np.array([item.value for item in self.items], dtype=np.float64).reshape(-1, self.k)
 
     @property
-    def payloads(self) -> list[P]:
-        """What stands behind each point, aligned with :attr:`points`."""
-        return list(self._payloads)
+    def payloads(self) -> list[Any]:
+        """What stands behind each candidate, aligned with :attr:`values`."""
+        return [item.payload for item in self.items]
 
-    def covers(self, point: ArrayLike) -> bool:
-        """True where some kept point is at least as good as ``point`` ``(K,)`` everywhere, up to the tolerance."""
-        kept = self._points[: len(self)]
-        return bool((kept + self.tolerance >= self._check(point)).all(axis=1).any())
+    def add(self, value: ArrayLike, payload: Any, born: int = 0) -> bool:
+        """Offer a candidate; true where it stays. What it dominates leaves with its payload.
 
-    def add(self, point: ArrayLike, payload: P) -> bool:
-        """Offer a point ``(K,)``; true where it was kept. What it dominates is dropped with its payload.
+        Args:
+            value: ``(K,)``, maximised.
+            payload: what stands behind it.
+            born: when it came, such as a generation; not used here.
 
         Raises:
             FrontError: NaN, inf or the wrong number of objectives.
         """
-        value = self._check(point)
-        if self.covers(value):
+        try:
+            vector = check_vector(value, self.k, "value")
+        except SpecError as error:
+            raise FrontError(str(error)) from None
+        known = self.values
+        if np.any((known >= vector).all(axis=1)):
             return False
-        n = len(self)
-        keep = np.asarray(~np.all(self._points[:n] <= value, axis=1))
-        if not keep.all():
-            kept = self._points[:n][keep]
-            self._payloads = [p for p, stays in zip(self._payloads, keep.tolist(), strict=True) if stays]
-            n = len(kept)
-            self._points[:n] = kept
-        if n == len(self._points):
-            self._points = np.concatenate([self._points, np.empty_like(self._points)])
-        self._points[n] = value
-        self._payloads.append(payload)
-        return True
-
-    def extend(self, points: ArrayLike, payloads: Sequence[P]) -> int:
-        """Offer many points ``(n, K)``; returns how many were kept at the time of their offer."""
-        values = np.asarray(points, dtype=np.float64).reshape(-1, self.k)
-        if len(payloads) != len(values):
-            raise FrontError(f"{len(payloads)} payloads for {len(values)} points; expected one per point")
-        if np.any(self.tolerance > 0) or len(values) < 2:
-            return sum(self.add(p, payload) for p, payload in zip(values, payloads, strict=True))
-        # the dominated among the newcomers can be dropped at once: it is what adding them in turn ends with
-        return sum(self.add(values[i], payloads[int(i)]) for i in np.flatnonzero(nondominated_mask(values)))
+        stays = np.logical_not((vector >= known).all(axis=1)).tolist()
+        self.items = [item for item, keep in zip(self.items, stays, strict=True) if keep]
+        fresh = Candidate(vector, payload, born)
+        self.items.append(fresh)
+        if self.capacity is not None and len(self.items) > self.capacity:
+            del self.items[int(np.argmin(crowding(self.values)))]
+        return any(item is fresh for item in self.items)
 
     def front(self, objectives: Sequence[Objective | str] | None = None, **fields: Any) -> Front:
         """The archive as a :class:`Front`, payloads as its policies; ``fields`` are further Front arguments."""
-        fields.setdefault("policies", self._payloads)
+        fields.setdefault("policies", self.payloads)
         names = [f"r{i}" for i in range(self.k)] if objectives is None else objectives
-        return Front(self.points, names, **fields)
+        return Front(self.values, names, **fields)
 
-    def _check(self, point: ArrayLike) -> FloatArray:
-        try:
-            return check_vector(point, self.k, "point")
-        except SpecError as error:
-            raise FrontError(str(error)) from None
+
+def crowding(values: FloatArray) -> FloatArray:
+    """Crowding distance ``(n,)`` of each row of ``(n, K)``; infinite at the extremes (Deb et al. 2002).
+
+    >>> crowding(np.array([[0.0, 3.0], [1.0, 2.0], [3.0, 0.0]])).tolist()
+    [inf, 2.0, inf]
+    """
+    n, k = values.shape
+    distance = np.zeros(n)
+    for j in range(k):
+        order = np.argsort(values[:, j], kind="stable")
+        span = values[order[-1], j] - values[order[0], j]
+        distance[order[0]] = distance[order[-1]] = np.inf
+        if span > 0 and n > 2:
+            distance[order[1:-1]] += (values[order[2:], j] - values[order[:-2], j]) / span
+    return distance

@@ -1,4 +1,4 @@
-"""Tables of points, checked once and in one way."""
+"""Arrays of points ``(n, K)`` from anything array-like, checked."""
 
 from __future__ import annotations
 

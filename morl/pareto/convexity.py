@@ -1,4 +1,4 @@
-"""Which points a linear preference can find, and the mixtures that beat those it cannot.
+"""Supported and non-convex points of a front, and the mixtures that dominate the latter.
 
 A point is *supported* where some weight of the simplex makes it optimal among the set. Where none does, linear
 programming duality gives the witness: a mixture of other points, better in every objective.
@@ -23,7 +23,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class DominatingMixture:
-    """A lottery over points that is better than one of them in every objective.
+    """A mixture of points that is better than another point in every objective.
 
     Args:
         weights: ``(n,)`` probabilities over the points; zero for the point itself.
@@ -39,7 +39,7 @@ class DominatingMixture:
 
 
 def mixture_margins(points: ArrayLike) -> FloatArray:
-    """How much the best mixture of the set wins over each point, in the objective where it wins least.
+    """Margins by which the best mixture of the set dominates each point, in the objective where it gains least.
 
     Args:
         points: ``(n, K)``.
@@ -65,7 +65,7 @@ def mixture_margins(points: ArrayLike) -> FloatArray:
 
 
 def distance_beyond_hull(points: ArrayLike, targets: ArrayLike) -> FloatArray:
-    """How far each target lies beyond everything that mixtures of the points dominate.
+    """Distance of each target beyond the convex hull: beyond everything that mixtures of the points dominate.
 
     The smallest d such that some mixture is at least ``target`` − d in every objective; by duality also the
     largest loss of linear utility, max over the simplex of w·target − max over the points of w·x. For K = 2 that

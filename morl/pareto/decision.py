@@ -1,4 +1,4 @@
-"""Choosing one point of a front: by trade-off, by preference, by aspiration. pymoo's mcdm does the choosing.
+"""Decision making: choosing one point of a front by trade-off, preference or aspiration, with pymoo's mcdm.
 
 pymoo minimises and expects objectives of comparable size, so points are mirrored and scaled to [0, 1] here.
 """
@@ -15,7 +15,7 @@ from morl.spec import FloatArray, FrontError, IntArray, check_vector, check_weig
 
 
 def knee_points(points: ArrayLike) -> IntArray:
-    """Points that give much for little: high trade-off compared with their neighbours (Rachmawati & Srinivasan, 2009).
+    """Knee points: those with a high trade-off compared with their neighbours (Rachmawati & Srinivasan, 2009).
 
     Args:
         points: ``(n, K)``, or a front.
@@ -40,7 +40,7 @@ def knee_points(points: ArrayLike) -> IntArray:
 
 
 def pseudo_weights(points: ArrayLike) -> FloatArray:
-    """The preference each point stands for: its distance to the worst value, shared out (Deb, 2001).
+    """Pseudo-weights: each point's distance to the worst value of every objective, normalised (Deb, 2001).
 
     Returns:
         ``(n, K)`` rows on the simplex; equal shares where the whole set is one point.
@@ -83,7 +83,7 @@ def choose_by_asf(points: ArrayLike, preference: ArrayLike, aspiration: ArrayLik
         preference: ``(K,)`` simplex weights: a larger weight makes shortfalls in that objective count more.
         aspiration: ``(K,)`` wished-for returns; by default the best of each objective.
 
-    Unlike a weighted sum it reaches points inside the dents of a front.
+    Unlike a weighted sum it reaches points in the non-convex regions of a front.
 
     >>> choose_by_asf([[0, 4], [1.5, 1.5], [4, 0]], [0.5, 0.5])
     1

@@ -1,4 +1,4 @@
-"""Front files: written whole, read with care, and able to say that somebody changed them."""
+"""Front files, JSON and CSV: written atomically, read with limits, with a digest that shows later changes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.pareto.front import Front
 from morl.pareto.tables import read_points
 from morl.spec import FrontError, MorlError, Objective, shown
 from morl.storage import parse_json, read_regular, read_text, write_atomic, write_json
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 LARGEST = 256 * 2**20
 """Bytes of the largest file that is read."""
@@ -26,6 +28,25 @@ TABLES = (".csv", ".tsv", ".txt", ".dat", ".pf")
 
 SUFFIXES = (".json", *TABLES)
 """Endings of front files."""
+
+_FORMAT = "morl-front-1"
+_FORMAT_OF_COSTS = "morl-front-2"
+"""Fronts with minimised objectives, whose costs a reader of the first format would take for rewards."""
+
+_REQUIRED = (
+    "ref_point",
+    "discount",
+    "weights",
+    "supported",
+    "covariance",
+    "episodes",
+    "epsilon",
+    "complete",
+    "outer",
+    "scale",
+    "provenance",
+)
+"""Keys of a front file besides its format, points, objectives and digest."""
 
 _MINIMISED = ("(minimise)", "(minimize)", "(minimised)", "(minimized)")
 
@@ -44,24 +65,24 @@ def save_front(front: Front, path: str | Path) -> Path:
         write_atomic(path, text)
         write_atomic(beside, f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     elif kind == ".json":
-        data = front.to_dict()
+        data = to_dict(front)
         write_json(path, {**data, "digest": digest(data)})
     else:
         raise FrontError(f"front file {str(path)!r} ends in {path.suffix!r}; expected .json or .csv")
     return path
 
 
-def load_front(path: str | Path, minimise: bool | Sequence[str] = False) -> Front:
-    """Read a front file; see :meth:`Front.load`."""
+def load_front(kind: type[Front], path: str | Path, minimise: bool | Sequence[str] = False) -> Front:
+    """Read a front file as a :class:`~morl.pareto.Front` (``kind``); see :meth:`Front.load`."""
     path = Path(path)
     text = _text(path)
     name = repr(str(path))
     try:
         if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
             data = parse_json(text, what="it", error=FrontError)
-            front, altered = Front.from_dict(data), _json_altered(data)
+            front, altered = from_dict(kind, data), _json_altered(data)
         else:
-            front, altered = from_csv(text), _csv_altered(path, text)
+            front, altered = from_csv(kind, text), _csv_altered(path, text)
         front = _minimised(front, minimise)
     except MorlError as error:
         raise FrontError(f"front file {name}: {error}") from None
@@ -83,7 +104,7 @@ def to_csv(front: Front) -> str:
     return out.getvalue()
 
 
-def from_csv(text: str) -> Front:
+def from_csv(kind: type[Front], text: str) -> Front:
     """Points from a table in text; see :func:`morl.pareto.tables.read_points`."""
     table = read_points(text)
     width = len(table.rows[0]) if table.rows else len(table.names or ())
@@ -94,7 +115,7 @@ def from_csv(text: str) -> Front:
         warnings.warn(f"{table.sets} point sets, separated by blank lines, are read as one front", stacklevel=4)
         facts = {"status": f"union of {table.sets} point sets", "sets": table.sets}
     points = np.array(table.rows, dtype=np.float64).reshape(-1, width)
-    return Front(shown(points, objectives), objectives, provenance=facts)
+    return kind(shown(points, objectives), objectives, provenance=facts)
 
 
 def _named(head: str) -> Objective:
@@ -112,10 +133,10 @@ def _minimised(front: Front, which: bool | Sequence[str]) -> Front:
     for name in names:
         if name not in front.names:
             raise FrontError(f"objective {name!r} is not in the file; expected one of {', '.join(front.names)}")
-    data = front.to_dict()
+    data = to_dict(front)
     for objective in data["objectives"]:
         objective["minimise"] = objective["name"] in names or bool(objective.get("minimise"))
-    return Front.from_dict(data)
+    return from_dict(type(front), data)
 
 
 def _beside(path: Path) -> Path:
@@ -135,6 +156,64 @@ def _csv_altered(path: Path, text: str) -> bool:
 # ---- JSON --------------------------------------------------------------------------------------------------
 
 
+def to_dict(front: Front) -> dict[str, Any]:
+    """A JSON-able description of a front; see :meth:`Front.to_dict`."""
+    signs = np.array([o.sign for o in front.objectives])
+
+    def array(x: Any, turn: Any = None) -> Any:
+        return None if x is None else (x if turn is None else x * turn + 0.0).tolist()
+
+    return {
+        "format": _FORMAT_OF_COSTS if (signs < 0).any() else _FORMAT,
+        "points": array(front.points, signs),
+        "objectives": [o.to_dict() for o in front.objectives],
+        "ref_point": array(front.ref_point, signs),
+        "discount": front.discount,
+        "weights": array(front.weights),
+        "supported": array(front.supported),
+        "covariance": array(front.covariance, np.outer(signs, signs)),
+        "episodes": array(front.episodes),
+        "epsilon": front.epsilon,
+        "complete": front.complete,
+        "outer": array(front.outer, np.append(signs, 1.0)),
+        "scale": None if front.scale is None else [array(x, signs) for x in front.scale],
+        "provenance": dict(front.provenance),
+    }
+
+
+def from_dict(kind: type[Front], data: Mapping[str, Any]) -> Front:
+    """The front that :func:`to_dict` described.
+
+    Raises:
+        FrontError: another format, or fields that are missing or make no front.
+    """
+    if not isinstance(data, Mapping) or data.get("format") not in (_FORMAT, _FORMAT_OF_COSTS):
+        given = data.get("format") if isinstance(data, Mapping) else type(data).__name__
+        raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
+    try:
+        objectives = tuple(Objective.from_dict(o) for o in data["objectives"])
+        front = kind(data["points"], objectives, **{key: data[key] for key in _REQUIRED})
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise FrontError(f"front cannot be read: {error}") from None
+    return _negated(front) if any(o.minimise for o in objectives) else front
+
+
+def _negated(front: Front) -> Front:
+    """The numbers of minimised objectives from costs to returns."""
+    signs = np.array([o.sign for o in front.objectives])
+
+    def turn(x: Any, by: Any) -> Any:
+        return None if x is None else x * by + 0.0
+
+    return front.replace(
+        points=turn(front.points, signs),
+        ref_point=turn(front.ref_point, signs),
+        covariance=turn(front.covariance, np.outer(signs, signs)),
+        outer=turn(front.outer, np.append(signs, 1.0)),
+        scale=None if front.scale is None else tuple(turn(x, signs) for x in front.scale),
+    )
+
+
 def digest(data: Mapping[str, Any]) -> str:
     """SHA-256 of the content, whatever its layout: every key but the digest itself, sorted."""
     content = {key: value for key, value in data.items() if key != "digest"}
@@ -144,7 +223,7 @@ def digest(data: Mapping[str, Any]) -> str:
 
 def _json_altered(data: Mapping[str, Any]) -> bool:
     """True where the digest is another one, or is lost: a key that was damaged is one that nobody writes."""
-    unknown = data.keys() - Front([[0.0]]).to_dict().keys() - {"digest"}
+    unknown = data.keys() - {"format", "points", "objectives", *_REQUIRED, "digest"}
     return bool(unknown) or ("digest" in data and data["digest"] != digest(data))
 
 

@@ -1,7 +1,11 @@
-"""The currency of the package: a set of value vectors with everything that is known about them.
+"""Pareto fronts: the value vectors of policies, with everything that is known about them.
 
 An exact solver, an agent, a file and another library's result all become a :class:`Front`, so any two can be
 measured against each other and drawn together. Points are always maximised.
+
+Methods that measure, draw, read and write call :mod:`indicators`, :mod:`plots` and :mod:`files` of this folder, and
+import them when they are called: those modules know Front as a type only, and matplotlib is loaded where a figure is
+drawn.
 """
 
 from __future__ import annotations
@@ -30,9 +34,14 @@ from morl.spec import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMAT = "morl-front-1"
-_FORMAT_OF_COSTS = "morl-front-2"
-"""Fronts with minimised objectives, whose costs a reader of the first format would take for rewards."""
+
+EXACT, BEST_KNOWN, UNION, REFERENCE = ROLES = (
+    "exact front",
+    "best-known front",
+    "union of the fronts",
+    "reference front",
+)
+"""What a front is where others are measured against it: :attr:`Front.role`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,30 +187,31 @@ class Front:
 
     @property
     def best_known(self) -> bool:
-        """True where the provenance says that better points may exist: the front is a record, not the truth."""
-        return self.role != "truth"
+        """True where better points may exist: the front is a record, a union or a sample, not the exact front."""
+        return self.role != EXACT
 
     @property
     def role(self) -> str:
-        """What to call the front where others are measured against it: truth, best known, union or reference.
+        """Name of the front in tables and legends where others are measured against it: one of :data:`ROLES`.
 
-        "union" and "best known" are what the provenance says; a front that was learned or sampled is a mere
-        "reference". Anything else is taken for the truth: points that were computed, published or given as such.
+        "best-known front" and "union of the fronts" are what the provenance says; a front that was learned or
+        sampled is a mere "reference front". Any other is taken for the exact front: points that were computed,
+        published or given as such.
 
         >>> Front([[1, 2]], provenance={"status": "best known, not proved optimal"}).role
-        'best known'
+        'best-known front'
         """
-        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status"))
-        for word in ("best known", "union"):
+        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status")).replace("-", " ")
+        for word, role in (("best known", BEST_KNOWN), ("union", UNION)):
             if word in said:
-                return word
+                return role
         if self.provenance.get("altered"):
-            return "reference"
+            return REFERENCE
         if self.complete:
-            return "truth"
+            return EXACT
         sampled = self.episodes is not None and bool((self.episodes > 0).any())
         learned = {"seed", "steps"} <= self.provenance.keys() and bool(self.provenance["steps"])
-        return "reference" if sampled or learned else "truth"
+        return REFERENCE if sampled or learned else EXACT
 
     # ---- deriving --------------------------------------------------------------------------------------
 
@@ -298,66 +308,26 @@ class Front:
 
     # ---- drawing (see morl.pareto.plots) ---------------------------------------------------------------
 
-    def plot(self, truth: Front | None = None, **options: Any) -> Axes | Any:
-        """Draw the front with matplotlib; see :func:`morl.pareto.plots.plot_front`."""
+    def plot(self, reference: Front | None = None, **options: Any) -> Axes | Any:
+        """Plot the front with matplotlib, over a reference front; see :func:`morl.pareto.plots.plot_front`."""
         from morl.pareto.plots import plot_front
 
-        return plot_front(self, truth=truth, **options)
+        return plot_front(self, reference, **options)
 
-    # ---- files -----------------------------------------------------------------------------------------
+    # ---- files (see morl.pareto.files) -----------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description of everything but the policies; minimised objectives are positive costs in it."""
-        signs = np.array([o.sign for o in self.objectives])
+        from morl.pareto.files import to_dict
 
-        def array(x: Any, turn: Any = None) -> Any:
-            return None if x is None else (x if turn is None else x * turn + 0.0).tolist()
-
-        return {
-            "format": _FORMAT_OF_COSTS if (signs < 0).any() else _FORMAT,
-            "points": array(self.points, signs),
-            "objectives": [o.to_dict() for o in self.objectives],
-            "ref_point": array(self.ref_point, signs),
-            "discount": self.discount,
-            "weights": array(self.weights),
-            "supported": array(self.supported),
-            "covariance": array(self.covariance, np.outer(signs, signs)),
-            "episodes": array(self.episodes),
-            "epsilon": self.epsilon,
-            "complete": self.complete,
-            "outer": array(self.outer, np.append(signs, 1.0)),
-            "scale": None if self.scale is None else [array(x, signs) for x in self.scale],
-            "provenance": dict(self.provenance),
-        }
+        return to_dict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Front:
         """The inverse of :meth:`to_dict`."""
-        if not isinstance(data, Mapping) or data.get("format") not in (_FORMAT, _FORMAT_OF_COSTS):
-            given = data.get("format") if isinstance(data, Mapping) else type(data).__name__
-            raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
-        try:
-            objectives = tuple(Objective.from_dict(o) for o in data["objectives"])
-            saved: dict[str, Any] = {key: data[key] for key in _SAVED}
-            front = cls(data["points"], objectives, **saved)
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise FrontError(f"front cannot be read: {error}") from None
-        return front._negated() if any(o.minimise for o in objectives) else front
+        from morl.pareto.files import from_dict
 
-    def _negated(self) -> Front:
-        """The numbers of minimised objectives from costs to returns."""
-        signs = np.array([o.sign for o in self.objectives])
-
-        def turn(x: Any, by: FloatArray) -> Any:
-            return None if x is None else x * by + 0.0
-
-        return self.replace(
-            points=turn(self.points, signs),
-            ref_point=turn(self.ref_point, signs),
-            covariance=turn(self.covariance, np.outer(signs, signs)),
-            outer=turn(self.outer, np.append(signs, 1.0)),
-            scale=None if self.scale is None else tuple(turn(x, signs) for x in self.scale),
-        )
+        return from_dict(cls, data)
 
     def save(self, path: str | Path) -> Path:
         """Write as ``.json`` (everything) or ``.csv`` (points only, one column per objective), atomically.
@@ -387,7 +357,7 @@ class Front:
         """
         from morl.pareto.files import load_front
 
-        return load_front(path, minimise)
+        return load_front(cls, path, minimise)
 
     def to_csv(self) -> str:
         """The points as CSV with a header of objective names, at full precision; costs are positive and marked."""
@@ -400,22 +370,7 @@ class Front:
         """Points from the text of a table; see :func:`morl.pareto.tables.read_points`."""
         from morl.pareto.files import from_csv
 
-        return from_csv(text)
-
-
-_SAVED = (
-    "ref_point",
-    "discount",
-    "weights",
-    "supported",
-    "covariance",
-    "episodes",
-    "epsilon",
-    "complete",
-    "outer",
-    "scale",
-    "provenance",
-)
+        return from_csv(cls, text)
 
 
 def _frozen(array: Any) -> Any:

@@ -1,6 +1,8 @@
-"""How good a set of points is. Points are maximised; moocore and pymoo compute whatever they offer.
+"""Quality indicators of fronts: hypervolume, ε, IGD+, expected utility and more.
 
-Every function takes ``(points, ref_point)`` or ``(points, truth)``; both sets may be arrays ``(n, K)`` or
+Points are maximised; moocore and pymoo compute whatever they offer.
+
+Every function takes ``(points, ref_point)`` or ``(points, reference)``; both sets may be arrays ``(n, K)`` or
 fronts. Indicators that mix objectives (ε, IGD+, utilities, R2, spacing) are only as meaningful as the units:
 normalise first, as :func:`morl.pareto.compare` does.
 """
@@ -24,12 +26,12 @@ _SAMPLE = 4096
 """So many simplex weights stand for "all preferences" where K >= 3 and no set of weights is given."""
 
 
-def _pair(points: ArrayLike, truth: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def _pair(points: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Both sets, checked against each other; neither may be empty."""
-    target = as_points(truth, what="truth")
+    target = as_points(reference, what="points of the reference front")
     values = as_points(points, None if len(target) == 0 else target.shape[1])
     if len(target) == 0:
-        raise FrontError("truth is empty; expected at least one point to compare with")
+        raise FrontError("the reference front is empty; expected at least one point to compare with")
     return values, target
 
 
@@ -154,32 +156,32 @@ def r2(points: ArrayLike, ideal: ArrayLike, weights: ArrayLike | None = None) ->
     return float(np.mean(scaled.max(axis=2).min(axis=1)))
 
 
-# ---- a set against the truth -------------------------------------------------------------------------------
+# ---- a set against a reference front -----------------------------------------------------------------------
 
 
-def igd_plus(points: ArrayLike, truth: ArrayLike) -> float:
-    """Mean distance by which the points fall short of each point of the truth, IGD+ (Ishibuchi et al., 2015).
+def igd_plus(points: ArrayLike, reference: ArrayLike) -> float:
+    """Mean distance by which points fall short of each point of a reference front, IGD+ (Ishibuchi et al., 2015).
 
     >>> igd_plus([[0, 0]], [[3, 4], [0, -1]])
     2.5
     """
-    values, target = _pair(points, truth)
+    values, target = _pair(points, reference)
     return math.inf if len(values) == 0 else float(moocore.igd_plus(values, ref=target, maximise=True))
 
 
-def additive_epsilon(points: ArrayLike, truth: ArrayLike) -> float:
-    """Smallest ε such that every point of the truth is reached up to ε in all objectives (Zitzler et al., 2003).
+def additive_epsilon(points: ArrayLike, reference: ArrayLike) -> float:
+    """Smallest ε such that a reference front is reached up to ε in all objectives, additive ε (Zitzler et al., 2003).
 
-    Negative where the points exceed the truth everywhere; infinite for no points.
+    Negative where the points exceed the reference front everywhere; infinite for no points.
 
     >>> additive_epsilon([[1, 1]], [[1, 2], [3, 0]])
     2.0
     """
-    values, target = _pair(points, truth)
+    values, target = _pair(points, reference)
     return math.inf if len(values) == 0 else float(moocore.epsilon_additive(values, ref=target, maximise=True))
 
 
-def maximum_utility_loss(points: ArrayLike, truth: ArrayLike, weights: ArrayLike | None = None) -> float:
+def maximum_utility_loss(points: ArrayLike, reference: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Largest loss of linear utility over all preferences, MUL: max over w of u*(w) − û(w) (Zintgraf et al., 2015).
 
     Exact over the whole simplex where no weights are given (see :func:`morl.pareto.distance_beyond_hull`).
@@ -190,7 +192,7 @@ def maximum_utility_loss(points: ArrayLike, truth: ArrayLike, weights: ArrayLike
     >>> maximum_utility_loss([[1, 0], [0, 1]], [[1, 0], [0, 1], [0.75, 0.75]])
     0.25
     """
-    values, target = _pair(points, truth)
+    values, target = _pair(points, reference)
     if len(values) == 0:
         return math.inf
     if weights is None:

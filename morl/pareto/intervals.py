@@ -1,15 +1,18 @@
-"""Confidence intervals of learned fronts, and the question whether a front claims more than is possible."""
+"""Confidence intervals of learned fronts, and the points that lie above the exact front by more than theirs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
 
 from morl.pareto.convexity import distance_beyond_hull
-from morl.pareto.front import Front
 from morl.spec import FloatArray, FrontError
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 
 def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = False) -> FloatArray:
@@ -28,6 +31,7 @@ def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = Fal
     Raises:
         FrontError: a level outside (0, 1).
 
+    >>> from morl.pareto import Front
     >>> f = Front([[1.0]], covariance=[[[0.04]]], episodes=[10_000])
     >>> half_widths(f).round(3).tolist()
     [[0.392]]
@@ -45,6 +49,7 @@ def half_widths(front: Front, confidence: float = 0.95, simultaneous: bool = Fal
 def standard_errors(front: Front) -> FloatArray:
     """Standard error of each mean, ``(n, K)``: zero for points computed exactly, and where none is known.
 
+    >>> from morl.pareto import Front
     >>> standard_errors(Front([[1.0]], covariance=[[[0.04]]], episodes=[9])).tolist()
     [[0.2]]
     """
@@ -57,14 +62,14 @@ def standard_errors(front: Front) -> FloatArray:
 
 @dataclass(frozen=True)
 class Excess:
-    """A point above the truth by more than its confidence interval allows.
+    """A point above the exact front by more than its confidence interval allows.
 
     Args:
         index: which point of the learned front.
         point: ``(K,)`` its returns.
         amount: how far it lies beyond everything possible, as a share of the normalising range, after its interval
-            (and the truth's own ε) was subtracted.
-        against: ``"hull"`` where it beats every mixture of the truth, ``"points"`` where it beats only the
+            (and the exact front's own ε) was subtracted.
+        against: ``"hull"`` where it beats every mixture of the exact front, ``"points"`` where it beats only the
             points of the same policy class.
     """
 
@@ -74,39 +79,39 @@ class Excess:
     against: str
 
 
-def excesses(front: Front, truth: Front, span: FloatArray, confidence: float = 0.999) -> list[Excess]:
-    """Points of a learned front that lie above the truth by more than their confidence interval.
+def excesses(front: Front, reference: Front, span: FloatArray, confidence: float = 0.999) -> list[Excess]:
+    """Points of a learned front that lie above the exact front by more than their confidence interval.
 
     No policy, of any class, has an expected return beyond the mixtures of a complete front, so a point beyond
     their hull is an error of evaluation, of discounting or of the model. Where both fronts name the same
-    deterministic policy class, a point above every single point of the truth is one too.
+    deterministic policy class, a point above every single point of the exact front is one too.
 
     Args:
         span: ``(K,)`` range of each objective; a millionth of it passes as rounding.
         confidence: level of the intervals, holding for all points of the front together.
     """
-    if len(front) == 0 or len(truth) == 0:
+    if len(front) == 0 or len(reference) == 0:
         return []
     slack = half_widths(front, confidence, simultaneous=True) + 1e-6 * span
-    if truth.epsilon is not None and np.isfinite(truth.epsilon):
-        slack = slack + truth.epsilon
+    if reference.epsilon is not None and np.isfinite(reference.epsilon):
+        slack = slack + reference.epsilon
     reach = front.points - slack
-    covered = np.all(truth.points[None] >= reach[:, None], axis=2)
+    covered = np.all(reference.points[None] >= reach[:, None], axis=2)
     free = np.flatnonzero(~np.any(covered, axis=1))
     if not len(free):
         return []
-    beyond = distance_beyond_hull(truth.points / span, reach[free] / span)
-    strict = _same_deterministic_class(front, truth)
+    beyond = distance_beyond_hull(reference.points / span, reach[free] / span)
+    strict = _same_deterministic_class(front, reference)
     found: list[Excess] = []
     for i, amount in zip(free.tolist(), beyond.tolist(), strict=True):
         if amount > 1e-9:
             found.append(Excess(i, front.points[i], amount, "hull"))
         elif strict:
-            apart = float(((reach[i] - truth.points) / span).max(axis=1).min())
+            apart = float(((reach[i] - reference.points) / span).max(axis=1).min())
             found.append(Excess(i, front.points[i], apart, "points"))
     return found
 
 
-def _same_deterministic_class(front: Front, truth: Front) -> bool:
-    mine, theirs = (str(f.provenance.get("policy_class", "")) for f in (front, truth))
+def _same_deterministic_class(front: Front, reference: Front) -> bool:
+    mine, theirs = (str(f.provenance.get("policy_class", "")) for f in (front, reference))
     return mine == theirs and "deterministic" in mine

@@ -1,14 +1,18 @@
-"""What kind of point each one is: supported, non-convex, dominated, or not to be told apart from noise."""
+"""Kinds of points: supported, non-convex, dominated, or within noise."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import moocore
 import numpy as np
 
 from morl.pareto.convexity import mixture_margins, supported_mask
-from morl.pareto.front import Front
 from morl.pareto.intervals import half_widths
 from morl.spec import BoolArray
+
+if TYPE_CHECKING:
+    from morl.pareto.front import Front
 
 SUPPORTED, NON_CONVEX, WITHIN_NOISE, DOMINATED = KINDS = ("supported", "non-convex", "within noise", "dominated")
 
@@ -22,8 +26,8 @@ def supported_by_intervals(front: Front) -> BoolArray:
     Exact fronts: by their points. Sampled ones: by Student intervals of every coordinate of every point, widened
     (Bonferroni) to hold together at 95 %. Where they hold, a point that is truly optimal for some weight has no
     mixture whose lower ends exceed its upper ends. So in at most 5 of 100 fronts is any supported point called
-    not supported, however many mixtures were searched. The price is power: a dent shows once it is deeper than
-    the two half-widths, six to seven standard errors for ten points of two objectives.
+    not supported, however many mixtures were searched. The price is power: a non-convex region shows once it is deeper
+    than the two half-widths, six to seven standard errors for ten points of two objectives.
     """
     noise = half_widths(front, CONFIDENCE, simultaneous=True)
     return supported_mask(front.points, noise=noise if noise.any() else None)

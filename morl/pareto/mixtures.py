@@ -1,4 +1,4 @@
-"""Best mixtures of a set of points, for many targets at once: small linear programs solved side by side.
+"""Best mixtures of a set of points for many targets: small linear programs, batched.
 
 For each target g the program is: maximise δ such that some mixture Σ λ_j x_j is at least g + δ in every objective.
 Its dual is: minimise max_j w·x_j − w·g over the weights w of the simplex. Mixture and weight bound δ from both

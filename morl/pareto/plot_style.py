@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers tell apart, fonts that survive print, markers by shape."""
+"""Style of plots: colours for every colour vision, fonts for print, markers by kind of point, axes and legends."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.pareto.front import Front
 from morl.pareto.kinds import DOMINATED, KINDS, NON_CONVEX, SUPPORTED, WITHIN_NOISE
 from morl.spec import BoolArray, FloatArray, FrontError, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TRUTH_COLOUR = "#3b3b3b"
+    from morl.pareto.front import Front
+
+REFERENCE_COLOUR = "#3b3b3b"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe & Ito (2008): distinguishable with every common colour vision."""
 
@@ -52,7 +53,7 @@ _RC: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of the figures, within a ``with`` block only: nobody's own settings are changed."""
+    """Context manager with the style of the plots: the user's own settings are not changed."""
     import matplotlib as mpl
 
     with mpl.rc_context(_RC):
@@ -68,7 +69,7 @@ class Series:
     colour: str
     marker: str
     size: float
-    is_truth: bool
+    is_reference: bool
 
     def of_kind(self, kind: str) -> BoolArray:
         """Points of one kind (:attr:`Front.kinds`), ``(n,)``."""
@@ -91,17 +92,17 @@ class Series:
 
     @property
     def zorder(self) -> float:
-        """The truth lies under what is compared with it."""
-        return 2.0 if self.is_truth else 3.0
+        """The reference front lies under what is compared with it."""
+        return 2.0 if self.is_reference else 3.0
 
 
-def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping[str, str] | None) -> list[Series]:
-    """Everything to draw, the truth first.
+def series_of(fronts: Mapping[str, Front], reference: Front | None, colours: Mapping[str, str] | None) -> list[Series]:
+    """Everything to draw, the reference front first.
 
     Raises:
         FrontError: nothing to draw, or fronts that do not share their objectives.
     """
-    given: list[tuple[str, Front]] = [] if truth is None else [(truth.role, truth)]
+    given: list[tuple[str, Front]] = [] if reference is None else [(reference.role, reference)]
     given += list(fronts.items())
     if not given:
         raise FrontError("nothing to draw; expected at least one front")
@@ -112,31 +113,31 @@ def series_of(fronts: Mapping[str, Front], truth: Front | None, colours: Mapping
             raise FrontError(f"{name!r} has {front.k} objectives, {given[0][0]!r} has {first.k}; draw them apart")
         if [o.sign for o in front.objectives] != [o.sign for o in first.objectives]:
             raise FrontError(f"{name!r} and {given[0][0]!r} do not minimise the same objectives; mark them in both")
-        is_truth = truth is not None and not series
-        number = len(series) - (truth is not None)
+        is_reference = reference is not None and not series
+        number = len(series) - (reference is not None)
         series.append(
             Series(
                 name,
                 front,
-                TRUTH_COLOUR if is_truth else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
-                "o" if is_truth else MARKERS[number % len(MARKERS)],
-                _size(number, len(fronts), is_truth) * _shrink(len(front), is_truth),
-                is_truth,
+                REFERENCE_COLOUR if is_reference else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
+                "o" if is_reference else MARKERS[number % len(MARKERS)],
+                _size(number, len(fronts), is_reference) * _shrink(len(front), is_reference),
+                is_reference,
             )
         )
     return series
 
 
-def _size(number: int, count: int, is_truth: bool) -> float:
-    """Marker areas that stay visible as rings where points coincide: the truth largest, later series smaller."""
-    if is_truth:
+def _size(number: int, count: int, is_reference: bool) -> float:
+    """Marker areas that stay visible as rings where points coincide: the reference largest, later series smaller."""
+    if is_reference:
         return 72.0
     return 32.0 if count == 1 else max(42.0 * 0.42**number, 7.0)
 
 
-def _shrink(n: int, is_truth: bool) -> float:
-    """Smaller markers for many points; a dense truth becomes a curve of small rings."""
-    return float(np.clip((25.0 if is_truth else 50.0) / max(n, 1), 0.08, 1.0))
+def _shrink(n: int, is_reference: bool) -> float:
+    """Smaller markers for many points; a dense reference front becomes a curve of small rings."""
+    return float(np.clip((25.0 if is_reference else 50.0) / max(n, 1), 0.08, 1.0))
 
 
 def marker_style(series: Series, kind: str) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def marker_style(series: Series, kind: str) -> dict[str, Any]:
     """
     if kind == DOMINATED:
         return {"marker": ".", "color": series.colour, "alpha": 0.65, "s": 34.0, "linewidths": 0.0}
-    if series.is_truth:
+    if series.is_reference:
         return {
             "marker": "D" if kind == NON_CONVEX else "o",
             "facecolors": "none",
@@ -183,17 +184,17 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
             [],
             color=s.colour,
             linewidth=1.1 if lines else 0.0,
-            marker="o" if s.is_truth else s.marker,
+            marker="o" if s.is_reference else s.marker,
             markersize=np.sqrt(s.size),
-            markerfacecolor="none" if s.is_truth else s.colour,
+            markerfacecolor="none" if s.is_reference else s.colour,
             label=s.name,
         )
         for s in series
     ]
     grey = "#6b6b6b"
-    if series[0].is_truth and series[0].has(NON_CONVEX):
+    if series[0].is_reference and series[0].has(NON_CONVEX):
         handles.append(_marker("D", grey, "none", 6.5, f"{series[0].name}, non-convex"))
-    learned = [s for s in series if not s.is_truth]
+    learned = [s for s in series if not s.is_reference]
     for kind, face in ((NON_CONVEX, "white"), (WITHIN_NOISE, "#d0d0d0")):
         shape = next((s.marker for s in learned if s.has(kind)), None)
         if shape is not None:

@@ -1,4 +1,4 @@
-"""Fronts as figures: two objectives as a step line, three as scatters, any number as parallel coordinates.
+"""Plots of fronts: two objectives as a step line, three as scatters, any number as parallel coordinates.
 
 Nothing here shows a window: figures are returned, and drawn by whoever asks (``ax.figure.savefig(...)``).
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.front import Front
 from morl.pareto.plot_style import (
     Series,
     legend_above,
@@ -27,23 +26,25 @@ from morl.spec import FloatArray, FrontError, check_vector
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from morl.pareto.front import Front
+
 KINDS = ("2d", "3d", "pairs", "parallel")
 """What :func:`plot_fronts` can draw."""
 
 
-def plot_front(front: Front, truth: Front | None = None, name: str | None = None, **options: Any) -> Any:
-    """Draw one front, with the truth under it where it is given; see :func:`plot_fronts` for the options.
+def plot_front(front: Front, reference: Front | None = None, name: str | None = None, **options: Any) -> Any:
+    """Plot one front, over a reference front where one is given; see :func:`plot_fronts` for the options.
 
     Args:
         name: what the legend calls the front; by default the algorithm in its provenance.
     """
     label = name or str(front.provenance.get("algorithm", "front"))
-    return plot_fronts({label: front}, truth=truth, **options)
+    return plot_fronts({label: front}, reference=reference, **options)
 
 
 def plot_fronts(
     fronts: Mapping[str, Front],
-    truth: Front | None = None,
+    reference: Front | None = None,
     *,
     kind: str = "auto",
     ax: Axes | None = None,
@@ -52,12 +53,14 @@ def plot_fronts(
     region: bool = True,
     confidence: float = 0.95,
     colours: Mapping[str, str] | None = None,
+    truth: Front | None = None,
 ) -> Any:
-    """Draw fronts in one picture: points a linear weight finds are filled, points inside the dents are hollow.
+    """Plot fronts in one figure: supported points are filled, points in non-convex regions are hollow.
 
     Args:
         fronts: by the name in the legend; all with the same objectives.
-        truth: the exact front, drawn beneath as rings (supported) and diamonds (non-convex).
+        reference: the exact or best-known front, drawn beneath as rings (supported) and diamonds (non-convex); its
+            legend entry is :attr:`Front.role`.
         kind: ``"2d"`` (K = 2), ``"3d"`` or ``"pairs"`` (K = 3; pairs for any K >= 2), ``"parallel"`` (any K);
             ``"auto"`` takes 2d, pairs or parallel by the number of objectives.
         ax: where to draw, for 2d, 3d (a 3-D axes) and parallel; a new figure by default.
@@ -66,6 +69,7 @@ def plot_fronts(
         region: shade the dominated region (2d).
         confidence: level of the confidence ellipses of points with a covariance (2d).
         colours: colours by name, instead of the palette.
+        truth: the former name of ``reference``.
 
     Returns:
         The matplotlib axes; an array ``(K − 1, K − 1)`` of axes for pairs.
@@ -73,7 +77,7 @@ def plot_fronts(
     Raises:
         FrontError: nothing to draw, an unknown kind, or one that does not fit the number of objectives.
     """
-    series = series_of(fronts, truth, colours)
+    series = series_of(fronts, reference if truth is None else truth, colours)
     k = series[0].front.k
     kind = _kind(kind, k)
     with style():
@@ -144,7 +148,7 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
         low = np.minimum(low, corner - 0.04 * spread)
     floor = low if corner is None else np.maximum(low, corner)
     for s in series:
-        _draw_steps(ax, s, floor, region and (s.is_truth or not series[0].is_truth))
+        _draw_steps(ax, s, floor, region and (s.is_reference or not series[0].is_reference))
         if s.front.covariance is not None:
             _draw_ellipses(ax, s, radius)
         for points, look in s.groups():
@@ -187,9 +191,9 @@ def _draw_steps(ax: Axes, s: Series, floor: FloatArray, region: bool) -> None:
     (x, y), bottom = s.shown(np.column_stack([x, y])).T, s.shown(floor)[1]
     if region:
         ax.fill_between(
-            x, y, bottom, color=s.colour, alpha=0.07 if s.is_truth else 0.10, linewidth=0, zorder=s.zorder - 1.5
+            x, y, bottom, color=s.colour, alpha=0.07 if s.is_reference else 0.10, linewidth=0, zorder=s.zorder - 1.5
         )
-    ax.plot(x, y, color=s.colour, linewidth=0.9 if s.is_truth else 1.1, alpha=0.9, zorder=s.zorder)
+    ax.plot(x, y, color=s.colour, linewidth=0.9 if s.is_reference else 1.1, alpha=0.9, zorder=s.zorder)
 
 
 def _draw_ellipses(ax: Axes, s: Series, radius: float) -> None:

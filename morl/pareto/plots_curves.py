@@ -1,4 +1,4 @@
-"""Learning curves: an indicator against steps or seconds, the median over seeds and the range that they span."""
+"""Plots of learning curves: an indicator against steps or seconds, median and range over seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.plot_style import COLOURS, TRUTH_COLOUR, light_grid, style
+from morl.pareto.plot_style import COLOURS, REFERENCE_COLOUR, light_grid, style
 from morl.spec import FloatArray, FrontError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plot_curves(
     ax: Axes | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Axes:
-    """Draw learning curves: a line for the median over runs, a band from the worst run to the best.
+    """Plot learning curves: a line for the median over runs, a band from the worst run to the best.
 
     A run counts as 0 before its first measurement and keeps its last value after the end, so that runs of different
     length (early stopping, a time budget) can be compared at every moment; the line ends where the last run does.
@@ -63,11 +63,11 @@ def plot_curves(
             ax.step(where, np.median(values, axis=0), where="post", **line)
             ax.fill_between(where, values.min(axis=0), values.max(axis=0), step="post", color=colour, alpha=0.18, lw=0)
         for i, (name, level) in enumerate((levels or {}).items()):  # names at both ends in turn: levels may be near
-            ax.axhline(level, color=TRUTH_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
+            ax.axhline(level, color=REFERENCE_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
             ax.annotate(
                 name, (0.99 if i % 2 else 0.01, level), xycoords=("axes fraction", "data"), xytext=(0, 2),
                 textcoords="offset points", va="bottom", ha="right" if i % 2 else "left", fontsize=7.5,
-                color=TRUTH_COLOUR,
+                color=REFERENCE_COLOUR,
             )  # fmt: skip
         if log:
             from matplotlib.ticker import NullFormatter

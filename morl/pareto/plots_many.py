@@ -1,4 +1,4 @@
-"""Figures for three and more objectives: scatter in space, all pairs, parallel coordinates."""
+"""Plots of three and more objectives: scatter in space, all pairs, parallel coordinates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_space(ax: Any, series: list[Series]) -> None:
     """Three objectives as points in space, each with a thin stem to the floor so that its place can be read."""
     first = series[0].front
     floor = axis_limits(series, 2, 0.1)[0]
-    ax.computed_zorder = False  # by series, not by distance: the truth stays beneath what coincides with it
+    ax.computed_zorder = False  # by series, not by distance: the reference front stays beneath
     for s in series:
         for points, look in s.groups():
             ax.scatter(*points.T, **look, depthshade=False, zorder=s.zorder)
@@ -105,9 +105,9 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
                 where,
                 unit,
                 color=s.colour,
-                linewidth=2.6 if s.is_truth else 1.1,
-                alpha=0.28 * alpha / 0.9 if s.is_truth else alpha,
-                linestyle=(0, tuple(x * _NARROW for x in dashes[kind]) if s.is_truth else dashes[kind])
+                linewidth=2.6 if s.is_reference else 1.1,
+                alpha=0.28 * alpha / 0.9 if s.is_reference else alpha,
+                linestyle=(0, tuple(x * _NARROW for x in dashes[kind]) if s.is_reference else dashes[kind])
                 if kind in dashes
                 else "-",
                 solid_capstyle="round",
@@ -133,7 +133,12 @@ def _legend_of_lines(ax: Any, series: list[Series]) -> None:
 
     handles: list[Any] = [
         Line2D(
-            [], [], color=s.colour, linewidth=2.6 if s.is_truth else 1.4, alpha=0.4 if s.is_truth else 1, label=s.name
+            [],
+            [],
+            color=s.colour,
+            linewidth=2.6 if s.is_reference else 1.4,
+            alpha=0.4 if s.is_reference else 1,
+            label=s.name,
         )
         for s in series
     ]

@@ -1,4 +1,4 @@
-"""Tables of numbers as other programs write them: CSV of every dialect, and point sets separated by blank lines."""
+"""Reading tables of points: CSV of every dialect, and point sets separated by blank lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INDEX = ("", "unnamed: 0")
 
 @dataclass(frozen=True)
 class PointTable:
-    """What a text holds: column names where it has a header, the points, and how many sets they came in."""
+    """A table of points: column names where it has a header, the rows, and the number of point sets."""
 
     names: tuple[str, ...] | None
     rows: list[list[float]]

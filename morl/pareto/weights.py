@@ -1,4 +1,4 @@
-"""Sets of linear preferences: points of the unit simplex, spread evenly, drawn at random, or where a front kinks.
+"""Weight vectors on the simplex: spread evenly, drawn at random, or the corner weights of a front.
 
 Every set has shape ``(m, K)``, rows non-negative and summing to 1.
 """
@@ -126,7 +126,7 @@ def _check_k(k: int) -> None:
 
 
 def corner_weights(points: ArrayLike) -> FloatArray:
-    """Weights where the best of the points changes: the vertices of the envelope max over x of w·x (Roijers, 2016).
+    """Corner weights: where the best of the points changes, vertices of the envelope max over x of w·x (Roijers, 2016).
 
     The envelope is convex and linear between these weights, so any convex function that touches it, such as
     the optimal scalarised value, departs from it most at one of them: optimistic linear support asks there.

@@ -1,19 +1,29 @@
-"""Runs: folders that hold what was asked, what happened and what came out of training an agent."""
+"""Runs: folders with the configuration, metrics, checkpoints and front of training an agent."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from morl.runs.training import RunConfig, evaluate, load_agent, resume, train, verify
+    from morl.runs.evaluation import evaluate, load_agent, verify
+    from morl.runs.training import resume, train
+
+_LAZY = {
+    "evaluate": "evaluation",
+    "load_agent": "evaluation",
+    "resume": "training",
+    "train": "training",
+    "verify": "evaluation",
+}
 
 __all__ = ["RunConfig", "RunFolder", "evaluate", "load_agent", "resume", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("morl.runs.training"), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"morl.runs.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'morl.runs' has no attribute {name!r}")

@@ -1,5 +1,5 @@
-"""A run is a folder: what was asked (``config.json``), what happened (``status.json``, ``metrics.jsonl``), what came
-out (``front.json``, ``front.csv``), checkpoints to go on from, and a seal over all of it (``seal.json``).
+"""Run folders: configuration (``config.json``), status (``status.json``), metrics (``metrics.jsonl``), front
+(``front.json``, ``front.csv``), checkpoints, and a seal over all of it (``seal.json``).
 
 Every file is written to a temporary name, flushed to disk and renamed, so a run that is killed at any moment leaves
 whole files behind. A run folder may come from a stranger: only regular files in it are read, and nothing outside it is
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import secrets
 import shutil
@@ -33,13 +34,13 @@ METRICS = "metrics.jsonl"
 
 
 class RunFolder:
-    """One run on disk.
+    """The folder of one run: reading, writing, locking and sealing its files.
 
     Use :meth:`create` for a new run and :meth:`open` for one that exists.
 
     Attributes:
         path: the folder.
-        config: what was asked.
+        config: the configuration.
         identity: tells this run from every other; ``None`` for runs of earlier versions, which have no seal.
     """
 
@@ -97,11 +98,17 @@ class RunFolder:
     @classmethod
     def all(cls, root: str | Path) -> Iterator[RunFolder]:
         """Every readable run below ``root``, oldest first, in the order in which they were begun."""
+        return (run for _, run in cls.each(root) if run is not None)  # `morl runs verify` names damaged ones
+
+    @classmethod
+    def each(cls, root: str | Path) -> Iterator[tuple[Path, RunFolder | None]]:
+        """Every run folder below ``root``, oldest first, and the run in it; ``None`` where that cannot be read."""
         for path in run_folders(root):
             try:
-                yield cls(path, read_json(path / "config.json", "run"))
+                run = cls(path, read_json(path / "config.json", "run"))
             except RunError:
-                continue  # `morl runs verify` names damaged ones
+                run = None
+            yield path, run
 
     # ---- what happened ---------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class RunFolder:
 
     def _status(self) -> dict[str, Any]:
         file = self.path / "status.json"
-        if not file.is_symlink() and not file.exists():
+        if not os.path.lexists(file):
             return {"state": "unknown", "steps": 0}
         status = read_json(file, "run")
         if not isinstance(status.get("state"), str):
@@ -313,11 +320,13 @@ class RunFolder:
 def run_folders(root: str | Path) -> list[Path]:
     """The folders below ``root`` that hold a configuration, oldest first. Links are left out."""
     found = []
-    for path in Path(root).iterdir() if Path(root).is_dir() else ():
-        with contextlib.suppress(OSError):
-            if not path.is_symlink():
-                found.append((path.joinpath("config.json").stat(follow_symlinks=False).st_mtime_ns, path))
-    return [path for _, path in sorted(found)]
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if not entry.is_symlink():
+                    config = os.path.join(entry.path, "config.json")
+                    found.append((os.stat(config, follow_symlinks=False).st_mtime_ns, entry.path))
+    return [Path(path) for _, path in sorted(found)]
 
 
 def _new_folder(root: Path, stem: str) -> Path:
@@ -381,7 +390,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     Raises:
         RunError: missing or damaged.
     """
-    if not path.is_symlink() and not path.exists():
+    if not os.path.lexists(path):
         raise RunError(f"{str(path.parent)!r} is not a {what}: {path.name} is missing")
     data = storage.read_json(path, limit=_SMALL, follow=False)
     if not isinstance(data, dict):

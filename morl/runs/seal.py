@@ -1,4 +1,4 @@
-"""The seal of a run folder: which digest each of its files has, tied to the run's identity.
+"""Seal of a run folder: the SHA-256 of each of its files, tied to the run's identity.
 
 ``seal.json`` lists, for each small file, its size and SHA-256. A file's new digest is written before the file itself
 and the old one stays until the next write, so that a run killed at any moment is whole. A copy of the configuration

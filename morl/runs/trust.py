@@ -1,4 +1,4 @@
-"""Whose code a run would execute: configurations that this user made are signed, and everybody else's are data.
+"""Signatures of run configurations: what this user made may execute its imports, and everybody else's is data.
 
 A run records what registers its environment (``imports``). Opening the run executes that, so it must be known that this
 user once asked for it: ``config.json`` carries a signature made with a key that lies in the user's configuration folder
@@ -25,11 +25,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morl.runs.config import RunConfig
 from morl.spec import EnvError, RunError
 
 if TYPE_CHECKING:
     from morl.runs.folder import RunFolder
-    from morl.runs.training import RunConfig
 
 _SIGNED = ("algo", "env", "env_options", "options", "imports", "files")
 """What of a configuration decides which code runs, and how."""
@@ -169,21 +169,37 @@ def open_env(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()
         RunError: the run would execute something that this user did not make; the message says what.
         EnvError: an import fails, or the environment does not take what the run gives it.
     """
-    from morl.envs import import_package, make
+    from morl.envs import make
     from morl.envs.recorded import check_words, make_recorded
-    from morl.runs.training import RunConfig
 
     config = RunConfig.from_dict(run.config)
     where = f"run {str(run.path)!r}"
-    own = is_own(run.config)
-    for name in imports:
-        import_package(name)
-    for name in _wanted(run.config, imports, own or trust, trust, where):
-        import_package(name)
-    if own or trust:
+    if import_recorded(run, trust=trust, imports=imports):
         return make(config.env, **config.env_options)
     check_words(config.options, where)
     return make_recorded(config.env, config.env_options, where=where)
+
+
+def import_recorded(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()) -> bool:
+    """Import what a run records, where that may be executed; true where its other names may be trusted as well.
+
+    Args:
+        run: the run folder.
+        trust: execute what the run records, whoever made it.
+        imports: packages and files to import; one of the same name replaces a recorded one.
+
+    Raises:
+        RunError: the run would execute something that this user did not make; the message says what.
+        EnvError: an import fails.
+    """
+    from morl.envs import import_package
+
+    own = is_own(run.config)
+    for name in imports:
+        import_package(name)
+    for name in _wanted(run.config, imports, own or trust, trust, f"run {str(run.path)!r}"):
+        import_package(name)
+    return own or trust
 
 
 def _wanted(config: Mapping[str, Any], given: Sequence[str], own: bool, trust: bool, where: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The conformance suite for environments: subclass it in any repository, and every check becomes a test.
+"""Conformance suite for environments: subclass it in any repository, and every check becomes a test.
 
 .. code-block:: python
 

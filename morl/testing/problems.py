@@ -105,7 +105,7 @@ def many(k: int) -> TabularEnv:
 def patience() -> TabularEnv:
     """Staying is worth more than leaving, but not within the three steps that an episode is allowed.
 
-    γ = 0.9. Action 0 stays and earns (0.1, 0.1); action 1 leaves with (0.5, 0.5). Staying for ever is worth 1 in both,
+    γ = 0.9. Action 0 stays and earns (0.1, 0.1); action 1 leaves with (0.5, 0.5). Never terminating is worth 1 in both,
     and the time limit of 3 steps is not part of the problem: an agent that takes a truncated episode for a finished
     one believes staying is worth less than 0.5 and leaves.
     """

@@ -1,4 +1,4 @@
-"""Every algorithm in every kind of action and observation space: does it learn there, or say by name why not?
+"""Table of algorithms and spaces: whether each algorithm learns in each action and observation space, or why not.
 
 ``python -m morl.testing.spaces docs/agents/spaces.md`` writes the table of the documentation.
 """
@@ -61,16 +61,17 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
 """Kinds of observation space."""
 
 SMALL: dict[str, dict[str, Any]] = {
-    "CAPQL": {"hidden": (32, 32)},
-    "EUPG": {"hidden": (32, 32), "utility": "linear:0.9,0.1"},
-    "Envelope": {"hidden": (32, 32)},
+    "CAPQL": {"net_arch": (32, 32)},
+    "ConditionedPPO": {"n_envs": 8, "n_steps": 16, "n_epochs": 2},
+    "EUPG": {"net_arch": (32, 32), "utility": "linear:0.9,0.1"},
+    "Envelope": {"net_arch": (32, 32)},
     "ESRQLearning": {"utility": "linear:0.9,0.1"},
-    "GPILS": {"hidden": (32, 32)},
+    "GPILS": {"net_arch": (32, 32)},
     "LinearScalarization": {"n_weights": 2, "n_envs": 4, "sb3": {"n_steps": 32, "batch_size": 64}},
-    "PCN": {"hidden": (32,), "warmup": 100},
+    "PCN": {"net_arch": (32,), "learning_starts": 100},
     "ParetoEvolution": {"population": 20},
-    "QuantileDQN": {"hidden": (32, 32), "quantiles": 16, "utility": "linear:0.9,0.1", "warm_up": 50},
-    "VectorQLambda": {"hidden": (32,), "n_envs": 32},
+    "QuantileDQN": {"net_arch": (32, 32), "quantiles": 16, "utility": "linear:0.9,0.1", "learning_starts": 50},
+    "VectorQLambda": {"net_arch": (32,), "n_envs": 32},
     "WorstCase": {"warm_up": 1, "round_steps": 64, "sb3": {"n_steps": 64}},
 }
 """Options with which an algorithm learns a little in little time."""

@@ -1,4 +1,4 @@
-"""What people want from several returns at once: utilities of a return vector.
+"""Utility functions of return vectors: linear, Chebyshev, worst case, quantile, CVaR, thresholds, orders.
 
 A utility maps returns ``(..., K)`` to numbers ``(...)``. *Scalarised expected return* (SER) applies it to an
 expected return, *expected scalarised return* (ESR) to the return of each episode; which of the two is optimal

@@ -1,4 +1,4 @@
-"""What every utility shares: normalisation, the call, the choice of the best, and checked parameters."""
+"""Base class of utilities: normalisation, evaluation, the best of several returns, checked parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain functions of one return vector, as utilities of many."""
+"""User-defined utility functions: plain functions of one return vector, applied to batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preferences with levels and ranks: thresholds to be met, and objectives in order of importance."""
+"""Threshold and lexicographic utilities: levels to be met, and objectives in order of importance."""
 
 from __future__ import annotations
 

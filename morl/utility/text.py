@@ -1,4 +1,4 @@
-"""Utilities from short texts, as on the command line."""
+"""Parsing utilities from short texts, as on the command line."""
 
 from __future__ import annotations
 

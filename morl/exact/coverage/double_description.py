@@ -67,6 +67,21 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
 
 
 @jit
+def _count(sign, edges, where):  # type: ignore[no-untyped-def]
+    """How many rays stay and how many edges are cut; ``where`` receives the new number of each ray, −1 for none."""
+    kept = crossing = 0
+    for i in range(len(sign)):
+        where[i] = -1
+        if sign[i] >= 0:
+            where[i] = kept
+            kept += 1
+    for e in range(len(edges)):
+        if sign[edges[e, 0]] * sign[edges[e, 1]] < 0:
+            crossing += 1
+    return kept, crossing
+
+
+@jit
 def _with_facet(edges, edge_count, tight, members, count, least):  # type: ignore[no-untyped-def]
     """The first ``edge_count`` edges, then those between ``count`` rays of a new facet."""
     room = edge_count + max(16, 2 * (least + 2) * count)
@@ -98,17 +113,8 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
     """
     n, d = rays.shape
     words = tight.shape[1]
-    kept = 0
     where = np.empty(n, np.int64)
-    for i in range(n):
-        where[i] = -1
-        if sign[i] >= 0:
-            where[i] = kept
-            kept += 1
-    crossing = 0
-    for e in range(len(edges)):
-        if sign[edges[e, 0]] * sign[edges[e, 1]] < 0:
-            crossing += 1
+    kept, crossing = _count(sign, edges, where)
     total = kept + crossing
     out_rays, origin = np.empty((total, d)), np.empty(total, np.int64)
     out_tight = np.empty((total, words), np.uint64)

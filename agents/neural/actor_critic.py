@@ -1,0 +1,165 @@
+"""An actor and a critic that take a preference: features, two towers, a distribution of actions and K values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from morl.agents.core.memory import require
+from morl.agents.neural.extractors import Inputs, make_extractor
+from morl.agents.neural.normalise import ReturnHead
+from morl.agents.neural.policy_kwargs import NetworkOptions
+from morl.spec import FloatArray
+
+Array = np.ndarray[Any, Any]
+
+
+class ActorCritic(nn.Module):
+    """π(a|s, w) and V(s, w).
+
+    Args:
+        inputs: reads observations.
+        k: objectives.
+        actions: ``Discrete``, flat ``MultiDiscrete``, or a flat box ``[-1, 1]``.
+        options: networks.
+        log_std_init: log standard deviation of continuous actions at first.
+
+    Attributes:
+        values: the head of the K values, with their units.
+    """
+
+    def __init__(
+        self, inputs: Inputs, k: int, actions: spaces.Space[Any], options: NetworkOptions, log_std_init: float = 0.0
+    ) -> None:
+        super().__init__()
+        self._scaled = inputs.scaled
+        self.features = make_extractor(options.extractor, inputs.space, options.extractor_kwargs)
+        size = int(self.features.features_dim) + k  # type: ignore[arg-type]
+        self.actor, width = tower(size, options.pi, options.activation)
+        self.critic, depth = tower(size, options.vf, options.activation)
+        self.choice: Categorical | Gaussian = (
+            Gaussian(width, k, int(np.prod(actions.shape or ())), log_std_init)
+            if isinstance(actions, spaces.Box)
+            else Categorical(width, actions)
+        )
+        self.values = ReturnHead(depth, k)
+
+    def _inputs(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
+        return torch.cat([self.features(self._scaled(obs)), standard(preference)], dim=1)
+
+    def forward(self, obs: Mapping[str, Tensor], preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log π(a|s, w) ``(n,)``, the entropy of π(·|s, w) ``(n,)``, and normalised values ``(n, K)``."""
+        inputs = self._inputs(obs, preference)
+        log_prob, entropy = self.choice.log_prob(self.actor(inputs), preference, actions)
+        return log_prob, entropy, self.values(self.critic(inputs))
+
+    def value(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
+        """V(s, w) ``(n, K)`` in the unit of the returns."""
+        return self.values.denormalise(self.values(self.critic(self._inputs(obs, preference))))
+
+    @torch.no_grad()
+    def act(
+        self, obs: Mapping[str, Tensor], preference: Tensor, rng: np.random.Generator | None
+    ) -> tuple[Array, FloatArray, FloatArray]:
+        """Actions (without ``rng`` the most likely ones), their log probabilities ``(n,)``, and values ``(n, K)``."""
+        inputs = self._inputs(obs, preference)
+        features = self.actor(inputs)
+        actions = self.choice.sample(features, preference, rng)
+        log_prob, _ = self.choice.log_prob(features, preference, actions)
+        values = self.values.denormalise(self.values(self.critic(inputs)))
+        return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
+
+    @torch.no_grad()
+    def probabilities(self, obs: Mapping[str, Tensor], preference: Tensor) -> FloatArray | None:
+        """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
+        if isinstance(self.choice, Gaussian) or len(self.choice.sizes) > 1:
+            return None
+        logits = self.choice.logits(self.actor(self._inputs(obs, preference)))
+        return np.asarray(torch.softmax(logits.double(), dim=1).cpu().numpy())
+
+
+class Categorical(nn.Module):
+    """One or several independent choices among some actions each, by softmax."""
+
+    def __init__(self, inputs: int, actions: spaces.Space[Any]) -> None:
+        super().__init__()
+        self.single = isinstance(actions, spaces.Discrete)
+        self.sizes = [int(actions.n)] if isinstance(actions, spaces.Discrete) else actions.nvec.tolist()  # type: ignore[attr-defined]
+        self.logits = nn.Linear(inputs, sum(self.sizes))
+        nn.init.orthogonal_(self.logits.weight, 0.01)
+        nn.init.zeros_(self.logits.bias)
+
+    def log_prob(self, features: Tensor, preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities ``(n,)`` of actions ``(n,)`` or ``(n, parts)``, and entropies ``(n,)``."""
+        chosen = actions.view(len(actions), -1)
+        parts = [part.log_softmax(dim=1) for part in self.logits(features).split(self.sizes, dim=1)]
+        picked = [part.gather(1, chosen[:, i : i + 1])[:, 0] for i, part in enumerate(parts)]
+        entropies = [-(part.exp() * part).sum(dim=1) for part in parts]
+        return torch.stack(picked).sum(dim=0), torch.stack(entropies).sum(dim=0)
+
+    def sample(self, features: Tensor, preference: Tensor, rng: np.random.Generator | None) -> Tensor:
+        """Actions drawn by the Gumbel trick, or the most likely ones."""
+        logits = self.logits(features)
+        if rng is not None:
+            uniform = np.clip(rng.random(tuple(logits.shape), dtype=np.float32), 1e-20, 1 - 1e-7)
+            logits = logits + torch.from_numpy(-np.log(-np.log(uniform))).to(logits.device)
+        chosen = torch.stack([part.argmax(dim=1) for part in logits.split(self.sizes, dim=1)], dim=1)
+        return chosen[:, 0] if self.single else chosen
+
+
+class Gaussian(nn.Module):
+    """Normally distributed actions; how widely depends on the preference, for exploring may itself cost something."""
+
+    def __init__(self, inputs: int, k: int, outputs: int, log_std_init: float) -> None:
+        super().__init__()
+        self.mean, self.log_std = nn.Linear(inputs, outputs), nn.Linear(k, outputs)
+        nn.init.orthogonal_(self.mean.weight, 0.01)
+        nn.init.zeros_(self.mean.bias)
+        nn.init.zeros_(self.log_std.weight)
+        nn.init.constant_(self.log_std.bias, log_std_init)
+
+    def log_prob(self, features: Tensor, preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Log densities ``(n,)`` of actions ``(n, size)``, and entropies ``(n,)``."""
+        mean, log_std = self.mean(features), self.log_std(standard(preference))
+        square = ((actions - mean) * (-log_std).exp()).square()
+        log_prob = (-0.5 * square - log_std - 0.5 * math.log(2 * math.pi)).sum(dim=1)
+        return log_prob, (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=1)
+
+    def sample(self, features: Tensor, preference: Tensor, rng: np.random.Generator | None) -> Tensor:
+        """Actions drawn, or the mean ones; both may lie beyond the box, whose bounds the environment's actions keep."""
+        mean: Tensor = self.mean(features)
+        if rng is None:
+            return mean
+        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32)).to(mean.device)
+        drawn: Tensor = mean + self.log_std(standard(preference)).exp() * noise
+        return drawn
+
+
+def standard(preference: Tensor) -> Tensor:
+    """Preferences ``(n, K)`` with mean 0 and variance 1 where they are drawn evenly from the simplex.
+
+    As small as they are, networks would tell them apart late.
+    """
+    k = preference.shape[1]
+    return (preference - 1 / k) * (k * math.sqrt((k + 1) / max(k - 1, 1)))
+
+
+def tower(inputs: int, widths: Sequence[int], activation: type[nn.Module]) -> tuple[nn.Sequential, int]:
+    """Linear layers with an activation after each, orthogonal at first, and the width of the last."""
+    sizes = [inputs, *widths]
+    # With their gradients and Adam's two moments, parameters take four times their size.
+    require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        linear = nn.Linear(a, b)
+        nn.init.orthogonal_(linear.weight, math.sqrt(2))
+        nn.init.zeros_(linear.bias)
+        layers += [linear, activation()]
+    return nn.Sequential(*layers), sizes[-1]

@@ -1,0 +1,80 @@
+"""Actors conditioned on a preference, for continuous actions in [−1, 1]. Needs torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from morl.agents.neural.networks import Trunk
+
+
+class Actor(nn.Module):
+    """A conditioned deterministic actor ``π(s, w)``.
+
+    What goes into tanh is divided by its mean size where that exceeds 1 (Wang, Wu, Vuong & Ross 2020, "Striving for
+    simplicity and performance in off-policy DRL"). Otherwise early critics, which are nearly linear in the action,
+    push it to where tanh is flat, for every preference alike, and it takes very long to come back.
+
+    Args:
+        inputs: size of an encoded observation.
+        k: objectives.
+        outputs: size of an action.
+        net_arch: width of each layer.
+        mix: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
+    """
+
+    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+        super().__init__()
+        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.head = nn.Linear(self.trunk.size, outputs)
+
+    def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
+        """Actions ``(n, outputs)``."""
+        raw = self.head(self.trunk(obs, weights))
+        return torch.tanh(raw / raw.abs().mean(dim=1, keepdim=True).clamp(min=1.0))
+
+
+class GaussianActor(nn.Module):
+    """A conditioned actor ``π(· | s, w)`` with normally distributed actions, squashed by tanh (Haarnoja et al. 2018).
+
+    Args:
+        inputs, k, outputs, net_arch, mix: as for :class:`Actor`.
+    """
+
+    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+        super().__init__()
+        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.head = nn.Linear(self.trunk.size, 2 * outputs)
+
+    def forward(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation before tanh, ``(n, outputs)`` each."""
+        mean, log_std = self.head(self.trunk(obs, weights)).chunk(2, dim=1)
+        return mean, log_std.clamp(-20.0, 2.0)
+
+    def sample(self, obs: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions made from standard normal ``noise``, and their log densities ``(n, 1)``."""
+        mean, log_std = self(obs, weights)
+        raw = mean + log_std.exp() * noise
+        normal = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
+        # log(1 − tanh²x) in the form that does not underflow
+        squash = 2.0 * (math.log(2.0) - raw - nn.functional.softplus(-2.0 * raw))
+        return torch.tanh(raw), (normal - squash).sum(dim=1, keepdim=True)
+
+
+class Temperature(nn.Module):
+    """A positive number that can be learned, by its logarithm.
+
+    Args:
+        value: to begin with.
+    """
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(math.log(max(value, 1e-12))))
+
+    def forward(self) -> Tensor:
+        """The number, without gradient."""
+        return self.log.detach().exp()

@@ -1,0 +1,203 @@
+"""Loading, evaluating and verifying the agents of runs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from morl import storage
+from morl.agents.core import checkpoint
+from morl.runs.config import RunConfig
+from morl.runs.folder import RunFolder
+from morl.runs.trust import open_env
+from morl.spec import FrontError, RunError, SpecError, as_returns
+
+if TYPE_CHECKING:
+    from morl.agents.base import Agent
+    from morl.pareto import Front
+
+
+def evaluate(
+    run: RunFolder,
+    episodes: int = 100,
+    seed: int | None = None,
+    *,
+    preference: Any = None,
+    raw: bool = False,
+    utility: Callable[..., Any] | None = None,
+    trust: bool = False,
+    imports: Sequence[str] = (),
+) -> Front:
+    """Evaluate the agent of a run with fresh episodes, and write the result into the run's folder.
+
+    Nothing is written over: the result is a new file in the folder ``evaluations``. Only a run that has no front yet
+    (it was interrupted) gets this one as its own too.
+
+    Args:
+        run: the run.
+        episodes: episodes per policy, where sampling is needed.
+        seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
+            way, so that no seed given here repeats its episodes.
+        preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        raw: the preference is of raw returns.
+        utility: the function, where the run was trained on one.
+        trust, imports: as for :func:`load_agent`.
+
+    Returns:
+        What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file,
+        relative to the run, as ``file``.
+    """
+    agent = load_agent(run, utility=utility, trust=trust, imports=imports)
+    config = RunConfig.from_dict(run.config)
+    if seed is not None and seed < 0:
+        raise SpecError(f"seed is {seed}; expected a non-negative integer")
+    chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    if preference is None:
+        front = measured_front(agent, config, episodes, chosen)
+    else:
+        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+    path = _beside(run, chosen)
+    front = front.replace(
+        provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
+    )
+    front.save(path)
+    if preference is None and not (run.path / "front.json").is_file():
+        run.save_front(front)
+    return front
+
+
+def _beside(run: RunFolder, seed: int) -> Path:
+    """A file in the run's folder of evaluations that does not exist yet."""
+    folder = run.path / "evaluations"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); copy the run to a folder of yours"
+        ) from None
+    stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := folder / f"{name}.json").exists())
+
+
+def load_agent(
+    run: RunFolder,
+    *,
+    trust: bool = False,
+    imports: Sequence[str] = (),
+    utility: Callable[..., Any] | None = None,
+) -> Agent:
+    """The agent of a run as last saved; what an interrupt or an error left behind counts.
+
+    Args:
+        trust: execute what the run imports, whoever made the run.
+        imports: packages and files to import first; they stand for recorded ones of the same name.
+        utility: the function that the run was trained on, where it was one.
+
+    Raises:
+        RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
+    """
+    from morl import agents
+
+    config = RunConfig.from_dict(run.config)
+    storage.refuse_links(run.path)
+    places = [place for place in run.places if checkpoint.exists(place)]
+    if not places:
+        raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.state}); go on with it: morl resume {run.path}")
+    env = open_env(run, trust=trust, imports=imports)
+    loaded: list[Agent] = []
+    problems: list[str] = []
+    for place in places:
+        try:
+            agent = agents.load(place, env, **({} if utility is None else {"utility": utility}))
+            _require_of_run(agent, run, config, place)
+            loaded.append(agent)
+        except RunError as error:
+            problems.append(str(error))
+    if not loaded:
+        raise RunError("; ".join(problems))
+    for problem in problems:
+        warnings.warn(f"{problem}; using the other checkpoint", stacklevel=2)
+    return max(loaded, key=lambda agent: agent.num_timesteps)  # of equal ones the first, saved at a clean boundary
+
+
+def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
+    """Refuse an agent that is not what the run's configuration asks for."""
+    from morl.agents import registry
+    from morl.agents.core.config import make_config, option_names, to_dict
+    from morl.agents.core.option_names import present_names
+
+    name = agent.info.name
+    if agent.run not in (None, run.identity):
+        raise RunError(f"checkpoint {str(place)!r} is of another run")
+    if (name, agent.seed) != (registry.get(config.algo).info.name, config.seed):
+        raise RunError(
+            f"checkpoint {str(place)!r} is of {name} with seed {agent.seed}; the run's is {config.algo} with seed "
+            f"{config.seed}"
+        )
+    options = present_names(name, option_names(type(agent).Config), config.options)
+    asked = to_dict(make_config(type(agent).Config, options, name))
+    has = to_dict(agent.config)
+    for option in options:
+        if not _as_asked(asked[option], has[option]):
+            raise RunError(
+                f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
+            )
+
+
+def _as_asked(asked: Any, has: Any) -> bool:
+    """Whether an option has its configured value; tuned options may have joined those of a table."""
+    if isinstance(asked, Mapping) and isinstance(has, Mapping):
+        return all(key in has and has[key] == value for key, value in asked.items())
+    return bool(asked == has)
+
+
+def verify(run: RunFolder) -> list[str]:
+    """Problems of a run folder: damaged files, a killed run; an empty list where everything is whole."""
+    problems = run.damage()
+    steps = None
+    for place in run.places:
+        if place.is_dir():
+            try:
+                saved = checkpoint.check(place)
+                if saved.meta.get("run") not in (None, run.identity):
+                    raise RunError(f"checkpoint {str(place)!r} is of another run")
+                steps = max(steps or 0, int(saved.meta["num_timesteps"]))
+            except (RunError, KeyError, TypeError, ValueError) as error:
+                problems.append(str(error))
+    state = run.state
+    if state == "finished":
+        try:
+            run.front()
+        except (RunError, FrontError) as error:
+            problems.append(str(error))
+        if steps is None:
+            problems.append("its checkpoints are missing")
+        elif steps < run.status.get("steps", 0):
+            problems.append(f"its checkpoint is of {steps:,} steps; status.json says {run.status['steps']:,}")
+    if state in ("killed", "created", "unknown"):
+        where = "before its first checkpoint" if steps is None else f"{steps:,} steps are saved"
+        problems.append(f"was killed ({where}); go on with it: morl resume {run.path}")
+    return problems
+
+
+def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
+    return _with_facts(agent.front(episodes=episodes, seed=seed), config)
+
+
+def _with_facts(front: Front, config: RunConfig) -> Front:
+    """The front with the environment, its options and the reference point of the run's configuration."""
+    facts: dict[str, Any] = {"env": config.env}
+    if config.env_options:
+        facts["env_options"] = dict(config.env_options)
+    front = front.replace(provenance={**front.provenance, **facts})
+    return (
+        front if config.ref_point is None else front.replace(ref_point=as_returns(config.ref_point, front.objectives))
+    )

@@ -1,0 +1,1 @@
+"""The files that ``morl algo new`` writes: a complete algorithm, its test and its page."""

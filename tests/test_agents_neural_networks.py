@@ -1,0 +1,107 @@
+"""Networks of value vectors: PopArt, twin critics, values of one action, seeds of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from morl.agents.neural.networks import PopArt, TwinCritics, VectorNet, clipped_double, of_actions
+from morl.agents.neural.training import (
+    load_module,
+    load_optimizer,
+    module_arrays,
+    optimizer_arrays,
+    seeded,
+    target_of,
+    to_numpy,
+)
+
+
+def test_popart_keeps_outputs_and_evens_scales() -> None:
+    with seeded(0):
+        head = PopArt(4, 2, 3)
+    features = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    scale = torch.tensor([1.0, 100.0])
+    for i in range(20):
+        before = head.denormalise(head(features)).detach()
+        head.update(torch.randn(64, 2, generator=torch.Generator().manual_seed(i)) * scale + 5 * scale)
+        after = head.denormalise(head(features)).detach()
+        assert torch.allclose(before, after, rtol=1e-3, atol=1e-3 * 100)
+    assert float(head.std[1] / head.std[0]) == pytest.approx(100, rel=0.1)
+    assert float(head.mean[1]) == pytest.approx(500, rel=0.05)
+
+
+def test_networks_are_seeded_without_touching_the_global_generator() -> None:
+    state = torch.get_rng_state()
+    nets = []
+    for _ in range(2):
+        with seeded(3):
+            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
+    assert torch.equal(state, torch.get_rng_state())
+    x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
+    assert torch.equal(nets[0](x, w), nets[1](x, w))
+    optimizers = [torch.optim.Adam(n.parameters(), lr=0.1) for n in nets]
+    nets[0](x, w).sum().backward()
+    optimizers[0].step()
+    arrays = {**module_arrays(nets[0], "n"), **optimizer_arrays(optimizers[0], "o")}
+    load_module(nets[1], arrays, "n")
+    load_optimizer(optimizers[1], arrays, "o")
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        optimizer.zero_grad()
+        net(x, w).sum().backward()
+        optimizer.step()
+    assert torch.equal(nets[0](x, w), nets[1](x, w))
+
+
+def test_followers_keep_units_and_outputs() -> None:
+    torch.manual_seed(0)
+    leader, follower = PopArt(4, 2, 3), PopArt(4, 2, 3)
+    features = torch.randn(5, 4)
+    before = follower.denormalise(follower(features)).detach()
+    leader.update(torch.tensor([[100.0, -3.0], [300.0, 5.0]]), [follower])
+    torch.testing.assert_close(follower.denormalise(follower(features)).detach(), before, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(follower.mean, leader.mean)
+    torch.testing.assert_close(follower.std, leader.std)
+    torch.testing.assert_close(leader.std, torch.tensor([100.0, 4.0]))
+
+
+def test_running_moments_are_those_of_all_targets() -> None:
+    """While early targets are averaged exactly, mean and deviation are those of everything seen."""
+    head, rng = PopArt(2, 3), np.random.default_rng(0)
+    batches = [rng.normal([0.0, 5.0, -2.0], [1.0, 10.0, 0.1], size=(64, 3)).astype(np.float32) for _ in range(20)]
+    for batch in batches:
+        head.update(torch.from_numpy(batch))
+    every = np.concatenate(batches)
+    np.testing.assert_allclose(to_numpy(head.running_mean), every.mean(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(to_numpy(head.running_var), every.var(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(to_numpy(head.std), every.std(axis=0), rtol=0.02)
+
+
+def test_values_of_one_action_per_row() -> None:
+    values = torch.arange(12.0).view(2, 3, 2)
+    assert of_actions(values, torch.tensor([2, 0])).tolist() == [[4.0, 5.0], [6.0, 7.0]]
+
+
+def test_clipped_double_takes_whole_vectors() -> None:
+    first, second = torch.tensor([[1.0, 9.0], [5.0, 5.0]]), torch.tensor([[4.0, 0.0], [0.0, 20.0]])
+    weights = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
+    assert clipped_double(first, second, weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
+
+
+def test_twin_critics_keep_one_unit_and_their_error_is_the_sum_of_both() -> None:
+    with seeded(0):
+        critics = TwinCritics([VectorNet(4, 2, 3, (8,)) for _ in range(2)])
+        inputs, weights, goal = torch.randn(6, 4), torch.rand(6, 2), 10 + 5 * torch.randn(6, 2)
+    targets, actions = target_of(critics), torch.tensor([0, 1, 2, 0, 1, 2])
+    before = [net.values(inputs, weights) for net in (critics.second, targets.first)]
+    critics.update_units(goal, targets)
+    for net, value in zip((critics.second, targets.first), before, strict=True):
+        torch.testing.assert_close(net.values(inputs, weights), value, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(net.head.std, critics.first.head.std)
+    unit, expected = critics.first.head, 0.0
+    for net in (critics.first, critics.second):
+        for i in range(6):
+            error = net(inputs[i : i + 1], weights[i : i + 1])[0, actions[i]] - (goal[i] - unit.mean) / unit.std
+            expected += float((error**2).sum().detach()) / 12
+    assert float(critics.squared_error(inputs, weights, goal, actions).detach()) == pytest.approx(expected, rel=1e-4)
