@@ -183,7 +183,7 @@ class TestValidation:
             ({"row_ptr": [0, 3, 2]}, "never decrease"),
             ({"row_ptr": [1, 2, 2]}, "must start at 0"),
             ({"discount": 1.5}, "discount is 1.5"),
-            ({"discount": float("nan")}, "NaN is not a number"),
+            ({"discount": float("nan")}, "discount is nan"),
             ({"horizon": 0}, "horizon is 0"),
             ({"start": [0.5, 0.4]}, "sum 0.9"),
             ({"start": [1.5, -0.5]}, "minimum -0.5"),
