@@ -78,7 +78,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "GPILS": ("GPILS", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS-box": ("GPILS", problems.Target, {"n_envs": 4}, 600),
     "CAPQL": ("CAPQL", problems.Target, {"n_envs": 4}, 600),
-    "ConditionedPPO": ("ConditionedPPO", problems.stochastic, {"n_envs": 4, "n_steps": 16, "net_arch": (8,)}, 600),
+    "ConditionedPPO": ("ConditionedPPO", problems.stochastic, {"n_envs": 4, "n_steps": 16}, 600),
     "EUPG": ("EUPG", problems.lottery, {"n_envs": 4, "n_steps": 16, "net_arch": (8,)}, 600),
     "QuantileDQN": (
         "QuantileDQN", problems.lottery,
