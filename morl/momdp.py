@@ -35,6 +35,9 @@ from morl.momdp_validation import (
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError, Objective, as_objectives, shown
 
 
+__all__ = ["MOMDP", "Outcome", "State"]
+
+
 @dataclass(frozen=True, eq=False)
 class MOMDP:
     """A finite MOMDP with sparse transitions and ragged actions. All objectives are maximised.

@@ -47,6 +47,8 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, int]], hint: str) -> 
                 elif plain == name:
                     raise ValueError(f"array {plain!r} is missing")
             return {name: _array(archive, members[name], *header) for name, header in headers.items()}
+    except ModelError:
+        raise  # of the file itself, and says so
     except (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError) as error:
         reason: Exception = error
     except (zipfile.BadZipFile, zlib.error) as error:
