@@ -143,7 +143,9 @@ class WaterReservoirDynamics(Dynamics):
         )
         low, high = (0.0, -1.0, -1.0), (HIGHEST, 1.0, 1.0)
         seen = 3 if self.season else 1
-        self.observation_space = spaces.Box(np.float32(low[:seen]), np.float32(high[:seen]), (seen,), np.float32)
+        self.observation_space = spaces.Box(
+            np.array(low[:seen], np.float32), np.array(high[:seen], np.float32), (seen,), np.float32
+        )
         self.action_space = spaces.Box(0.0, 1.0 if self.normalised else HIGHEST, (1,), np.float32)
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
