@@ -1,4 +1,4 @@
-"""γ = 1 where policies may go on for ever: which count, which models are refused, and that all solvers agree."""
+"""γ = 1 where policies may go on without end: which count, which models are refused, and that all solvers agree."""
 
 from __future__ import annotations
 
