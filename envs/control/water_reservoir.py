@@ -144,7 +144,7 @@ class WaterReservoirDynamics(Dynamics):
         low, high = (0.0, -1.0, -1.0), (HIGHEST, 1.0, 1.0)
         seen = 3 if self.season else 1
         self.observation_space = spaces.Box(
-            np.array(low[:seen], np.float32), np.array(high[:seen], np.float32), dtype=np.float32
+            np.array(low[:seen], np.float32), np.array(high[:seen], np.float32), (seen,), np.float32
         )
         self.action_space = spaces.Box(0.0, 1.0 if self.normalised else HIGHEST, (1,), np.float32)
 
