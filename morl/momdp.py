@@ -33,7 +33,6 @@ from morl.momdp_validation import (
 )
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError, Objective, as_objectives, shown
 
-
 __all__ = ["MOMDP", "Outcome", "State"]
 
 
