@@ -25,8 +25,9 @@ import torch
 from torch import Tensor
 
 from morl.agents.base import Array
+from morl.agents.core import returns
 from morl.agents.core.collector import Collector, take
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
@@ -38,12 +39,9 @@ from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import (
+    NetworkConfig,
     adam,
     gradient_step,
-    load_module,
-    load_optimizer,
-    module_arrays,
-    optimizer_arrays,
     resolve_device,
     seeded,
     set_learning_rate,
@@ -54,7 +52,7 @@ from morl.spec import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ConditionedPPOConfig(AgentConfig):
+class ConditionedPPOConfig(NetworkConfig):
     """Options of :class:`ConditionedPPO`."""
 
     n_envs: int = option(32, "parallel environments", low=1)
@@ -67,7 +65,7 @@ class ConditionedPPOConfig(AgentConfig):
         0.2, "how far the policy may move per rollout; one number or first and last"
     )
     ent_coef: float | tuple[float, ...] | None = option(
-        None, "weight of the entropy, one number or first and last; None fits actions"
+        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
     )
     vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
     max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
@@ -77,7 +75,6 @@ class ConditionedPPOConfig(AgentConfig):
     policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
         None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
     )
-    device: str = option("auto", "where networks compute", choices=("auto", "cpu", "cuda", "mps"))
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
@@ -99,14 +96,10 @@ class Rollout:
 
 
 def advantages(rollout: Rollout, discount: float, gae_lambda: float) -> FloatArray:
-    """λ-advantages ``(T, n, K)``, one per objective: nothing follows where terminated, no trace crosses an end."""
-    delta = rollout.rewards + discount * rollout.next_values * ~rollout.terminated[..., None] - rollout.values
-    out = np.zeros_like(delta)
-    trace = np.zeros_like(delta[0])
-    for t in range(len(delta) - 1, -1, -1):
-        trace = delta[t] + discount * gae_lambda * trace * ~rollout.ended[t][:, None]
-        out[t] = trace = trace * rollout.valid[t][:, None]
-    return out
+    """λ-advantages ``(T, n, K)``, one per objective; zero in rows that are no steps."""
+    r = rollout
+    found = returns.advantages(r.rewards, r.values, r.next_values, r.terminated, r.ended, discount, gae_lambda)
+    return np.where(r.valid[..., None], found, 0.0)
 
 
 class ConditionedPPO(OwnNetworks):
@@ -139,25 +132,23 @@ class ConditionedPPO(OwnNetworks):
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
-        self._entropy: Schedule = c.ent_coef if c.ent_coef is not None else (0.0 if self.actions.continuous else 0.01)
+        usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
+        self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
         self._steps_per_episode = 0.0
+        parts = {"observations": self.normaliser, "preferences": self.sampler}
+        self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
-        collector = self.problem.collector(self.problem.training(self.config.n_envs))
-        collector.reset(self.segment_seed())
-        preference = self._draw(collector.n, rng)
-        try:
+        with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
+            preference = self._draw(collector.n, rng)
             while self.num_timesteps < until:
                 before = collector.steps
                 rollout = self._collect(collector, preference, self._length(until, collector.n), rng)
                 self._improve(rollout, rng)
                 self.advance(collector.steps - before)
-        finally:
-            if not self.problem.is_vector:
-                collector.env.close()
 
     def _draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Preferences ŵ ``(n, K)`` for episodes that begin."""
@@ -214,14 +205,14 @@ class ConditionedPPO(OwnNetworks):
         c = self.config
         rows = np.flatnonzero(rollout.valid.ravel())
         advantage = advantages(rollout, self.discount, c.gae_lambda)
-        returns = (advantage + rollout.values).reshape(-1, self.k)
-        self.net.values.observe(returns[rows])
+        target = (advantage + rollout.values).reshape(-1, self.k)
+        self.net.values.observe(target[rows])
         batch = {
             "preference": _flat(rollout.preference),
             "actions": _flat(rollout.actions),
             "old_log_prob": _flat(rollout.log_prob),
             "advantage": self.weighted(_flat(rollout.preference), _flat(advantage), rows),
-            "returns": to_numpy(self.net.values.normalise(self._tensor(returns))),
+            "returns": to_numpy(self.net.values.normalise(self._tensor(target))),
         }
         data = {name: self._tensor(array) for name, array in batch.items()}
         obs = self._on_device({name: _flat(array) for name, array in rollout.obs.items()})
@@ -334,8 +325,6 @@ class ConditionedPPO(OwnNetworks):
             )
         return super().front(episodes, seed, discount=discount, exact=exact)
 
-    # ---- saving ----------------------------------------------------------------------------------------------
-
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""
         tried = self.sampler.episodes > 0
@@ -343,18 +332,6 @@ class ConditionedPPO(OwnNetworks):
             return {}
         best = self.sampler.returns[tried].max(axis=0)
         return {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
-
-    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays = {**module_arrays(self.net, "net"), **optimizer_arrays(self.optimizer, "adam")}
-        more = {**self.normaliser.arrays("observations"), **self.sampler.arrays("preferences")}
-        return {**arrays, **more}, {"steps_per_episode": self._steps_per_episode}
-
-    def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        load_module(self.net, arrays, "net")
-        load_optimizer(self.optimizer, arrays, "adam")
-        self.normaliser.restore(arrays, "observations")
-        self.sampler.restore(arrays, "preferences")
-        self._steps_per_episode = float(facts["steps_per_episode"])
 
 
 class ConditionedPolicies(PolicySet):

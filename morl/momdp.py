@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from morl.momdp_expansion import Outcome, State, as_outcome, expand
+from morl.momdp_expansion import Outcome as Outcome  # part of the public interface
+from morl.momdp_expansion import State, as_outcome, expand
 from morl.momdp_files import model_file, stored_matrix, write_model
 from morl.momdp_validation import (
     csr,

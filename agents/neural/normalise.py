@@ -61,19 +61,18 @@ class ObservationNormaliser:
             done[name] = np.clip((arrays[name] - shift) * self._factor[name], -self.clip, self.clip)
         return done
 
-    def arrays(self, prefix: str) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Array]:
         """The statistics as named arrays."""
-        out = {f"{prefix}.count": np.array([self.count])}
+        out = {"count": np.array([self.count])}
         for name in self.mean:
-            out[f"{prefix}.mean.{name}"], out[f"{prefix}.var.{name}"] = self.mean[name].copy(), self.var[name].copy()
+            out[f"mean.{name}"], out[f"var.{name}"] = self.mean[name].copy(), self.var[name].copy()
         return out
 
-    def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
+    def restore(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
-        self.count = float(arrays[f"{prefix}.count"][0])
+        self.count = float(arrays["count"][0])
         for name in self.mean:
-            self.mean[name] = np.array(arrays[f"{prefix}.mean.{name}"])
-            self.var[name] = np.array(arrays[f"{prefix}.var.{name}"])
+            self.mean[name], self.var[name] = np.array(arrays[f"mean.{name}"]), np.array(arrays[f"var.{name}"])
         self._use()
 
 

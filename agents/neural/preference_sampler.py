@@ -60,10 +60,10 @@ class PreferenceSampler:
             self.episodes[i] += 1
             self.returns[i] += max(self.beta, 1 / self.episodes[i]) * (earned - self.returns[i])
 
-    def arrays(self, prefix: str) -> dict[str, Array]:
+    def arrays(self) -> dict[str, Array]:
         """What is remembered, as named arrays."""
-        return {f"{prefix}.returns": self.returns.copy(), f"{prefix}.episodes": self.episodes.copy()}
+        return {"returns": self.returns.copy(), "episodes": self.episodes.copy()}
 
-    def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
+    def restore(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of :meth:`arrays`."""
-        self.returns, self.episodes = np.array(arrays[f"{prefix}.returns"]), np.array(arrays[f"{prefix}.episodes"])
+        self.returns, self.episodes = np.array(arrays["returns"]), np.array(arrays["episodes"])
