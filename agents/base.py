@@ -168,7 +168,7 @@ class Agent(Stateful, ABC):
 
     @property
     def progress(self) -> float:
-        """Fraction of the steps asked for that are done, in ``[0, 1]``, for schedules."""
+        """Fraction of the requested steps that are done, in ``[0, 1]``, for schedules."""
         return min(1.0, self.num_timesteps / max(1, self.target_timesteps))
 
     def learn(
@@ -181,7 +181,7 @@ class Agent(Stateful, ABC):
         """Learn from ``total_timesteps`` more environment steps.
 
         Args:
-            total_timesteps: environment steps, over all copies; ``100_000``, ``1e5`` and ``"100k"`` are the same.
+            total_timesteps: steps, summed over parallel environments; ``100_000``, ``1e5`` and ``"100k"`` are the same.
             callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
             log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
             progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.
@@ -268,7 +268,7 @@ class Agent(Stateful, ABC):
     @property
     def measured(self) -> Front | None:
         """The front that :meth:`front` measured last, while it is of the present policies; saved with the agent."""
-        if self._saved_front is not None:  # rebuilt when it is asked for: numbering the policies can take a while
+        if self._saved_front is not None:  # rebuilt on first use: numbering the policies can take a while
             facts, self._saved_front = self._saved_front, None
             self._measured = from_facts(self, facts)
         return self._measured

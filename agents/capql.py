@@ -55,7 +55,6 @@ from morl.spec import FloatArray
 class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
-    net_arch: tuple[int, ...] = option((256, 256), "width of each layer")
     layer_norm: bool = option(False, "normalise each layer of the critics")
     learning_rate: float = option(1e-3, "Adam's step size", low=0.0)
     buffer_size: int = option(300_000, "transitions remembered", low=1)

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from morl.agents.base import Array
+from morl.agents.core import returns
 from morl.agents.core.collector import Collector, take
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
@@ -95,14 +96,10 @@ class Rollout:
 
 
 def advantages(rollout: Rollout, discount: float, gae_lambda: float) -> FloatArray:
-    """λ-advantages ``(T, n, K)``, one per objective: nothing follows where terminated, no trace crosses an end."""
-    delta = rollout.rewards + discount * rollout.next_values * ~rollout.terminated[..., None] - rollout.values
-    out = np.zeros_like(delta)
-    trace = np.zeros_like(delta[0])
-    for t in range(len(delta) - 1, -1, -1):
-        trace = delta[t] + discount * gae_lambda * trace * ~rollout.ended[t][:, None]
-        out[t] = trace = trace * rollout.valid[t][:, None]
-    return out
+    """λ-advantages ``(T, n, K)``, one per objective; zero in rows that are no steps."""
+    r = rollout
+    found = returns.advantages(r.rewards, r.values, r.next_values, r.terminated, r.ended, discount, gae_lambda)
+    return np.where(r.valid[..., None], found, 0.0)
 
 
 class ConditionedPPO(OwnNetworks):
@@ -145,18 +142,13 @@ class ConditionedPPO(OwnNetworks):
 
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
-        collector = self.problem.collector(self.problem.training(self.config.n_envs))
-        collector.reset(self.segment_seed())
-        preference = self._draw(collector.n, rng)
-        try:
+        with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
+            preference = self._draw(collector.n, rng)
             while self.num_timesteps < until:
                 before = collector.steps
                 rollout = self._collect(collector, preference, self._length(until, collector.n), rng)
                 self._improve(rollout, rng)
                 self.advance(collector.steps - before)
-        finally:
-            if not self.problem.is_vector:
-                collector.env.close()
 
     def _draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Preferences ŵ ``(n, K)`` for episodes that begin."""
@@ -213,14 +205,14 @@ class ConditionedPPO(OwnNetworks):
         c = self.config
         rows = np.flatnonzero(rollout.valid.ravel())
         advantage = advantages(rollout, self.discount, c.gae_lambda)
-        returns = (advantage + rollout.values).reshape(-1, self.k)
-        self.net.values.observe(returns[rows])
+        target = (advantage + rollout.values).reshape(-1, self.k)
+        self.net.values.observe(target[rows])
         batch = {
             "preference": _flat(rollout.preference),
             "actions": _flat(rollout.actions),
             "old_log_prob": _flat(rollout.log_prob),
             "advantage": self.weighted(_flat(rollout.preference), _flat(advantage), rows),
-            "returns": to_numpy(self.net.values.normalise(self._tensor(returns))),
+            "returns": to_numpy(self.net.values.normalise(self._tensor(target))),
         }
         data = {name: self._tensor(array) for name, array in batch.items()}
         obs = self._on_device({name: _flat(array) for name, array in rollout.obs.items()})

@@ -164,21 +164,21 @@ def run(  # type: ignore[no-untyped-def]
         a = choose(table, i, n, epsilon, rng)
         path[t, 0], path[t, 1], path[t, 2] = i, a, n
         o = outcome(world, state, a, rng)
-        after = world.target[o]
+        next_state = world.target[o]
         for j in range(len(accrued)):
             accrued[j] += factor[0] * world.reward[o, j]
         factor[0] *= gamma
         t += 1
-        over = world.n_actions[after] == 0
-        cut = not over and (t >= len(path) or (world.horizon > 0 and t >= world.horizon))
-        i = entry(table, used, world.seen[after], accrued, t if timed else 0, resolution)
-        cursor[0], cursor[1], cursor[2] = after, t, i
-        if over or cut:
-            ended = over or limited
+        terminated = world.n_actions[next_state] == 0
+        cut = not terminated and (t >= len(path) or (world.horizon > 0 and t >= world.horizon))
+        i = entry(table, used, world.seen[next_state], accrued, t if timed else 0, resolution)
+        cursor[0], cursor[1], cursor[2] = next_state, t, i
+        if terminated or cut:
+            ended = terminated or limited
             if ended and np.isnan(table.ending[i]):
                 cursor[3] = i
                 return done + 1
-            learn_backwards(table, path, t, i, world.n_actions[after], ended, power)
+            learn_backwards(table, path, t, i, world.n_actions[next_state], ended, power)
             cursor[0] = -1
     return steps
 
@@ -257,8 +257,8 @@ class ESRQLearning(TabularLearning, UtilityAgent):
                 )  # fmt: skip
                 if cursor[3] >= 0:
                     self._settle(int(cursor[3]))
-                    over = world.n_actions[cursor[0]] == 0
-                    learn_backwards(self.table, path, cursor[1], cursor[3], 1, over or self.limited, c.power)
+                    terminated = world.n_actions[cursor[0]] == 0
+                    learn_backwards(self.table, path, cursor[1], cursor[3], 1, terminated or self.limited, c.power)
                     cursor[0] = cursor[3] = -1
                 place = self._grow()
                 if place is not None and cursor[0] >= 0:
@@ -266,28 +266,28 @@ class ESRQLearning(TabularLearning, UtilityAgent):
                     cursor[2] = place[cursor[2]]
             self.advance(n)
 
-    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+    def _steps(self, n_envs: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
         c, width = self.config, self.tables.width
-        paths: list[list[tuple[int, FloatArray, int, int]]] = [[] for _ in range(copies)]
+        paths: list[list[tuple[int, FloatArray, int, int]]] = [[] for _ in range(n_envs)]
 
         def place(state: int, accrued: FloatArray, time: int) -> int:
             self._grow()
             return int(entry(self.table, self.used, state, accrued, time if self.timed else 0, c.resolution))
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             return int(choose(self.table, place(state, accrued, time), width, c.epsilon_at(self.progress), rng))
 
         def learn(x: Step) -> None:
-            paths[x.copy].append((x.state, x.accrued, x.time, x.action))
+            paths[x.env].append((x.state, x.accrued, x.time, x.action))
             if not (x.terminated or x.truncated):
                 return
             ended = x.terminated or self.limited
-            last = place(x.after, x.accrued + self.discount**x.time * x.reward, x.time + 1)
+            last = place(x.next_state, x.accrued + self.discount**x.time * x.reward, x.time + 1)
             if ended and np.isnan(self.table.ending[last]):
                 self._settle(last)
-            steps = [(place(s, rho, t), a, width) for s, rho, t, a in paths[x.copy]]
+            steps = [(place(s, rho, t), a, width) for s, rho, t, a in paths[x.env]]
             learn_backwards(self.table, np.array(steps, dtype=np.int64), len(steps), last, width, ended, c.power)
-            paths[x.copy] = []
+            paths[x.env] = []
 
         return act, learn
 
@@ -300,8 +300,8 @@ class ESRQLearning(TabularLearning, UtilityAgent):
 
     def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays, facts = super()._state()
-        kept = np.flatnonzero(self.table.key)
-        arrays.update({f"table.{key}": value[kept] for key, value in self.table._asdict().items()})
+        used = np.flatnonzero(self.table.key)
+        arrays.update({f"table.{key}": value[used] for key, value in self.table._asdict().items()})
         return arrays, {**facts, "size": len(self.table.key)}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:

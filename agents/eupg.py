@@ -25,6 +25,7 @@ from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import each
 from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.returns import advantages
 from morl.agents.neural.networks import Trunk
 from morl.agents.neural.training import (
     NetworkConfig,
@@ -111,21 +112,15 @@ class EUPG(UtilityAgent):
 
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
-        collector = self.problem.collector(self.problem.training(c.n_envs))
-        collector.reset(self.segment_seed())
 
         def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
             return draw(self.logits(self.features(observations, accrued, time)), rng)
 
-        try:
+        with self.problem.collecting(c.n_envs, self.segment_seed()) as collector:
             while self.num_timesteps < until:
-                before = collector.steps
                 batch = collector.rollout(act, c.n_steps)
                 self._update(batch, rng)
-                self.advance(collector.steps - before)
-        finally:
-            if not self.problem.is_vector:
-                collector.env.close()
+                self.advance(int(batch.valid.sum()))
 
     def logits(self, rows: Array) -> Array:
         """Log odds of the actions ``(n, A)`` for features ``(n, size)``."""
@@ -149,7 +144,7 @@ class EUPG(UtilityAgent):
         values = self._baseline(obs).reshape(shape)
         following = self._baseline(self._rows(batch.next_obs, after, batch.time + 1)).reshape(shape)
         over = batch.terminated | (batch.truncated & self.limited)
-        advantage = advantages(gain, values, following, over, over | batch.truncated, batch.valid, c.gae_lambda)
+        advantage = advantages(gain, values, following, over, batch.truncated, 1.0, c.gae_lambda)
         rows = np.flatnonzero(batch.valid.ravel())
         target = (advantage + values).ravel()[rows]
         if self._return_scale == 1.0:
@@ -187,39 +182,6 @@ def draw(logits: Array, rng: np.random.Generator) -> Array:
     """One action per row of logits ``(n, A)``, by the Gumbel trick."""
     noise = -np.log(-np.log(np.clip(rng.random(logits.shape), 1e-12, 1 - 1e-12)))
     return np.asarray((logits + noise).argmax(axis=1).astype(np.int64))
-
-
-def advantages(
-    gain: FloatArray,
-    values: FloatArray,
-    following: FloatArray,
-    over: Array,
-    cut: Array,
-    valid: Array,
-    lam: float,
-) -> FloatArray:
-    """λ-weighted advantages ``(T, n)`` without discount.
-
-    Args:
-        gain: what each step earned.
-        values, following: baseline before and after each step.
-        over: the episode ended, nothing follows.
-        cut: nothing after this step belongs to the same episode.
-        valid: rows that are steps at all.
-        lam: λ.
-
-    >>> one = np.ones((2, 1)); no = np.zeros((2, 1), bool); yes = ~no
-    >>> advantages(one, 0 * one, 0 * one, np.array([[False], [True]]), np.array([[False], [True]]), yes, 1.0).tolist()
-    [[2.0], [1.0]]
-    """
-    out = np.zeros_like(gain)
-    running = np.zeros(gain.shape[1])
-    for t in range(len(gain) - 1, -1, -1):
-        delta = gain[t] + np.where(over[t], 0.0, following[t]) - values[t]
-        running = delta + lam * np.where(cut[t], 0.0, running)
-        running = np.where(valid[t], running, 0.0)
-        out[t] = running
-    return out
 
 
 class ActorPolicy(PolicySet):

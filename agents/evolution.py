@@ -18,14 +18,14 @@ import numpy as np
 
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
-from morl.agents.core.episodes import Episode, EpisodeRecorder
+from morl.agents.core.episodes import Episode
 from morl.agents.core.errors import warn
 from morl.agents.core.evaluation import roll_out
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
-from morl.agents.core.observations import Encoder
-from morl.agents.core.policies import Array, Decision, PolicySet
+from morl.agents.core.policies import Array, PolicySet
 from morl.agents.search import sequences
+from morl.agents.search.demonstrations import demonstrations
 from morl.agents.search.genotypes import Genotype, Sequence, make_genotype
 from morl.agents.search.pymoo_search import pymoo_search
 from morl.pareto.archive import Candidate, ParetoArchive
@@ -105,9 +105,8 @@ class ParetoEvolution(Agent):
         self.population: Array | None = None  # pymoo's way
         self.parents = sequences.Population.empty(self.genotype.size, self.k)  # in batches
         in_batches = isinstance(self.genotype, Sequence) and sequences.dynamics_of(self.problem) is not None
-        self._offspring: int = 5 * (c.population or _LARGEST) if in_batches else 0
-        if c.offspring is not None:
-            self._offspring = c.offspring
+        usual = 5 * (c.population or _LARGEST) if in_batches else 0
+        self._offspring = usual if c.offspring is None else c.offspring
         self._fixed = sorted({"population", "offspring"} & set(self.given))  # sizes that the caller chose
         self.generation = 0
         self.noisy = False  # returns of one policy vary
@@ -301,25 +300,10 @@ class ParetoEvolution(Agent):
             self.archive.items.append(Candidate(means[row], self.parents.vectors[row].copy(), self.generation))
 
     def episodes(self) -> list[Episode]:
-        """The archive's policies played once each, as episodes to learn from (see ``PCN.teach``)."""
-        vectors = self._candidates()
-        encoder = Encoder(self.observation_space)
-        env = self.problem.vector(len(vectors))
-        recorder = EpisodeRecorder(len(vectors), encoder, self.discount)
-        collector = self.problem.collector(env)
-        collector.reset(self.integer_seed("sample", self.generation))
-        policies, rng = self.genotype.policies(vectors), self.rng("sample", self.generation)
-        which, waiting, out = np.arange(len(vectors)), np.ones(len(vectors), dtype=bool), []
-        while waiting.any():
-            now = Decision(which, collector.obs, {}, collector.accrued, collector.time, rng, deterministic=True)
-            actions, _ = policies.act(now)
-            step = collector.step(actions)
-            ended = step.env[step.terminated | step.truncated]
-            wanted = waiting[ended]
-            out += [e for e, first in zip(recorder.record(step), wanted.tolist(), strict=True) if first]
-            waiting[ended] = False
-        env.close()
-        return out
+        """The archive's policies played once each, as demonstrations (see ``PCN.add_demonstrations``)."""
+        policies, rng = self.genotype.policies(self._candidates()), self.rng("sample", self.generation)
+        seed = self.integer_seed("sample", self.generation)
+        return demonstrations(self.problem, policies, self.discount, seed, rng)
 
     def _play(self, env: Any, vectors: Array, *, only_new: bool = False) -> FloatArray:
         """Mean returns ``(n, K)``, over this generation's episodes and all earlier ones of the same vector.

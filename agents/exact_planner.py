@@ -1,4 +1,4 @@
-"""The exact solver behind the agent interface: the truth in every command, plot and comparison that takes an agent."""
+"""The exact solver behind the agent interface: a reference front wherever an agent is expected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ExactPlanner(Agent):
         name="ExactPlanner",
         summary="The exact front of a finite environment, behind the interface of an agent.",
         criterion=("SER",),
-        policy_class="as asked: mixture, stationary, markov or history-dependent deterministic",
+        policy_class="user-selected: mixture, stationary, markov or history-dependent deterministic",
         actions=("discrete",),
         observations=("discrete", "vector"),
         paper="White 1982; Wiering & de Jong 2007; Roijers & Whiteson 2017 (see morl.exact)",
@@ -200,7 +200,7 @@ def follow(policy: Any, state: int, node: int) -> tuple[int, int]:
     if node == -2:
         here = int(policy.roots[state])
     elif plan.action[node] < 0:
-        here = node  # a leaf hands over to a stationary policy for good
+        here = node  # a leaf hands over to a stationary policy, which never ends
     else:
         here = plan.next_node(node, state)
     if plan.action[here] < 0:

@@ -53,9 +53,6 @@ from morl.spec import FloatArray
 class GPILSConfig(EpsilonConfig):
     """Options of :class:`GPILS`."""
 
-    net_arch: tuple[int, ...] | None = option(  # type: ignore[assignment]
-        None, "width of each layer; None is 128, 128, or 256, 256 for continuous actions"
-    )
     layer_norm: bool = option(True, "normalise each layer of the critics where actions are discrete")
     learning_rate: float = option(5e-4, "Adam's step size where actions are discrete", low=0.0)
     learning_rate_continuous: float = option(1e-3, "Adam's step size where they are continuous", low=0.0)
@@ -203,7 +200,7 @@ class DoubleQ:
     def __init__(self, agent: GPILS, n_actions: int) -> None:
         c = agent.config
         self.agent, self.n_actions = agent, n_actions
-        self.critics = agent.twin_critics(agent.encoder.size, n_actions, c.net_arch or (128, 128), c.layer_norm)
+        self.critics = agent.twin_critics(agent.encoder.size, n_actions, c.net_arch, c.layer_norm)
         self.targets = target_of(self.critics)
         self.optimizer = adam(self.critics, c.learning_rate)
 
@@ -267,12 +264,12 @@ class TD3:
 
     def __init__(self, agent: GPILS, size: int) -> None:
         c, inputs = agent.config, agent.encoder.size
-        self.agent, self.size, net_arch = agent, size, c.net_arch or (256, 256)
+        self.agent, self.size = agent, size
         # With normalised layers the actor of the half-cheetah ran to extreme actions for every preference.
-        self.critics = agent.twin_critics(inputs + size, 1, net_arch, layer_norm=False)
+        self.critics = agent.twin_critics(inputs + size, 1, c.net_arch, layer_norm=False)
         self.critic_targets = target_of(self.critics)
         with seeded(agent.integer_seed("network", 2)):
-            self.actor = Actor(inputs, agent.k, size, net_arch, c.mix).to(agent.device)
+            self.actor = Actor(inputs, agent.k, size, c.net_arch, c.mix).to(agent.device)
         self.actor_target = target_of(self.actor)
         self.critics_adam = adam(self.critics, c.learning_rate_continuous)
         self.actor_adam = adam(self.actor, c.learning_rate_continuous)

@@ -142,20 +142,20 @@ class MultiWeightQLearning(TabularLearning):
             )  # fmt: skip
             self.advance(n)
 
-    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+    def _steps(self, n_envs: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
         c, n_actions = self.config, self.tables.n_actions
-        which = np.zeros(copies, dtype=np.int64)
+        which = np.zeros(n_envs, dtype=np.int64)
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             if time == 0:
-                which[copy] = rng.integers(len(self.weights))
+                which[env] = rng.integers(len(self.weights))
             epsilon = c.epsilon_at(self.progress)
-            return int(choose(self.q, self.visits, self.weights, n_actions, state, which[copy], epsilon, rng))
+            return int(choose(self.q, self.visits, self.weights, n_actions, state, which[env], epsilon, rng))
 
         def learn(x: Step) -> None:
             update(
                 self.q, self.visits, self.weights, n_actions,
-                x.state, x.action, x.reward, x.after, x.terminated, self.discount, c.power,
+                x.state, x.action, x.reward, x.next_state, x.terminated, self.discount, c.power,
             )  # fmt: skip
 
         return act, learn

@@ -164,15 +164,15 @@ def run(  # type: ignore[no-untyped-def]
         s = world.seen[state]
         a = choose(counts, sets, s, w, epsilon, gamma, rng)
         o = outcome(world, state, a, rng)
-        after = world.target[o]
-        ended = world.n_actions[after] == 0
-        news = observe(counts, changed, backed, s, a, world.reward[o], ENDED if ended else world.seen[after])
+        next_state = world.target[o]
+        ended = world.n_actions[next_state] == 0
+        news = observe(counts, changed, backed, s, a, world.reward[o], ENDED if ended else world.seen[next_state])
         if news == 3:
             return False
         if news == 2:
             cursor[2] = 1
         path[t, 0], path[t, 1] = s, news
-        cursor[0], cursor[1] = after, t + 1
+        cursor[0], cursor[1] = next_state, t + 1
         if ended or t + 1 >= len(path) or (world.horizon > 0 and t + 1 >= world.horizon):
             if cursor[2] == 0:
                 back_up_path(counts, sets, plans, changed, backed, path, t + 1, gamma, scale)
@@ -238,30 +238,30 @@ class ParetoQLearning(TabularLearning):
             self._between(n)
             self.advance(n)
 
-    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+    def _steps(self, n_envs: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
         c = self.config
-        paths: list[list[tuple[int, int]]] = [[] for _ in range(copies)]
-        weights = np.zeros((copies, self.k))
+        paths: list[list[tuple[int, int]]] = [[] for _ in range(n_envs)]
+        weights = np.zeros((n_envs, self.k))
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             if time == 0:
-                draw_weight(weights[copy], self.scale, rng)
+                draw_weight(weights[env], self.scale, rng)
                 if not count(self.counts, self._start, 0, np.zeros(self.k), state):
                     raise self._too_random()
-                paths[copy] = []
+                paths[env] = []
             epsilon = c.epsilon_at(self.progress)
-            return int(choose(self.counts, self.sets, state, weights[copy], epsilon, self.discount, rng))
+            return int(choose(self.counts, self.sets, state, weights[env], epsilon, self.discount, rng))
 
         def learn(x: Step) -> None:
-            target = ENDED if x.terminated else x.after
+            target = ENDED if x.terminated else x.next_state
             news = observe(self.counts, self._changed, self._backed, x.state, x.action, x.reward, target)
             if news == 3:
                 raise self._too_random()
             self._random = self._random or news == 2
-            paths[x.copy].append((x.state, int(news)))
-            if x.terminated or x.truncated or len(paths[x.copy]) >= c.max_episode:
-                self._back_up(np.array(paths[x.copy], dtype=np.int64))
-                paths[x.copy] = []
+            paths[x.env].append((x.state, int(news)))
+            if x.terminated or x.truncated or len(paths[x.env]) >= c.max_episode:
+                self._back_up(np.array(paths[x.env], dtype=np.int64))
+                paths[x.env] = []
 
         return act, learn
 
@@ -305,7 +305,7 @@ class ParetoQLearning(TabularLearning):
         return not pareto_sets.surely_ends(self.counts)[self._start]
 
     def claims(self) -> FloatArray:
-        """The vectors ``(n, K)`` that the learned sets promise at the start; :meth:`front` measures what they are."""
+        """The vectors ``(n, K)`` that the learned sets hold at the start; :meth:`front` measures what they are."""
         sets, _ = self._plans()
         return np.array(sets.value[self._start, : sets.size[self._start]], dtype=np.float64)
 

@@ -12,7 +12,6 @@ asked for like any other.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from morl.agents.base import Agent
 from morl.agents.core.collector import Collector, take
 from morl.agents.core.config import option, tuned_options
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
+from morl.agents.core.errors import warn
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
@@ -41,8 +41,6 @@ from morl.agents.neural.training import (
 )
 from morl.momdp import MOMDP
 from morl.spec import AgentError, FloatArray, IntArray
-
-_log = logging.getLogger(__name__)
 
 EPISODES_PER_ENV = 10
 """Episodes that each parallel environment should have time for: what is learned from some is tried in the next."""
@@ -60,9 +58,7 @@ class PCNConfig(NetworkConfig):
     gradient_steps: int = option(30, "updates after each round of steps", low=1)
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
     n_steps: int = option(32, "steps of every environment per round", low=1)
-    learning_starts: int = option(
-        20_000, "steps of random actions to begin with; never more than a fifth of those asked for", low=1
-    )
+    learning_starts: int = option(20_000, "steps of random actions to begin with", low=1)
     evolution_steps: int = option(
         0,
         "steps in which evolution first looks for episodes to learn from, where more are asked for; "
@@ -150,16 +146,11 @@ class PCN(Agent):
             self.advance(steps)
         restarts = 0
         while self.num_timesteps < until:
-            self._play(
-                until, self.integer_seed("train", self._segment, restarts) if restarts else self.segment_seed(), rng
-            )
+            seed = self.integer_seed("train", self._segment, restarts) if restarts else self.segment_seed()
+            self._play(until, seed, rng)
             restarts += 1
-        if not self.episodes_ended and self.num_timesteps >= self.target_timesteps:
-            _log.warning(
-                "PCN learns from whole episodes, and none has ended in %s steps: ask for more steps, or give the "
-                "environment a time limit (max_steps)",
-                f"{self.num_timesteps:,}",
-            )
+        if self.num_timesteps >= self.target_timesteps:
+            self._warn_where_nothing_was_learned()
 
     @property
     def parallel_envs(self) -> int:
@@ -169,9 +160,9 @@ class PCN(Agent):
         return max(1, min(int(self.config.n_envs), int(self.target_timesteps / (EPISODES_PER_ENV * length))))
 
     def _play(self, until: int, seed: int, rng: np.random.Generator) -> None:
-        """Rounds of steps and updates, until ``until`` or until episodes prove short enough for more environments."""
-        c = self.config
-        env = self.problem.training(self.parallel_envs)
+        """Rounds of steps and updates: no step more than ``until``, and no longer than this many environments fit."""
+        c, fixed = self.config, self.problem.is_vector
+        env = self.problem.training(min(self.parallel_envs, until - self.num_timesteps))
         collector = self.problem.collector(env)
         collector.reset(seed)
         recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
@@ -179,7 +170,8 @@ class PCN(Agent):
         exploration = Persistent(self.actions.space, collector.n, longest=c.persistence)
         # Some environments explore much, others repeat what is known (Horgan et al. 2018).
         epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
-        while self.num_timesteps < until and (self.problem.is_vector or self.parallel_envs < 2 * collector.n):
+        least = 1 if fixed else collector.n  # steps that must be left for one more of all environments
+        while until - self.num_timesteps >= least:
             before = collector.steps
             for _ in range(c.n_steps):
                 out = collector.step(self._explore(collector, commands, exploration, epsilon, rng))
@@ -188,21 +180,31 @@ class PCN(Agent):
                 self.episodes_ended += int(ended.sum())
                 self.steps_ended += int(out.time[ended].sum() + ended.sum())
                 commands.renew(out.env[ended])
-                if self.num_timesteps + collector.steps - before >= until:
+                if until - self.num_timesteps - (collector.steps - before) < least:
                     break
             self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
             commands.refresh()
-            if self.num_timesteps + collector.steps - before >= self.learning_starts:
+            if self.num_timesteps + collector.steps - before >= c.learning_starts:
                 self._update(rng)
             self.rounds += 1
             self.advance(collector.steps - before)
-        if not self.problem.is_vector:
+            if not fixed and self.parallel_envs >= 2 * collector.n:
+                break  # episodes prove shorter than the time limit: there is room for more
+        if not fixed:
             env.close()
 
-    @property
-    def learning_starts(self) -> int:
-        """Steps of random actions to begin with."""
-        return int(min(self.config.learning_starts, self.target_timesteps // 5))
+    def _warn_where_nothing_was_learned(self) -> None:
+        steps, random = f"{self.num_timesteps:,}", self.config.learning_starts
+        if not self.episodes_ended and not len(self.archive):
+            warn(
+                f"PCN learns from whole episodes, and none has ended in {steps} steps: ask for more steps, or give the "
+                "environment a time limit (max_steps)",
+            )
+        elif self.num_timesteps < random:
+            warn(
+                f"PCN begins with {random:,} random steps, and only {steps} were asked for: ask for more steps, or "
+                "lower learning_starts",
+            )
 
     def _explore(
         self,
@@ -212,7 +214,7 @@ class PCN(Agent):
         epsilon: Array,
         rng: np.random.Generator,
     ) -> Array:
-        if self.num_timesteps < self.learning_starts or not len(self.archive):
+        if self.num_timesteps < self.config.learning_starts or not len(self.archive):
             return exploration.step(None, 1.0, rng)[0]
         wanted, left = commands.remaining(collector.accrued, collector.time)
         outputs = self.outputs(self.encoder(collector.obs), wanted, left)

@@ -1,4 +1,4 @@
-"""Names of algorithms, mapped to the modules that hold them; nothing is imported until it is asked for."""
+"""Names of algorithms, mapped to the modules that hold them; each is imported on first use."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import is_countable
+from morl.agents.core.observations import is_integer_valued
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
 from morl.agents.core.stateful import Stateful, below
 from morl.spec import AgentError, FloatArray
@@ -43,13 +43,13 @@ class WorstCaseConfig(AgentConfig):
         "what answers the weights: a table, or a stable-baselines3 algorithm",
         choices=("auto", "table", "A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"),
     )
-    round_steps: int = option(
+    n_steps: int = option(
         1000,
         f"steps between moves of the weights; fewer where {ROUNDS} rounds do not fit, unless set",
         low=1,
     )
-    rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
-    warm_up: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
+    learning_rate: float = option(2.0, "step size η of the weights in the first round; it falls with 1/√round", low=0.0)
+    warm_up_rounds: int = option(10, "rounds of learning under equal weights before the game begins", low=0)
     average: str = option(
         "best", "how policies are averaged: the best mixture of those measured, or equally", choices=("best", "uniform")
     )
@@ -119,17 +119,17 @@ class WorstCase(Agent):
         self.rounds = 0
         kind = c.learner
         if kind == "auto":
-            kind = "table" if not self.actions.continuous and is_countable(self.observation_space) else "PPO"
-        self._fixed = sorted({"round_steps", "warm_up"} & set(self.given))  # what the caller chose
+            kind = "table" if not self.actions.continuous and is_integer_valued(self.observation_space) else "PPO"
+        self._fixed = sorted({"n_steps", "warm_up_rounds"} & set(self.given))  # what the caller chose
         self._planned = 0  # the number of steps that rounds were made for
-        self._round, self._begins = c.round_steps, c.warm_up
+        self._round, self._begins = c.n_steps, c.warm_up_rounds
         self.learner: Learner = TableLearner(self) if kind == "table" else self._network(kind)
         self._keeps("weight", "values", "rounds", "_fixed", "_planned", "_round", "_begins", learner=self.learner)
 
     def _network(self, algorithm: str) -> Learner:
         from morl.agents.neural.scalarised_learner import ScalarisedLearner
 
-        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.round_steps)
+        return ScalarisedLearner(self, algorithm, self.config.sb3 or {}, self.config.n_steps)
 
     def _plan(self) -> None:
         """Let the steps of this call of :meth:`learn` suffice for enough rounds (once: a resumed call goes on)."""
@@ -137,14 +137,14 @@ class WorstCase(Agent):
             return
         c, left = self.config, self.target_timesteps - self.num_timesteps
         self._planned = self.target_timesteps
-        self._round = c.round_steps if "round_steps" in self._fixed else min(c.round_steps, max(1, left // ROUNDS))
+        self._round = c.n_steps if "n_steps" in self._fixed else min(c.n_steps, max(1, left // ROUNDS))
         if self.rounds == 0:
             rounds = -(-left // self._round)
-            self._begins = c.warm_up if "warm_up" in self._fixed else min(c.warm_up, rounds // 2)
+            self._begins = c.warm_up_rounds if "warm_up_rounds" in self._fixed else min(c.warm_up_rounds, rounds // 2)
             if rounds - self._begins < 2:
                 warn(
                     f"{left:,} steps are {rounds} rounds of {self._round:,}, and the weights begin to move after "
-                    f"{self._begins}: use more steps, or smaller round_steps or warm_up"
+                    f"{self._begins}: use more steps, or smaller n_steps or warm_up_rounds"
                 )
 
     def _learn(self, until: int) -> None:
@@ -169,7 +169,7 @@ class WorstCase(Agent):
         f = (result.mean[0] - self._low) / self._span
         self.members.append(policy)
         self.values = np.vstack([self.values, result.mean])
-        rate = self.config.rate / np.sqrt(len(self.members))
+        rate = self.config.learning_rate / np.sqrt(len(self.members))
         moved = self.weight * np.exp(-rate * (f - f.min()))
         # A weight that has vanished could never come back: keep a trace of each.
         moved = np.maximum(moved / moved.sum(), 1e-4)
@@ -306,13 +306,13 @@ class TableLearner(Stateful):
             self._stepper.reset(agent.segment_seed())
         n_actions = self.tables.n_actions
 
-        def act(copy: int, state: int, accrued: FloatArray, time: int) -> int:
+        def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
             return int(choose(self.q, self.visits, weights, n_actions, state, 0, c.epsilon, self._rng))
 
         def learn(x: Step) -> None:
             update(
                 self.q, self.visits, weights, n_actions,
-                x.state, x.action, x.reward, x.after, x.terminated, agent.discount, c.power,
+                x.state, x.action, x.reward, x.next_state, x.terminated, agent.discount, c.power,
             )  # fmt: skip
 
         taken = 0

@@ -35,7 +35,6 @@ import torch
 
 from morl.agents import registry
 from morl.agents.core.config import tuned_options
-from morl.agents.neural.perceptron import product
 from morl.pareto.indicators import hypervolume
 
 Row = dict[str, Any]
@@ -226,10 +225,10 @@ def floor(seeds: int) -> list[Row]:
 
 
 def _product(rows: int, inner: int, columns: int) -> float:
-    """CPU seconds of one product ``(rows, inner) × (inner, columns)`` by the library that the agents use."""
+    """CPU seconds of one product ``(rows, inner) × (inner, columns)`` by torch."""
     left, right = torch.rand(rows, inner), torch.rand(columns, inner)
-    product(left, right)
-    return cpu(lambda: [product(left, right) for _ in range(200)]) / 200
+    torch.nn.functional.linear(left, right)
+    return cpu(lambda: [torch.nn.functional.linear(left, right) for _ in range(200)]) / 200
 
 
 def _row(part: str, agent: str, env: str, unit: str, mine: list[float], theirs: list[float], factor: float) -> Row:

@@ -21,7 +21,7 @@ import numpy as np
 from instances import random_momdp, slippery_grid
 
 from morl.exact.coverage.ccs import Coverage
-from morl.exact.coverage.prepared import prepare
+from morl.exact.coverage.weights import prepare
 from morl.momdp import MOMDP
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -101,6 +101,7 @@ CONTROL = (
     _dynamics("WaterReservoir-v0", "control.water_reservoir:WaterReservoirDynamics", "control", "Release water from a dam: flood and supply"),
     _dynamics("WaterReservoir3Obj-v0", "control.water_reservoir:WaterReservoirDynamics", "control", "Release water from a dam: flood, supply and power", objectives=3),
     _dynamics("WaterReservoir4Obj-v0", "control.water_reservoir:WaterReservoirDynamics", "control", "Release water from a dam: flood, supply, power and downstream flood", objectives=4),
+    _dynamics("WaterReservoirSeasonal-v0", "control.water_reservoir:WaterReservoirDynamics", "control", "Release water from a dam through wet and dry seasons: flood and supply", season=40.0),
     _single("LunarLander-v3", "control.lunar_lander:LunarLander", "control", "Land on the moon: safely, directly, and with little fuel in two engines", 1000, "box2d"),
     _single("LunarLanderContinuous-v3", "control.lunar_lander:LunarLander", "control", "Land on the moon with throttles", 1000, "box2d", continuous=True),
     _single("Hopper-v5", "control.mujoco_tasks:Hopper", "control", "Hop on one leg: speed, height and effort", 1000, "mujoco"),

@@ -117,7 +117,7 @@ def published_front(env: Any, discount: float | None = None) -> Front:
     """The front that an environment publishes through ``pareto_front(discount)``.
 
     Ours return a :class:`~morl.pareto.Front`. Points that another library returns become one whose provenance says
-    that they are its word: the best known, not the truth.
+    that the library published them: best known, not proved exact.
 
     Args:
         env: a single environment.

@@ -7,9 +7,8 @@ from state to state), and a *terminal* state owns none and is worth zero from th
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from morl.momdp_expansion import Outcome as Outcome  # part of the public interface
+from morl.momdp_expansion import State, as_outcome, expand
+from morl.momdp_files import model_file, stored_matrix, write_model
 from morl.momdp_validation import (
     csr,
     discount_of,
@@ -30,24 +32,10 @@ from morl.momdp_validation import (
     validate,
     whole_array,
 )
-from morl.npz import read_npz
-from morl.spec import BoolArray, FloatArray, IntArray, ModelError, MorlError, Objective, as_objectives, shown
-from morl.storage import write_atomic
+from morl.spec import BoolArray, FloatArray, IntArray, ModelError, Objective, as_objectives, shown
 
-State = Hashable
-Outcome = tuple[float, State, Sequence[float], bool]
-"""``(probability, next state, reward vector, terminated)``."""
 
-_FORMAT = "morl-momdp-1"
-_ARRAYS = {  # dtype kinds and dimensions of what a file holds; the last may be missing
-    "data": ("f", 1),
-    "indices": ("iu", 1),
-    "indptr": ("iu", 1),
-    "rewards": ("f", 2),
-    "row_ptr": ("iu", 1),
-    "start": ("f", 1),
-    "outcome_rewards?": ("f", 2),
-}
+__all__ = ["MOMDP", "Outcome", "State"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,7 +299,7 @@ class MOMDP:
 
         def outcomes(s: Any, a: int) -> list[Outcome]:
             out: list[Outcome] = []
-            for p, target, r, done in map(_outcome, table[s][a]):
+            for p, target, r, done in map(as_outcome, table[s][a]):
                 vector = r if reward is None else reward(s, a, target, r)
                 out.append((p, target, np.atleast_1d(real_array("reward", vector)).tolist(), done))
             return out
@@ -357,61 +345,13 @@ class MOMDP:
         Raises:
             ModelError: more than ``max_states`` states, or outcomes that are not of that form.
         """
-        starts = start if isinstance(start, list) else [(1.0, start)]
-        index: dict[tuple[State, bool], int] = {}
-        states: list[State] = []
-        queue: list[tuple[State, bool]] = []
-
-        def number(state: State, ended: bool) -> int:
-            key = (state, ended)
-            try:
-                known = key in index
-            except TypeError as error:
-                raise ModelError(f"state {state!r} cannot be looked up ({error}); use numbers or tuples") from None
-            if not known:
-                if len(states) >= max_states:
-                    raise ModelError(f"more than {max_states} states; raise max_states or coarsen the state")
-                index[key] = len(states)
-                states.append(state)
-                queue.append(key)
-            return index[key]
-
-        first = [(p, number(s, False)) for p, s in starts]
-        row_ptr, indptr = [0], [0]
-        columns: list[int] = []
-        data: list[float] = []
-        outs: list[Sequence[float]] = []
-        head = 0
-        while head < len(queue):
-            state, ended = queue[head]
-            head += 1
-            count = 0 if ended else (n_actions(state) if callable(n_actions) else n_actions)
-            if not isinstance(count, int | np.integer) or count < 0:
-                raise ModelError(f"state {state!r} has {count!r} actions; expected a whole number")
-            for a in range(count):
-                for p, target, reward, done in map(_outcome, outcomes(state, a)):
-                    columns.append(number(target, done))
-                    data.append(p)
-                    outs.append(reward)
-                indptr.append(len(columns))
-            row_ptr.append(len(indptr) - 1)
-        n = len(states)
-        matrix = sparse.csr_array(
-            (real_array("probabilities", data), np.array(columns, np.int64), np.array(indptr, np.int64)),
-            shape=(len(indptr) - 1, n),
-        )
-        outcome = real_array("rewards", outs)
-        if outcome.ndim != 2:
-            raise ModelError(f"rewards have shape {outcome.shape}; expected one vector per outcome")
-        begin = np.zeros(n)
-        for p, i in first:
-            begin[i] += p
+        matrix, outcome, row_ptr, begin, states = expand(start, n_actions, outcomes, max_states)
         expected = expected_rewards(matrix, outcome)
         same = np.array_equal(outcome, np.repeat(expected, np.diff(matrix.indptr), axis=0))
         model = cls(
             matrix,
             expected,
-            np.array(row_ptr, np.int64),
+            row_ptr,
             discount,
             begin,
             horizon,
@@ -426,17 +366,6 @@ class MOMDP:
 
     def save(self, path: str | Path) -> Path:
         """Write the model as ``.npz`` (plain arrays, no pickle), atomically. Returns the path written."""
-        path = Path(path)
-        if path.suffix != ".npz":
-            path = path.with_name(path.name + ".npz")
-        meta = {
-            "format": _FORMAT,
-            "discount": self.discount,
-            "horizon": self.horizon,
-            "objectives": [o.to_dict() for o in self.objectives or ()],
-            "state_names": self.state_names,
-            "action_names": self.action_names,
-        }
         arrays = {
             "data": self.transitions.data,
             "indices": self.transitions.indices,
@@ -444,11 +373,17 @@ class MOMDP:
             "rewards": self.rewards,
             "row_ptr": self.row_ptr,
             "start": self.start,
-            "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
         }
         if self.outcome_rewards is not None:
             arrays["outcome_rewards"] = self.outcome_rewards
-        return write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
+        facts = {
+            "discount": self.discount,
+            "horizon": self.horizon,
+            "objectives": [o.to_dict() for o in self.objectives or ()],
+            "state_names": self.state_names,
+            "action_names": self.action_names,
+        }
+        return write_model(path, arrays, facts)
 
     @classmethod
     def load(cls, path: str | Path) -> MOMDP:
@@ -457,58 +392,20 @@ class MOMDP:
         Raises:
             ModelError: no such file, or not a model.
         """
-        path = Path(path)
-        hint = "write it again with MOMDP.save"
-        try:
-            meta = json.loads(read_npz(path, {"meta": ("u", 1)}, hint)["meta"].tobytes().decode())
-            if meta["format"] != _FORMAT:
-                raise ModelError(f"has format {meta['format']!r}; expected {_FORMAT!r}")
-            arrays = read_npz(path, _ARRAYS, hint)
+        with model_file(path) as read:
+            arrays, facts = read()
             return cls(
-                _stored_matrix(arrays),
+                stored_matrix(arrays),
                 arrays["rewards"],
                 arrays["row_ptr"],
-                meta["discount"],
+                facts["discount"],
                 arrays["start"],
-                meta["horizon"],
-                tuple(Objective.from_dict(o) for o in meta["objectives"]),
+                facts["horizon"],
+                tuple(Objective.from_dict(o) for o in facts["objectives"]),
                 arrays.get("outcome_rewards"),
-                meta["state_names"],
-                meta["action_names"],
+                facts["state_names"],
+                facts["action_names"],
             )
-        except MorlError as error:
-            raise ModelError(f"model file {str(path)!r}: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ModelError(
-                f"model file {str(path)!r} cannot be read ({type(error).__name__}: {error}); {hint}"
-            ) from None
-
-
-def _stored_matrix(arrays: Mapping[str, np.ndarray[Any, Any]]) -> sparse.csr_array:
-    """The csr matrix of a file; its positions are checked by the constructor, but scipy looks at their ends first."""
-    row_ptr, indptr = whole_array("row_ptr", arrays["row_ptr"]), whole_array("indptr", arrays["indptr"])
-    indices = whole_array("indices", arrays["indices"])
-    data = real_array("data", arrays["data"])
-    if not (row_ptr.ndim == indptr.ndim == indices.ndim == data.ndim == 1) or not len(row_ptr):
-        raise ModelError("row_ptr, indptr, indices and data must have one dimension each")
-    if len(indptr) != row_ptr[-1] + 1 or indptr[-1] != len(data) or len(indices) != len(data):
-        raise ModelError(
-            f"{len(data)} probabilities, {len(indices)} indices and {len(indptr)} offsets that end in {indptr[-1:]}, "
-            f"for {row_ptr[-1]} rows; they do not belong together"
-        )
-    return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, max(len(row_ptr) - 1, 1)))
-
-
-def _outcome(outcome: Any) -> tuple[Any, Any, Any, bool]:
-    """What a simulator says of one outcome, as it should be."""
-    try:
-        p, target, reward, done = outcome
-        if done not in (0, 1):
-            raise ValueError(f"terminated is {done!r}")
-    except (TypeError, ValueError) as error:
-        form = "(probability, next state, reward vector, terminated)"
-        raise ModelError(f"outcome {outcome!r} is not understood ({error}); expected {form}") from None
-    return p, target, reward, bool(done)
 
 
 def _start(start: ArrayLike | int, n: int) -> FloatArray:

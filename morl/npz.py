@@ -7,7 +7,7 @@ about how large it is.
 from __future__ import annotations
 
 import math
-import stat
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from morl.spec import ModelError
+from morl.storage import open_regular
 
 _MOST_BYTES = 8 << 30
 _SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO = 256 << 20, 200
@@ -35,13 +36,9 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, int]], hint: str) -> 
         ModelError: no regular file, not an ``.npz``, members that are missing, of another type, or too large (the
             message is about the file and does not name it).
     """
-    if not path.exists():
-        raise ModelError("does not exist; expected an .npz written by MOMDP.save")
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ModelError("is no regular file; expected an .npz written by MOMDP.save")
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = _members(archive, path.stat().st_size)
+        with open_regular(path, error=ModelError) as stream, zipfile.ZipFile(stream) as archive:
+            members = _members(archive, os.fstat(stream.fileno()).st_size)
             headers = {}
             for name, (kinds, ndim) in expected.items():
                 plain = name.removesuffix("?")
@@ -50,6 +47,8 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, int]], hint: str) -> 
                 elif plain == name:
                     raise ValueError(f"array {plain!r} is missing")
             return {name: _array(archive, members[name], *header) for name, header in headers.items()}
+    except ModelError:
+        raise  # of the file itself, and says so
     except (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError) as error:
         reason: Exception = error
     except (zipfile.BadZipFile, zlib.error) as error:

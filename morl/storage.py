@@ -114,32 +114,48 @@ def read_regular(
     Raises:
         MorlError: of the kind given: missing, not a regular file, a link, too large, or unreadable.
     """
+    with open_regular(path, limit=limit, follow=follow, error=error) as file:
+        try:
+            parts = [file.read(os.fstat(file.fileno()).st_size + 1)]  # no more room than the file needs
+            while parts[-1] and sum(map(len, parts)) <= limit:
+                parts.append(file.read(1 << 20))
+            data = b"".join(parts)
+        except (OSError, MemoryError) as problem:
+            reason = getattr(problem, "strerror", None) or "no memory"
+            raise error(f"{str(path)!r} cannot be read ({reason})") from None
+    if len(data) > limit:  # it grew, or is a file of a kind that names no size
+        raise error(f"{str(path)!r} has more than {limit:,} bytes; expected at most that")
+    return data
+
+
+def open_regular(
+    path: str | Path, *, limit: int | None = None, follow: bool = True, error: type[MorlError] = RunError
+) -> BinaryIO:
+    """A regular file, open for reading: what was checked is what is read, whatever the path names a moment later.
+
+    Arguments as for :func:`read_regular`.
+
+    Raises:
+        MorlError: of the kind given: missing, not a regular file, a link, or larger than ``limit``.
+    """
     path = Path(path)
     try:
         handle = os.open(path, os.O_RDONLY | _UNBLOCKED | (0 if follow else _UNFOLLOWED))
+    except FileNotFoundError:
+        raise error(f"{str(path)!r} cannot be read: it does not exist") from None
     except OSError as problem:
         if not follow and path.is_symlink():
             raise error(f"{str(path)!r} is a symbolic link; expected a regular file") from None
         raise error(f"{str(path)!r} cannot be read ({problem.strerror})") from None
     except ValueError as problem:  # a zero byte in the name
         raise error(f"{str(path)!r} cannot be read ({problem})") from None
-    try:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise error(f"{str(path)!r} is {kind_of(facts.st_mode)}; expected a regular file")
-        if facts.st_size > limit:
-            raise error(f"{str(path)!r} has {facts.st_size:,} bytes; expected at most {limit:,}")
-        parts = [os.read(handle, facts.st_size + 1)]  # no more room than the file needs
-        while parts[-1] and sum(map(len, parts)) <= limit:
-            parts.append(os.read(handle, 1 << 20))
-        data = b"".join(parts)
-    except (OSError, MemoryError) as problem:
-        raise error(f"{str(path)!r} cannot be read ({getattr(problem, 'strerror', None) or 'no memory'})") from None
-    finally:
-        os.close(handle)
-    if len(data) > limit:  # it grew, or is a file of a kind that names no size
-        raise error(f"{str(path)!r} has more than {limit:,} bytes; expected at most that")
-    return data
+    facts = os.fstat(handle)
+    if stat.S_ISREG(facts.st_mode) and (limit is None or facts.st_size <= limit):
+        return open(handle, "rb")
+    os.close(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        raise error(f"{str(path)!r} is {kind_of(facts.st_mode)}; expected a regular file")
+    raise error(f"{str(path)!r} has {facts.st_size:,} bytes; expected at most {limit:,}")
 
 
 def read_text(

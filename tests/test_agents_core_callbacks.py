@@ -13,8 +13,8 @@ from morl.testing import problems
 
 def test_stop_at_hypervolume_and_logging() -> None:
     env = problems.deterministic()
-    truth = MultiWeightQLearning(env, seed=0).learn(5000).front()
-    stop = StopAtHypervolume(0.999, every=500, truth=truth)
+    exact = MultiWeightQLearning(env, seed=0).learn(5000).front()
+    stop = StopAtHypervolume(0.999, every=500, reference=exact)
     agent = MultiWeightQLearning(env, seed=1, n_steps=500)
     agent.logger = memory = MemoryLogger()
     agent.learn(50_000, callback=stop, log_interval=500)

@@ -37,7 +37,7 @@ def gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
         ("QuantileDQN", {"utility": "worst"}, "replay buffer"),
         ("LinearScalarization", {"algorithm": "DQN"}, "replay buffer of 1,000,000 observations needs"),
         ("WorstCase", {"learner": "DQN", "sb3": {"buffer_size": 10**12}}, "replay buffer"),
-        ("PCN", {"n_envs": 512}, "recording episodes of 512 copies"),
+        ("PCN", {"n_envs": 512}, "recording episodes of 512 parallel environments"),
     ],
 )
 def test_images_that_do_not_fit_say_how_large_they_are(name: str, options: dict[str, Any], words: str) -> None:

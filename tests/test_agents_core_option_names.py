@@ -115,5 +115,5 @@ def test_runs_with_former_names_are_evaluated_and_resumed(tmp_path: Path) -> Non
     with pytest.warns(DeprecationWarning, match="chunk is n_steps"):
         run = train(RunConfig("ParetoQLearning", SEA, 200, options={"chunk": 100}), tmp_path, name="old")
     assert run.config["options"] == {"chunk": 100}
-    assert main(["evaluate", str(run.path)]) == 0
+    assert main(["eval", str(run.path)]) == 0
     assert main(["resume", str(run.path), "-n", "200", "-q"]) == 0

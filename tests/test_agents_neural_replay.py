@@ -13,12 +13,12 @@ def test_replay_wraps_and_restores() -> None:
     buffer = ReplayBuffer(5, {"x": ((2,), np.float64)})
     for i in range(4):
         buffer.add(x=np.full((2, 2), i, dtype=float))
-    assert sorted(buffer.arrays["x"][:, 0].tolist()) == [1, 2, 2, 3, 3]
+    assert sorted(buffer.fields["x"][:, 0].tolist()) == [1, 2, 2, 3, 3]
     twin = ReplayBuffer(5, {"x": ((2,), np.float64)})
     twin.restore(buffer.arrays())
     for b in (buffer, twin):
         b.add(x=np.full((1, 2), 9.0))
-    assert np.array_equal(buffer.arrays["x"], twin.arrays["x"])
+    assert np.array_equal(buffer.fields["x"], twin.fields["x"])
     draws = [b.sample(8, np.random.default_rng(0))["x"] for b in (buffer, twin)]
     assert np.array_equal(*draws)
     with pytest.raises(AgentError, match="fields"):

@@ -43,6 +43,7 @@ class Pictures(gym.Env):
         return self._see(), reward, self._time == 8, False, {}
 
 
+PPO = {"n_envs": 4, "n_steps": 8, "batch_size": 16, "n_epochs": 2, "policy_kwargs": {"net_arch": [8]}}
 PCN = {"learning_starts": 64, "n_envs": 8, "n_steps": 8, "gradient_steps": 2, "net_arch": (8,)}
 SB3 = {"learning_starts": 10, "batch_size": 8, "policy_kwargs": {"net_arch": [8]}}
 DQN = {"algorithm": "DQN", "n_weights": 2, "n_envs": 2}
@@ -78,6 +79,8 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "GPILS": ("GPILS", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS-box": ("GPILS", problems.Target, {"n_envs": 4}, 600),
     "CAPQL": ("CAPQL", problems.Target, {"n_envs": 4}, 600),
+    "ConditionedPPO": ("ConditionedPPO", problems.stochastic, PPO, 600),
+    "ConditionedPPO-box": ("ConditionedPPO", problems.Target, PPO, 600),
     "EUPG": ("EUPG", problems.lottery, {"n_envs": 4, "n_steps": 16, "net_arch": (8,)}, 600),
     "QuantileDQN": (
         "QuantileDQN", problems.lottery,

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morl.agents import ParetoEvolution
+from morl.agents import LinearScalarization, ParetoEvolution, WorstCase
 from morl.envs.core import MOEnv
 from morl.spec import MOSpec
 
@@ -109,3 +109,52 @@ def test_a_larger_budget_enlarges_what_a_small_one_had_begun() -> None:
     assert agent.num_timesteps == 40_200
     assert agent.population is not None
     assert len(agent.population) == 100
+
+
+FAST = {"n_epochs": 1}
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize(("steps", "n_envs"), [(1, 4), (97, 4), (1300, 3), (2500, 8)])
+def test_every_weight_is_learned_within_the_steps(steps: int, n_envs: int, continuous: bool) -> None:
+    """Steps come in whole steps of all parallel environments: less than one of them is rounded up."""
+    env = Counting(20, continuous=continuous)
+    agent = LinearScalarization(env, seed=0, n_envs=n_envs, sb3=FAST)
+    taken, told = played(agent, steps)
+    assert steps <= agent.num_timesteps < steps + n_envs
+    assert taken == agent.num_timesteps
+    assert len(agent.weights) == agent.n_weights
+    assert all(agent.solved)
+    updates = [int(arrays["model.counters"][1]) for arrays in agent.solved]
+    assert min(updates) >= 20 or any("fewer than 20 updates" in one for one in told)
+
+
+def test_weights_that_the_caller_chose_are_all_learned() -> None:
+    agent = LinearScalarization(Counting(20), seed=0, n_envs=2, n_weights=5, steps_per_weight=100, sb3=FAST)
+    _, told = played(agent, 200)
+    assert 200 <= agent.num_timesteps < 202
+    assert len(agent.weights) == 5
+    assert told
+
+
+def test_learning_on_keeps_to_its_steps_too() -> None:
+    agent = LinearScalarization(Counting(20), seed=0, n_envs=4, n_weights=2, sb3=FAST)
+    played(agent, 1600)
+    for more in (10, 333):
+        before = agent.num_timesteps
+        played(agent, more)
+        assert more <= agent.num_timesteps - before < more + 4
+
+
+@pytest.mark.parametrize(("steps", "n_envs", "limit"), [(90, 1, 20), (700, 2, 7), (1500, 3, 300)])
+def test_worst_case_plays_rounds_within_its_steps(steps: int, n_envs: int, limit: int) -> None:
+    agent = WorstCase(Counting(limit), seed=0, n_envs=n_envs, sb3=FAST)
+    _, told = played(agent, steps)
+    assert steps <= agent.num_timesteps < steps + n_envs
+    assert len(agent.members) >= 2 or told
+    assert agent.eval_steps <= max(steps, agent.rounds * 2 * limit)
+
+
+def test_worst_case_says_where_its_game_does_not_begin() -> None:
+    agent = WorstCase(Counting(20), seed=0, warm_up_rounds=10, n_steps=50, sb3=FAST)
+    assert any("begin to move" in one for one in played(agent, 200)[1])

@@ -162,15 +162,15 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     names = [row["name"] for row in json.loads(capsys.readouterr().out)]
     assert "PCN" in names
     assert main(["algo", "show", "pcn", "--json"]) == 0
-    assert "lr" in [o["name"] for o in json.loads(capsys.readouterr().out)["options"]]
+    assert "learning_rate" in [o["name"] for o in json.loads(capsys.readouterr().out)["options"]]
 
 
 TRAIN = ["train", "--env", TREASURE, "-n", "100", "-q", "--algo"]
 MISTAKES = [
     (["train", "--env", "morl/DeepSee-v0", "--algo", "PCN"], 2, "did you mean morl/DeepSeaTreasure"),
     ([*TRAIN, "ParetoQ"], 2, "did you mean ParetoQLearning"),
-    ([*TRAIN, "PCN", "--set", "lrr=1"], 2, "did you mean lr"),
-    ([*TRAIN, "PCN", "--set", "lr"], 2, "expected name=value"),
+    ([*TRAIN, "PCN", "--set", "learning_rat=1"], 2, "did you mean learning_rate"),
+    ([*TRAIN, "PCN", "--set", "learning_rate"], 2, "expected name=value"),
     ([*TRAIN, "PCN", "--set", "learning_rate=fast"], 2, "'fast'; expected a number"),
     ([*TRAIN, "PCN", "--ref-point", "0", "-25", "1"], 2, "3 numbers; expected 2"),
     ([*TRAIN, "PCN", "-n", "0"], 2, "0; expected at least 1"),
@@ -286,4 +286,4 @@ def test_a_union_of_sampled_fronts_keeps_their_noise(capsys: pytest.CaptureFixtu
     Front([[3.9, 0.0]], ["a", "b"]).save(tmp_path / "b.json")
     assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--json"]) == 0
     reference = json.loads(capsys.readouterr().out)["reference"]
-    assert (reference["kind"], reference["non_convex"], reference["within_noise"]) == ("union", 0, 1)
+    assert (reference["kind"], reference["non_convex"], reference["within_noise"]) == ("union of the fronts", 0, 1)

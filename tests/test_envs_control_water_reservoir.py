@@ -186,3 +186,48 @@ def test_same_trajectories_as_mo_gymnasium(objectives: int, normalised: bool, pe
             np.testing.assert_allclose(seen, expected[0], rtol=1e-5, atol=1e-3)
             np.testing.assert_allclose(rewards, expected[1], rtol=1e-4, atol=1e-3)
             assert (terminated, truncated) == (expected[2], expected[3])
+
+
+# ---- seasons ----------------------------------------------------------------------------------------------
+
+
+def test_the_season_swings_the_inflow_and_is_observed() -> None:
+    """Averaged over many dams, the inflow of day t is 40 + 40 sin(2π t / 25), cut to its range."""
+    env = WaterReservoirVector(4000, season=40.0)
+    observation, _ = env.reset(seed=0)
+    assert env.single_observation_space.contains(observation[0])
+    for t in range(30):
+        phase = 2 * np.pi * t / 25
+        np.testing.assert_allclose(observation[:, 1:], [[np.sin(phase), np.cos(phase)]] * 4000, atol=1e-5)
+        observation, *_, info = env.step(np.full((4000, 1), 50.0))
+        mean = np.clip(40 + 40 * np.sin(phase) + 10 * np.random.default_rng(t).standard_normal(20_000), -20, 100).mean()
+        assert abs(info["inflow"].mean() - mean) < 1.0
+
+
+def test_without_a_season_nothing_changes() -> None:
+    plain, zero = WaterReservoir(), WaterReservoir(season=0.0)
+    np.testing.assert_array_equal(plain.reset(seed=3)[0], zero.reset(seed=3)[0])
+    for _ in range(20):
+        np.testing.assert_array_equal(plain.step([30.0])[1], zero.step([30.0])[1])
+    assert "day" not in plain.state
+
+
+@pytest.mark.parametrize("season", [-1.0, 41.0, float("nan"), "wet", True])
+def test_seasons_that_make_no_sense(season: object) -> None:
+    with pytest.raises(EnvError, match=r"season is .*expected a number from 0 to 40"):
+        WaterReservoir(season=season)
+
+
+def test_knowing_the_season_pays() -> None:
+    """A release that follows the season floods much less than the constant one of the same mean."""
+    totals = []
+    for follow in (0.0, 30.0):
+        env = WaterReservoirVector(2000, season=40.0)
+        observation, _ = env.reset(seed=1)
+        total = np.zeros(2)
+        for t in range(100):
+            wish = np.clip(40.0 + follow * observation[:, 1:2], 0.0, 200.0)
+            observation, rewards, *_ = env.step(wish.astype(np.float32))
+            total += 0.99**t * rewards.mean(axis=0)
+        totals.append(total)
+    assert totals[1][0] > totals[0][0] + 100

@@ -76,7 +76,7 @@ def test_sparse_and_dense_paths_have_small_certified_errors(n):
 
 def test_undiscounted_loops():
     rewarded = chain([[0.0], [-1.0]], ends=False)
-    with pytest.raises(ModelError, match="for ever"):
+    with pytest.raises(ModelError, match="without end"):
         evaluate(rewarded, np.zeros(2, int))
     resting = chain([[5.0], [0.0]], ends=False)
     assert evaluate(resting, np.zeros(2, int)).start == pytest.approx([5.0])

@@ -7,6 +7,7 @@ import pytest
 from exact_models import random_momdp, same_front, scientific_discovery
 
 from morl.exact import evaluate, pareto_deterministic
+from morl.exact.deadline import OutOfTime
 from morl.exact.deterministic.minkowski import cover, new_points, sum_sets
 from morl.exact.deterministic.tolerant import tolerant_front
 from morl.exact.deterministic.unroll import unroll
@@ -152,14 +153,14 @@ def test_time_limit_leaves_a_certified_answer():
 
 
 def test_explosions_are_refused_with_an_estimate(monkeypatch):
-    monkeypatch.setattr("morl.exact.deterministic.history.LARGEST_BACKUP", 1e4)
+    monkeypatch.setattr("morl.exact.deterministic.value_sets.LARGEST_BACKUP", 1e4)
     with pytest.raises(ModelError, match=r"pairs.*epsilon"):
         pareto_deterministic(scientific_discovery(), "history", horizon=6)
 
 
 def test_undiscounted_totals_that_do_not_exist():
     loop = MOMDP.from_arrays([[[1.0]]], [[[-1.0]]], discount=1.0)
-    with pytest.raises(ModelError, match="for ever"):
+    with pytest.raises(ModelError, match="without end"):
         pareto_deterministic(loop, "history")
     gain = MOMDP.from_arrays([[[1.0]]], [[[1.0]]], discount=1.0)
     with pytest.raises(ModelError, match="unbounded"):
@@ -212,3 +213,22 @@ def test_covers_keep_their_promise(k):
         assert sums == pytest.approx(points[:40][i] + known[j])
         every = (points[:40][:, None] + known[None]).reshape(-1, k)
         assert (every[:, None] <= sums[None] + slack + 1e-12).all(axis=2).any(axis=1).all()
+
+
+@pytest.mark.parametrize("horizon", [None, 4])
+def test_thinned_sets_are_given_up_in_the_end(horizon, monkeypatch):
+    """Out of time a small model is still answered, and one that would go on for hours is not."""
+    model = random_momdp(np.random.default_rng(3), 5, 2, 2, discount=0.9).with_horizon(horizon)
+    assert len(pareto_deterministic(model, "history", time_limit=0.0)) > 0
+    monkeypatch.setattr("morl.exact.deterministic.history._GRACE", -1.0)
+    for policies in ("history",) if horizon is None else ("history", "markov"):
+        with pytest.raises(OutOfTime, match="give a longer time limit"):
+            pareto_deterministic(certain(model) if policies == "markov" else model, policies, time_limit=0.0)
+
+
+def certain(m):
+    """The same model with the likeliest outcome of each action."""
+    dense = m.transitions.toarray()
+    return MOMDP(
+        np.eye(m.n_states)[dense.argmax(axis=1)], m.rewards, m.row_ptr, m.discount, np.eye(m.n_states)[0], m.horizon
+    )

@@ -300,7 +300,7 @@ def test_a_file_that_was_cut_short_is_never_taken_for_a_whole_one(tmp_path, name
 
 def test_special_files_and_compressed_ones_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.drn")
-    with pytest.raises(ModelError, match="no regular file"):
+    with pytest.raises(ModelError, match="expected a regular file"):
         read_drn(tmp_path / "pipe.drn")
     (tmp_path / "packed.drn").write_bytes(gzip.compress((DATA / "drn/die.drn").read_bytes()))
     with pytest.raises(ModelError, match=r"compressed \(gzip\)"):

@@ -1,6 +1,7 @@
 """Utility and risk of the return of an episode, against the enumeration of all policies that see their rewards."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from exact_models import RETURN_SCALE, scientific_discovery
 
 from morl.exact import cvar, expected_utility, quantile, worst_cvar
 from morl.exact.accrued import accrue
+from morl.exact.deadline import OutOfTime
 from morl.momdp import MOMDP
 from morl.spec import ModelError, SpecError
 from morl.utility import Lexicographic, Linear, WorstCase
@@ -177,3 +179,25 @@ def test_a_passed_time_limit_is_one_clear_line():
         assert measure(60.0).value == measure(None).value
         with pytest.raises(ModelError, match="out of time"):
             measure(0.0)
+
+
+def test_the_worst_cvar_has_the_time_that_is_left(monkeypatch):
+    """Its column generation gets the deadline, and what it returns after that is not taken for the best."""
+    from morl.exact import risk
+
+    given, known = [], risk.best_mixture
+
+    def late(model, blocks, constraints, utility, deadline):
+        given.append(deadline)
+        found = known(model, blocks, constraints, utility, deadline)
+        monkeypatch.setattr("morl.exact.deadline.time.monotonic", lambda: deadline + 1.0)
+        return found
+
+    monkeypatch.setattr(risk, "best_mixture", late)
+    began = time.monotonic()
+    with pytest.raises(OutOfTime, match="give a longer time limit"):
+        worst_cvar(small_model(0), 0.5, time_limit=600.0)
+    assert len(given) == 1
+    assert given[0] >= began + 600.0
+    monkeypatch.undo()
+    assert np.isfinite(worst_cvar(small_model(0), 0.5, time_limit=600.0)[0])

@@ -157,7 +157,7 @@ def test_undiscounted_models():
     gain[0, 0, 0] = 1.0
     with pytest.raises(ModelError, match="unbounded"):
         pareto_deterministic(MOMDP.from_arrays(move, gain, discount=1.0, terminal=[False, False, True]))
-    with pytest.raises(ModelError, match="for ever"):
+    with pytest.raises(ModelError, match="without end"):
         pareto_deterministic(MOMDP.from_arrays([[[1.0]]], [[[-1.0]]], discount=1.0))
 
 

@@ -142,7 +142,7 @@ def test_scaled_objectives_scale_the_answer(factor):
 
 
 def test_undiscounted_model_where_waiting_is_possible():
-    # waiting costs time and may last for ever; the treasure needs two steps
+    # waiting costs time and may last without end; the treasure needs two steps
     move = np.zeros((3, 3, 3))
     move[0, 0, 0] = move[0, 1, 1] = move[0, 2, 2] = move[1, 0, 0] = move[1, 1, 2] = move[1, 2, 2] = 1.0
     r = np.zeros((3, 3, 2))

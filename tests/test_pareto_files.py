@@ -154,19 +154,19 @@ def test_wrong_content_gets_one_line(key, value, cost, tmp_path):
 class TestWhatIsNoFile:
     def test_a_folder(self, tmp_path):
         (tmp_path / "f.json").mkdir()
-        with pytest.raises(FrontError, match="cannot be read"):
+        with pytest.raises(FrontError, match="is a folder; expected a regular file"):
             Front.load(tmp_path / "f.json")
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
     @pytest.mark.parametrize("name", ["f.json", "f.csv", "f.dat"])
     def test_a_pipe_is_refused_and_not_waited_for(self, name, tmp_path):
         os.mkfifo(tmp_path / name)
-        with pytest.raises(FrontError, match="not a regular file"):
+        with pytest.raises(FrontError, match="expected a regular file"):
             Front.load(tmp_path / name)
 
     @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
     def test_a_device(self):
-        with pytest.raises(FrontError, match="not a regular file"):
+        with pytest.raises(FrontError, match="expected a regular file"):
             Front.load("/dev/zero")
 
     def test_a_file_too_large(self, tmp_path):

@@ -173,7 +173,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("name", "text", "message"),
         [
-            ("f.json", "{", "is not JSON"),
+            ("f.json", "{", "not JSON"),
             ("f.json", "[1, 2]", "front has format 'list'"),
             ("f.json", '{"format": "other"}', "front has format 'other'"),
             ("f.json", '{"format": "morl-front-1"}', "cannot be read"),

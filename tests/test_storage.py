@@ -188,3 +188,10 @@ def test_a_lock_is_held_by_one_process_and_dropped_with_it(tmp_path: Path) -> No
         with storage.locked(lock) as again:
             assert not again
     assert not storage.is_locked(lock)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs a file that names no size")
+def test_a_file_that_names_no_size_is_read_whole_and_bounded() -> None:
+    assert b"Threads:" in storage.read_regular("/proc/self/status")
+    with pytest.raises(RunError, match="more than 20 bytes"):
+        storage.read_regular("/proc/self/status", limit=20)

@@ -2,6 +2,7 @@
 
     python tools/imports.py                      # the table and the circles; exit 1 where one is made at import time
     python tools/imports.py morl.agents.envelope # the modules of its own layer that it needs, directly or not
+    python tools/imports.py --long [morl.exact]  # functions of more than 50 body lines, files of more than 400
 
 Three kinds of imports are told apart: those that run when a module is imported, those inside functions, which run when
 the function is called, and those under ``if TYPE_CHECKING:``, which never run. Only the first can break an import. A
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_BODY, MOST_LINES = 50, 400
 FOLDERS = {"morl": "morl", "envs": "morl.envs", "agents": "morl.agents"}
 
 
@@ -98,9 +100,34 @@ def table(files: Iterable[tuple[str, Path]]) -> str:
     return "\n".join([*rows, f"{'all':22} {count.total():4} files {lines.total():7,} lines"])
 
 
+def long_functions(name: str, file: Path) -> Iterator[tuple[int, str]]:
+    """Functions of a module whose body has more than :data:`MOST_BODY` lines, docstring left out: lines and name."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            if lines > MOST_BODY:
+                yield lines, f"{name}.{node.name}"
+
+
+def show_long(files: dict[str, Path], inside: str) -> None:
+    """Print what is long below a module, the longest first."""
+    chosen = {name: file for name, file in files.items() if f"{name}.".startswith(f"{inside}.")}
+    found = sorted((x for name, file in chosen.items() for x in long_functions(name, file)), reverse=True)
+    sizes = {name: len(file.read_text(encoding="utf-8").splitlines()) for name, file in chosen.items()}
+    large = sorted(((n, name) for name, n in sizes.items() if n > MOST_LINES), reverse=True)
+    for title, rows in ((f"body lines > {MOST_BODY}", found), (f"lines > {MOST_LINES}", large)):
+        print(f"{title}: {len(rows)}")
+        for count, name in rows:
+            print(f"  {count:4} {name}")
+
+
 def main() -> int:
     """Print what was asked for."""
     files = modules()
+    if sys.argv[1:2] == ["--long"]:
+        show_long(files, sys.argv[2] if len(sys.argv) > 2 else "morl")
+        return 0
     now = graph(files)
     if len(sys.argv) > 1:
         name = sys.argv[1]

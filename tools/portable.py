@@ -40,8 +40,16 @@ VARIANTS: dict[str, dict[str, str]] = {
 }
 
 
+class StoppedError(Exception):
+    """Pytest ended without running the tests (a crash, a signal, wrong arguments)."""
+
+
 def failures(variables: dict[str, str], arguments: list[str], workers: int) -> tuple[set[str], str]:
-    """The tests that fail with these environment variables, and pytest's last line."""
+    """The tests that fail with these environment variables, and pytest's last line.
+
+    Raises:
+        StoppedError: the tests did not run to their end; with the last lines of the output.
+    """
     selection = [] if any(a.startswith("-m") for a in arguments) else ["-m", "not slow and not peers"]
     command = [sys.executable, "-m", "pytest", "-rfE", "--tb=no", *selection, "-n", str(workers)]
     command += ["--dist", "worksteal", "--ignore=tests/test_notebooks.py", *arguments]
@@ -49,7 +57,7 @@ def failures(variables: dict[str, str], arguments: list[str], workers: int) -> t
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     last = next(iter(re.findall(r"^\d+ (?:passed|failed).*$", done.stdout, flags=re.M)[-1:]), "nothing ran")
     if done.returncode not in (0, 1) or last == "nothing ran":
-        raise SystemExit(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise StoppedError(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return set(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, flags=re.M)), last
 
 
@@ -61,11 +69,19 @@ def main() -> int:
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     asked = parser.parse_args()
     failed: dict[str, set[str]] = {}
+    stopped: list[str] = []
     for name in asked.only:
+        print(f"{time.strftime('%H:%M')}  {name} …", flush=True)
         began = time.perf_counter()
         arguments = PLAIN if name == "plain" and not asked.pytest else asked.pytest
-        failed[name], last = failures(VARIANTS[name], arguments, asked.workers)
+        try:
+            failed[name], last = failures(VARIANTS[name], arguments, asked.workers)
+        except StoppedError as error:  # the other variants still tell something
+            stopped.append(name)
+            last = str(error)
         print(f"{name:12} {time.perf_counter() - began:6.0f} s  {last}", flush=True)
+        for test in sorted(failed.get(name, ())):
+            print(f"    {test}", flush=True)
     depends: dict[str, list[str]] = {}
     for name, tests in failed.items():
         for test in tests:
@@ -73,7 +89,9 @@ def main() -> int:
     for test, names in sorted(depends.items()):
         print(f"{test}: fails with {', '.join(names)}")
     print(f"{len(depends)} tests fail under one variant or more")
-    return int(bool(depends))
+    if stopped:
+        print(f"the tests did not run to their end under {', '.join(stopped)}")
+    return int(bool(depends or stopped))
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def one_line(space: spaces.Space[Any]) -> str:
 
 
 def _components(space: spaces.Space[Any]) -> tuple[IntArray, IntArray] | None:
-    """Number of choices of each component, and the first choice of each; ``None`` where choices are not countable."""
+    """Number of choices of each component, and the first choice of each; ``None`` where choices cannot be counted."""
     if isinstance(space, spaces.Discrete):
         return np.array([int(space.n)]), np.array([int(space.start)])
     if isinstance(space, spaces.MultiDiscrete):

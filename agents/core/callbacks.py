@@ -144,17 +144,20 @@ class FrontCallback(Callback):
 
     Args:
         every: environment steps between evaluations.
-        truth: the exact (or best known) front; adds ratios to it.
+        reference: the exact (or best-known) front; adds ratios to it. ``truth`` is its former name.
         episodes: episodes per policy where sampling is needed.
 
     Attributes:
         history: one row per evaluation: ``steps``, ``seconds`` of learning, ``eval_steps``, ``points``,
             ``hypervolume``, ``expected_utility`` (of linear preferences over returns in their scale, each 0…1) and,
-            with a truth, ``hypervolume_ratio`` and ``expected_utility_ratio``.
+            with a reference, ``hypervolume_ratio`` and ``expected_utility_ratio``.
     """
 
-    def __init__(self, every: int, truth: Front | None = None, episodes: int = 50) -> None:
-        self.every, self.truth, self.episodes = int(every), truth, int(episodes)
+    def __init__(
+        self, every: int, reference: Front | None = None, episodes: int = 50, *, truth: Front | None = None
+    ) -> None:
+        self.every, self.episodes = int(every), int(episodes)
+        self.reference = reference if truth is None else truth
         self.history: list[dict[str, float]] = []
         self.front: Front | None = None
         self._next = 0
@@ -194,8 +197,8 @@ class FrontCallback(Callback):
             warnings.simplefilter("ignore")
             for name, measure in measures.items():
                 row[name] = measure(front)
-                if self.truth is not None:
-                    whole = measure(self.truth)
+                if self.reference is not None:
+                    whole = measure(self.reference)
                     row[f"{name}_ratio"] = row[name] / whole if whole > 0 else float("nan")
         self.history.append(row)
         agent.logger.log({f"front/{key}": value for key, value in row.items() if key != "steps"}, agent.num_timesteps)
@@ -206,11 +209,19 @@ class StopAtHypervolume(FrontCallback):
     """Stops learning when the front's hypervolume reaches a level.
 
     Args:
-        level: hypervolume, or with a truth the fraction of its hypervolume.
+        level: hypervolume, or with a reference front the fraction of its hypervolume.
     """
 
-    def __init__(self, level: float, every: int, truth: Front | None = None, episodes: int = 50) -> None:
-        super().__init__(every, truth, episodes)
+    def __init__(
+        self,
+        level: float,
+        every: int,
+        reference: Front | None = None,
+        episodes: int = 50,
+        *,
+        truth: Front | None = None,
+    ) -> None:
+        super().__init__(every, reference, episodes, truth=truth)
         self.level = float(level)
         self.reached: dict[str, float] | None = None
 
@@ -220,7 +231,7 @@ class StopAtHypervolume(FrontCallback):
         super().on_step(agent)
         if len(self.history) > before:
             row = self.history[-1]
-            value = row.get("hypervolume_ratio" if self.truth is not None else "hypervolume", 0.0)
+            value = row.get("hypervolume_ratio" if self.reference is not None else "hypervolume", 0.0)
             if value >= self.level:
                 self.reached = row
                 return False
@@ -231,12 +242,12 @@ class ProgressBar(Callback):
     """A rich progress bar with steps per second and what the agent reports about itself.
 
     Args:
-        truth: with it, the current hypervolume against the truth is shown wherever that costs no samples.
+        reference: exact front; the current hypervolume is shown against its own, wherever that costs no samples.
         refresh: seconds between refreshes of the hypervolume; more where measuring takes long.
     """
 
-    def __init__(self, truth: Front | None = None, refresh: float = 5.0) -> None:
-        self.truth, self.refresh = truth, refresh
+    def __init__(self, reference: Front | None = None, refresh: float = 5.0) -> None:
+        self.reference, self.refresh = reference, refresh
         self._bar: Any = None
         self._task: Any = None
         self._last = 0.0
@@ -289,9 +300,9 @@ class ProgressBar(Callback):
             except NoPolicyError:
                 return ""
             volume = front.hypervolume()
-            if self.truth is None:
+            if self.reference is None:
                 return f"hypervolume {volume:.5g}"
-            return f"hypervolume {volume:.5g} of {self.truth.hypervolume(front.ref_point):.5g}"
+            return f"hypervolume {volume:.5g} of {self.reference.hypervolume(front.ref_point):.5g}"
 
     def on_training_end(self, agent: Agent) -> None:
         """Finish the bar."""

@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 
 from morl.agents.core.actions import one_line
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import is_countable, unreadable
+from morl.agents.core.observations import is_integer_valued, unreadable
 from morl.agents.core.problem import Problem
 from morl.spec import AgentError
 
@@ -47,7 +47,7 @@ def check_observations(info: AlgoInfo, problem: Problem) -> None:
             f"{info.name} cannot read {type(unread).__name__} observations; {problem.id} has {one_line(space)}; use "
             "Box, Discrete, MultiDiscrete, MultiBinary, or Dicts and Tuples of them"
         )
-    if "vector" not in info.observations and not is_countable(space):
+    if "vector" not in info.observations and not is_integer_valued(space):
         raise AgentError(
             f"{info.name} is tabular and needs discrete (integer-valued) observations; {problem.id} has "
             f"{one_line(space)}"

@@ -109,7 +109,7 @@ def check_observations(space: spaces.Space[Any], batch: Any, n: int, name: str, 
     Args:
         space: of one observation.
         batch: ``(n, ...)``, or a dictionary or tuple of such.
-        n: copies.
+        n: parallel environments.
         name: the environment's name.
         step: when, for the message.
         part: which part of a dictionary or tuple this is, for the message.

@@ -68,7 +68,7 @@ class EpisodeRecorder:
         for name, values in (("obs", self.encoder(out.obs)), ("actions", out.actions), ("rewards", out.rewards)):
             if name not in self._blocks:
                 size = self.length * values.nbytes / max(len(values), 1) * self.n
-                require(size, f"recording episodes of {self.n:,} copies", "lower n_envs")
+                require(size, f"recording episodes of {self.n:,} parallel environments", "lower n_envs")
                 self._blocks[name] = np.zeros((self.length, self.n, *values.shape[1:]), values.dtype)
             self._blocks[name][self.now, rows] = values
         self.now += 1

@@ -3,7 +3,7 @@
 On an environment with a finite model, policies that look at the observation alone are evaluated *exactly* by the
 Bellman equations, and policies that also look at the accrued reward are evaluated exactly by carrying the whole
 distribution of (state, accrued reward) forward. Everything else is sampled: all policies in lock-step, one call per
-step for all of them, in copies of the environment that training never sees, with seeds of their own, and counted.
+step for all of them, in environments of its own that training never sees, with seeds of their own, and counted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Evaluation:
         mean: ``(m, K)`` expected (or mean) discounted return.
         covariance: ``(m, K, K)`` covariance of the *mean*; zero where exact.
         episodes: ``(m,)`` episodes behind each mean; 0 means exact.
-        undiscounted: ``(m, K)`` mean undiscounted return; NaN where it was not asked for or does not exist.
+        undiscounted: ``(m, K)`` mean undiscounted return; NaN where it was not measured or does not exist.
         distributions: per policy, ``(values (n, K), probabilities (n,))`` of the discounted return: the sampled
             episodes, or the exact distribution. ``None`` where only the mean was computed.
         steps: environment steps spent.
@@ -57,8 +57,8 @@ class Evaluator:
 
     Args:
         problem: the environment.
-        seed: root of the evaluator's own seeds.
-        n_envs: copies stepped together when sampling.
+        seed: random seed of the sampled episodes.
+        n_envs: parallel environments when sampling.
         discount: γ of the returns; the problem's by default.
 
     Attributes:

@@ -15,7 +15,7 @@ class AlgoInfo:
         criterion: ``"SER"`` (utility of the expected return), ``"ESR"`` (expected utility of the return), or both.
         policy_class: what its policies are, for example ``"stationary deterministic"``.
         actions: kinds of action space: ``"discrete"``, ``"continuous"``.
-        observations: kinds of observation: ``"discrete"`` (countable), ``"vector"`` (any that can be flattened).
+        observations: kinds of observation: ``"discrete"`` (integer-valued), ``"vector"`` (any that can be flattened).
         paper: author, year and title.
         formula: the update in one line.
         avoid: when not to use it, in one sentence.

@@ -169,7 +169,7 @@ def _from_zero(space: spaces.Space[Any]) -> bool:
     return isinstance(space, spaces.MultiBinary) and len(space.shape) == 1
 
 
-def is_countable(space: spaces.Space[Any]) -> bool:
+def is_integer_valued(space: spaces.Space[Any]) -> bool:
     """True where observations can index a table: Discrete, MultiDiscrete, MultiBinary or a box of integers."""
     if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
         return True

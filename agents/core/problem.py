@@ -1,4 +1,4 @@
-"""The environment as an agent sees it: its objectives and spaces, copies to learn in, and others to be measured in."""
+"""The environment as an agent sees it: objectives, spaces, and parallel environments to learn in and to measure in."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Problem:
         self.recipe = recipe(env)
         self.actions: ActionMap | None = None if info is None else action_map(self.action_space, info, self.id)
         self._model: MOMDP | None = None
-        self._asked = False
+        self._model_known = False
 
     @property
     def id(self) -> str:
@@ -87,8 +87,8 @@ class Problem:
     @property
     def model(self) -> MOMDP | None:
         """The finite model under this problem's discount, or ``None`` (also where a wrapper changes the problem)."""
-        if not self._asked:
-            self._asked = True
+        if not self._model_known:
+            self._model_known = True
             base = self.env.unwrapped
             known = hasattr(base, "momdp") and hasattr(base, "observations")
             # A model numbers its actions; only a Discrete space says which number is which action.
@@ -115,15 +115,15 @@ class Problem:
             layer = layer.env
         return False
 
-    # ---- copies ----------------------------------------------------------------------------------------
+    # ---- parallel environments ------------------------------------------------------------------------
 
     def vector(self, num_envs: int) -> VectorEnv[Any, Any, Any]:
-        """Fresh copies stepped together, native where the environment has a vector form.
+        """Fresh parallel environments, native where the environment has a vector form.
 
-        The copies share nothing with the environment that was given, so measuring never changes training.
+        They share nothing with the environment that was given, so measuring never changes training.
         """
         row = sum(float(np.prod(part.shape or ())) * 8 for part in plain_parts(self.observation_space)) + 512
-        require(num_envs * row, f"{num_envs:,} copies of {self.id}", "lower n_envs (or eval_envs)")
+        require(num_envs * row, f"{num_envs:,} parallel environments of {self.id}", "lower n_envs (or eval_envs)")
         if self.recipe is not None:
             from morl.envs import make_vec
 
@@ -151,19 +151,19 @@ class Problem:
         return synchronous
 
     def measuring(self, wanted: int) -> VectorEnv[Any, Any, Any]:
-        """Fresh copies to measure in: ``wanted``, or as many as were given where there is no other number of them."""
+        """Fresh environments to measure in: ``wanted``, or as many as were given where no other number can be made."""
         fixed = self.is_vector and self.recipe is None
         return self.vector(self.env.num_envs if fixed else wanted)
 
     def training(self, n_envs: int) -> VectorEnv[Any, Any, Any]:
-        """The copies to learn in: the vector environment that was given, or ``n_envs`` fresh ones."""
+        """The environments to learn in: the vector environment that was given, or ``n_envs`` fresh ones."""
         if self.is_vector:
             given: VectorEnv[Any, Any, Any] = self.env
             return given
         return self.vector(n_envs)
 
     def collector(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> Collector:
-        """Steps copies with the algorithm's actions, and checks what they report."""
+        """Steps parallel environments with the algorithm's actions, and checks what they report."""
         return Collector(env, self.spec, self.discount if discount is None else discount, self.id, self.actions)
 
     @contextmanager

@@ -26,7 +26,7 @@ class Normaliser:
 
     Args:
         entries: ``(size,)`` entries of an observation that are standardised; ``None`` for none.
-        n_envs: copies stepped together.
+        n_envs: parallel environments.
         discount: γ of the returns.
     """
 
@@ -39,7 +39,7 @@ class Normaliser:
         self._running: FloatArray = np.zeros(n_envs)
 
     def begin(self) -> None:
-        """Episodes begin anew in all copies."""
+        """Episodes begin anew in all environments."""
         self._running[:] = 0.0
 
     def observe(self, rows: Array) -> None:

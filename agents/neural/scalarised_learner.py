@@ -21,15 +21,15 @@ class ScalarisedLearner:
         agent: whose problem and seeds are used.
         algorithm: of stable-baselines3.
         options: arguments of its class.
-        round_steps: steps between two changes, which rollouts fit.
+        n_steps: steps between two changes, which rollouts fit.
     """
 
-    def __init__(self, agent: Agent, algorithm: str, options: Mapping[str, Any], round_steps: int) -> None:
+    def __init__(self, agent: Agent, algorithm: str, options: Mapping[str, Any], n_steps: int) -> None:
         sb3_budget.check_actions(algorithm, agent.problem)
         self.agent = agent
         n_envs = sb3_budget.parallel_envs(agent.problem, agent.config.n_envs)
         made = Scalarised(algorithm, options, tuple(options), n_envs, True, True, agent.discount)
-        first, budget = np.full(agent.k, 1.0 / agent.k), sb3_budget.UPDATES * round_steps
+        first, budget = np.full(agent.k, 1.0 / agent.k), sb3_budget.UPDATES * n_steps
         self._made = made
         self.model = made.model(agent.problem, first, budget, agent.integer_seed("network"), replay=50_000)
         self._template = made.template(agent.problem)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from gymnasium import spaces
 
-from morl.agents.core.observations import Encoder, StateIndex, is_countable
+from morl.agents.core.observations import Encoder, StateIndex, is_integer_valued
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet, TablePolicies
 from morl.agents.core.problem import Problem
 from morl.agents.search import sequences
@@ -228,7 +228,7 @@ def make_genotype(problem: Problem, kind: str, hidden: int, length: int | None) 
 
 def _all_observations(problem: Problem) -> Array | None:
     """Every observation there is, where they can be listed."""
-    if problem.model is not None and is_countable(problem.observation_space):
+    if problem.model is not None and is_integer_valued(problem.observation_space):
         return problem.model_observations if problem.model.n_states <= MAX_TABLE else None
     space = problem.observation_space
     if isinstance(space, spaces.Discrete) and space.n <= MAX_TABLE:

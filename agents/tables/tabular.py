@@ -101,13 +101,13 @@ class TabularProblem:
 
 @dataclass(frozen=True)
 class Step:
-    """One transition of copy number ``copy``, in numbers."""
+    """One transition of environment number ``env``, in numbers."""
 
-    copy: int
+    env: int
     state: int
     action: int
     reward: FloatArray
-    after: int
+    next_state: int
     terminated: bool
     truncated: bool
     accrued: FloatArray
@@ -117,7 +117,7 @@ class Step:
 
 
 Choose = Callable[[int, int, FloatArray, int], int]
-"""``choose(copy, state number, accrued (K,), time) -> action number``."""
+"""``choose(environment number, state number, accrued (K,), time) -> action number``."""
 Learn = Callable[[Step], None]
 
 
@@ -126,7 +126,7 @@ class Stepper:
 
     Args:
         tables: the numbering.
-        n_envs: copies stepped together.
+        n_envs: parallel environments.
         discount: γ of the accrued reward.
     """
 
@@ -140,7 +140,7 @@ class Stepper:
         return self.tables.number(self.collector.reset(seed))
 
     def step(self, choose: Choose, learn: Learn) -> int:
-        """One step of every copy; returns how many steps that were."""
+        """One step of every environment; returns how many steps that were."""
         collector, tables = self.collector, self.tables
         states = tables.number(collector.obs)
         actions = np.array(
@@ -148,7 +148,7 @@ class Stepper:
             dtype=np.int64,
         )
         out = collector.step(actions)
-        after = tables.number(out.next_obs)
+        next_states = tables.number(out.next_obs)
         for j, i in enumerate(out.env):
             learn(
                 Step(
@@ -156,7 +156,7 @@ class Stepper:
                     int(states[i]),
                     int(actions[i]),
                     out.rewards[j],
-                    int(after[j]),
+                    int(next_states[j]),
                     bool(out.terminated[j]),
                     bool(out.truncated[j]),
                     out.accrued[j],
@@ -190,8 +190,8 @@ class TabularLearning(Agent):
         """Learn in ``self.tables.world`` until ``num_timesteps`` is ``until``."""
 
     @abstractmethod
-    def _steps(self, copies: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
-        """How to act in ``copies`` fresh episodes, and how to learn from each transition."""
+    def _steps(self, n_envs: int, rng: np.random.Generator) -> tuple[Choose, Learn]:
+        """How to act in ``n_envs`` fresh episodes, and how to learn from each transition."""
 
     def _between(self, steps: int) -> None:  # most have nothing to do
         """Called when ``steps`` steps have been taken, before they are counted."""

@@ -21,8 +21,9 @@ from gymnasium import spaces
 
 from morl.envs.classic.grids import MOVE_NAMES, MOVES, check_rows, name_states
 from morl.envs.finite import FiniteProblem
+from morl.envs.rendering.pixels import LEAST, Pictures, picture_space, with_boxes
 from morl.momdp import MOMDP, Outcome
-from morl.spec import EnvError, FloatArray, MOSpec, Objective
+from morl.spec import EnvError, FloatArray, IntArray, MOSpec, Objective
 
 ROCK = -1.0
 """Any negative number marks a cell that cannot be entered."""
@@ -109,6 +110,7 @@ def deep_sea_treasure(
     start: Sequence[int] | None = None,
     float_state: bool = False,
     max_steps: int = 100,
+    pixels: bool = False,
 ) -> FiniteProblem:
     """The problem on a map.
 
@@ -121,10 +123,14 @@ def deep_sea_treasure(
         start: first cell (row, column); the map's own where ``None``.
         float_state: observe row and column as float32 divided by the last ones, in [0, 1].
         max_steps: time limit.
+        pixels: observe a picture of the map with the submarine, uint8, at least 36 pixels a side.
 
     Raises:
-        EnvError: a map that makes no sense, a start that is not water, or no treasure within reach.
+        EnvError: a map that makes no sense, a start that is not water, no treasure within reach, or both ``pixels``
+            and ``float_state``.
     """
+    if pixels and float_state:
+        raise EnvError("pixels and float_state are both true; expected one kind of observation")
     grid, usual = sea_map(sea)
     first = usual if start is None else _check_start(start, grid)
     if grid[first] != 0:
@@ -150,14 +156,7 @@ def deep_sea_treasure(
         first, 4, outcomes, discount=0.99, objectives=objectives, action_names=MOVE_NAMES
     )
     cells = np.array(states, dtype=np.int64)
-    last = np.array(grid.shape) - 1
-    space: spaces.Box
-    if float_state:
-        observations = (cells / np.maximum(last, 1)).astype(np.float32)
-        space = spaces.Box(0.0, 1.0, (2,), np.float32)
-    else:
-        observations = cells.astype(np.int32)
-        space = spaces.Box(np.zeros(2, np.int32), last.astype(np.int32), (2,), np.int32)
+    observations, space = _observed(grid, cells, pixels, float_state)
     spec = MOSpec(
         objectives,
         discount=0.99,
@@ -172,6 +171,34 @@ def deep_sea_treasure(
 
     named = name_states(model, [f"row {r}, column {c}" for r, c in cells.tolist()])
     return FiniteProblem(named, spec, observations, space, max_steps, render)
+
+
+def sea_pictures(grid: FloatArray, cells: IntArray) -> Pictures:
+    """Pictures ``(n, h, w, 3)`` of the map with the submarine in cells ``(n, 2)``; richer treasures are brighter."""
+    rows, columns = grid.shape
+    side = max(4, -(-LEAST // min(rows, columns)))
+    depth = np.linspace(0.0, 1.0, rows)[:, None, None]
+    colours = np.broadcast_to((1.0 - depth) * (124, 196, 226) + depth * (14, 58, 98), (rows, columns, 3)).copy()
+    colours[grid < 0] = (74, 63, 56)
+    value = np.sqrt(np.maximum(grid, 0.0) / grid.max())[grid > 0, None]
+    colours[grid > 0] = (1.0 - value) * (90, 70, 20) + value * (255, 225, 60)
+    background = np.rint(colours).astype(np.uint8).repeat(side, axis=0).repeat(side, axis=1)
+    corners = cells * side
+    return with_boxes(background, np.concatenate([corners, corners + side], axis=1), (220, 30, 30))
+
+
+def _observed(
+    grid: FloatArray, cells: IntArray, pixels: bool, float_state: bool
+) -> tuple[np.ndarray[Any, Any], spaces.Box]:
+    """What is seen in each cell, and its space."""
+    last = np.array(grid.shape) - 1
+    if pixels:
+        pictures = sea_pictures(grid, cells)
+        return pictures, picture_space(pictures.shape[1:])
+    if float_state:
+        return (cells / np.maximum(last, 1)).astype(np.float32), spaces.Box(0.0, 1.0, (2,), np.float32)
+    space = spaces.Box(np.zeros(2, np.int32), last.astype(np.int32), (2,), np.int32)
+    return cells.astype(np.int32), space
 
 
 def _check_start(start: Sequence[int], grid: FloatArray) -> Cell:

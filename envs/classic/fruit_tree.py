@@ -17,8 +17,9 @@ from gymnasium import spaces
 
 from morl.envs.classic.grids import name_states
 from morl.envs.finite import FiniteProblem
+from morl.envs.rendering.pixels import Pictures, picture_space, with_boxes
 from morl.momdp import MOMDP
-from morl.spec import EnvError, FloatArray, MOSpec, Objective
+from morl.spec import EnvError, FloatArray, IntArray, MOSpec, Objective
 
 NUTRIENTS = ("protein", "carbs", "fats", "vitamins", "minerals", "water")
 DEPTHS = (5, 6, 7)
@@ -38,7 +39,28 @@ def fruits(depth: int) -> FloatArray:
     return table
 
 
-def fruit_tree(depth: int = 6, max_steps: int | None = None) -> FiniteProblem:
+def tree_pictures(leaves: FloatArray, level: IntArray, position: IntArray) -> Pictures:
+    """Pictures ``(n, h, w, 3)`` of the tree, one node in each lit up.
+
+    A band of four rows per level, split evenly among its nodes in two shades; below it two rows per nutrient, as
+    bright as the fruit of that leaf holds of it. What can still be reached lies below the node.
+
+    Args:
+        leaves: ``(2ᵈ, 6)``, the fruits.
+        level: ``(n,)`` of the nodes, the root is 0.
+        position: ``(n,)`` from the left.
+    """
+    depth, width = len(leaves).bit_length() - 1, max(64, len(leaves))
+    column = np.arange(width)
+    bands = [80 + 60 * ((column * 2**row // width) % 2) for row in range(depth + 1)]
+    food = np.rint(255.0 * leaves[column * len(leaves) // width].T / 10.0)
+    grey = np.concatenate([np.repeat(bands, 4, axis=0), np.repeat(food, 2, axis=0)]).astype(np.uint8)
+    span = width // 2**level
+    boxes = np.stack([4 * level, position * span, 4 * level + 4, (position + 1) * span], axis=1)
+    return with_boxes(np.repeat(grey[:, :, None], 3, axis=2), boxes, (255, 60, 30))
+
+
+def fruit_tree(depth: int = 6, max_steps: int | None = None, pixels: bool = False) -> FiniteProblem:
     """The problem at one depth.
 
     Observation: (depth, position from the left). Actions: left, right. The reward is zero until the leaf, and the
@@ -47,6 +69,7 @@ def fruit_tree(depth: int = 6, max_steps: int | None = None) -> FiniteProblem:
     Args:
         depth: 5, 6 or 7.
         max_steps: time limit; an episode takes ``depth`` steps anyway.
+        pixels: observe a picture of the tree, uint8; see :func:`tree_pictures`.
 
     Raises:
         EnvError: another depth.
@@ -71,8 +94,12 @@ def fruit_tree(depth: int = 6, max_steps: int | None = None) -> FiniteProblem:
     model = MOMDP(matrix, rewards, row_ptr, 0.99, start, None, objectives, action_names=("left", "right"))
     level = np.floor(np.log2(nodes + 1)).astype(np.int32)
     position = (nodes + 1 - 2**level).astype(np.int32)
-    observations = np.stack([level, position], axis=1).astype(np.int32)
-    space = spaces.Box(np.zeros(2, np.int32), np.array([depth, 2**depth - 1], np.int32), (2,), np.int32)
+    if pixels:
+        observations: np.ndarray[Any, Any] = tree_pictures(leaves, level, position)
+        space = picture_space(observations.shape[1:])
+    else:
+        observations = np.stack([level, position], axis=1).astype(np.int32)
+        space = spaces.Box(np.zeros(2, np.int32), np.array([depth, 2**depth - 1], np.int32), (2,), np.int32)
     spec = MOSpec(objectives, discount=0.99, ref_point=(-1.0,) * 6, return_scale=((0.0,) * 6, (10.0,) * 6))
 
     def render(state: int, mode: str) -> Any:

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from morl.envs.control import minecart_kernels as kernels
 from morl.envs.control.minecart_front import best_known_front
+from morl.envs.control.minecart_pixels import draw_carts, map_picture
 from morl.envs.dynamics import Dynamics, State, Transition
+from morl.envs.rendering.pixels import picture_space
 from morl.pareto.front import Front
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
@@ -54,7 +56,8 @@ class MinecartDynamics(Dynamics):
     - Rewards are float64, and the fuel's bound is the true −0.22 a step instead of −1.
     - Invalid actions raise; there, a number above 5 idles in silence.
     - The observation's low bound is 0 where values cannot be negative (there: −1).
-    - There is no pixel observation: use ``gymnasium.wrappers.AddRenderObservation``.
+    - ``pixels=True`` observes a picture of 64 × 64 pixels (:mod:`morl.envs.control.minecart_pixels`) that also shows
+      loads and speed; there it is a frame of the window, which does not.
 
     The state is one array ``cart`` of shape ``(n, 7)``: x, y, speed per frame, heading in degrees (0 along x, 90
     along y), load of the first and the second ore, and 1 once the cart has left the base.
@@ -64,6 +67,7 @@ class MinecartDynamics(Dynamics):
         mines: ``(m, 6)`` x, y, then mean and deviation per frame of each ore, as in :data:`MINES`.
         capacity: what the cart holds.
         frames: how often each action is repeated.
+        pixels: observe pictures ``(64, 64, 3)`` of uint8.
 
     Raises:
         EnvError: mines of another shape or outside the unit square, a capacity or frame count that is not positive.
@@ -77,6 +81,8 @@ class MinecartDynamics(Dynamics):
         mines: ArrayLike | None = None,
         capacity: float = CAPACITY,
         frames: int = FRAMES,
+        *,
+        pixels: bool = False,
     ) -> None:
         self.mines = _check_mines(MINES if mines is None else mines)
         if not stochastic:
@@ -107,10 +113,13 @@ class MinecartDynamics(Dynamics):
             ref_point=(0.0, 0.0, -200.0),
             return_scale=((0.0, 0.0, worst / (1 - 0.98)), (self.capacity, self.capacity, 0.0)),
         )
-        self.observation_space = spaces.Box(
+        self.observation_space: spaces.Space[Any] = spaces.Box(
             np.array([0, 0, 0, -1, -1, 0, 0], dtype=np.float32), np.ones(7, dtype=np.float32), dtype=np.float32
         )
         self.action_space = spaces.Discrete(len(ACTIONS))
+        self._map = map_picture(self.mines) if pixels else None
+        if self._map is not None:
+            self.observation_space = picture_space(self._map.shape)
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
         """Empty carts at rest in the base, facing the middle of the map."""
@@ -133,8 +142,13 @@ class MinecartDynamics(Dynamics):
         return Transition({"cart": moved}, rewards, terminated)
 
     def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """Position, speed, sine and cosine of the heading, and both loads over the capacity: ``(n, 7)`` float32."""
+        """Position, speed, sine and cosine of the heading, and both loads over the capacity: ``(n, 7)`` float32.
+
+        With ``pixels``, pictures ``(n, 64, 64, 3)`` of uint8.
+        """
         cart = state["cart"]
+        if self._map is not None:
+            return draw_carts(cart, self.capacity, self._map)
         seen = np.empty((len(cart), 7), dtype=np.float32)
         kernels.observe_carts(cart, self.capacity, seen)
         return seen

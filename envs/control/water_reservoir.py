@@ -34,6 +34,9 @@ OBJECTIVES = (
     Objective("downstream", "water", FLOOD_DOWNSTREAM - HIGHEST, 0.0, "minus the release above the downstream limit"),
 )
 _WORST = (-10_000.0, -2_000.0, -440.0, -2_000.0)  # below the returns of holding, of releasing, and of chance
+SEASON_DAYS = 25
+SEASON_DISCOUNT = 0.99
+_SEASON_WORST = (-1_600.0, -1_350.0, -200.0, -1_500.0)  # discounted; somewhat below random releases
 
 
 @jit
@@ -90,6 +93,12 @@ class WaterReservoirDynamics(Dynamics):
     - The state is float64, and observations are fresh arrays: there the internal state is returned.
     - Negative or NaN releases raise; there they are clipped in silence.
 
+    Under the default settings hardly anything is to be learned: releasing all water every day earns 83 % of the
+    two-objective hypervolume, and constant releases all of it. ``morl/WaterReservoirSeasonal-v0`` (``season=40``) has
+    wet and dry seasons, which the dam must even out: there releasing everything earns 69 %, constant releases 83 %,
+    and releases linear in the level 87 % of what releases linear in level and season earn
+    (``benchmarks/water_reservoir_seasonal.py``).
+
     The state holds ``level`` (n,), and for pictures the last ``release`` and ``inflow`` (n,), NaN at the start.
 
     Args:
@@ -97,9 +106,11 @@ class WaterReservoirDynamics(Dynamics):
         normalised: the action is the share in [0, 1] of what can be released, instead of an amount.
         penalise: an amount that cannot be released costs its distance from what can, in every objective.
         level: the start level; ``None`` draws one of the benchmark's ten, or with ``penalise`` an integer below 160.
+        season: how far the mean inflow swings about 40 in the course of 25 days, 0 to 40; where it does, the sine and
+            cosine of the season are observed too, and γ is 0.99.
 
     Raises:
-        EnvError: another number of objectives, or a level outside [0, 200].
+        EnvError: another number of objectives, a level outside [0, 200], or a season outside [0, 40].
     """
 
     max_steps = MAX_STEPS
@@ -107,22 +118,34 @@ class WaterReservoirDynamics(Dynamics):
     reset_options = ("level",)
 
     def __init__(
-        self, objectives: int = 2, normalised: bool = False, penalise: bool = False, level: float | None = None
+        self,
+        objectives: int = 2,
+        normalised: bool = False,
+        penalise: bool = False,
+        level: float | None = None,
+        *,
+        season: float = 0.0,
     ) -> None:
         if isinstance(objectives, bool) or objectives not in (2, 3, 4):
             raise EnvError(f"objectives is {objectives!r}; expected 2, 3 or 4")
         self.normalised, self.penalise = bool(normalised), bool(penalise)
         self.level = None if level is None else _check_level(level)
         self.k = int(objectives)
+        self.season = _check_season(season)
+        worst = (_SEASON_WORST if self.season else _WORST)[: self.k]
         extra = HIGHEST if self.penalise and not self.normalised else 0.0
         self.mo_spec = MOSpec(
             tuple(Objective(o.name, o.unit, o.low - extra, 0.0, o.description) for o in OBJECTIVES[: self.k]),
-            discount=1.0,
+            discount=SEASON_DISCOUNT if self.season else 1.0,
             horizon=MAX_STEPS,
-            ref_point=_WORST[: self.k],
-            return_scale=(_WORST[: self.k], (0.0,) * self.k),
+            ref_point=worst,
+            return_scale=(worst, (0.0,) * self.k),
         )
-        self.observation_space = spaces.Box(0.0, HIGHEST, (1,), np.float32)
+        low, high = (0.0, -1.0, -1.0), (HIGHEST, 1.0, 1.0)
+        seen = 3 if self.season else 1
+        self.observation_space = spaces.Box(
+            np.array(low[:seen], np.float32), np.array(high[:seen], np.float32), (seen,), np.float32
+        )
         self.action_space = spaces.Box(0.0, 1.0 if self.normalised else HIGHEST, (1,), np.float32)
 
     def initial(self, n: int, rng: np.random.Generator, options: Mapping[str, Any] | None = None) -> State:
@@ -135,26 +158,40 @@ class WaterReservoirDynamics(Dynamics):
             levels = rng.integers(0, 160, n).astype(np.float64)
         else:
             levels = rng.choice(_LEVELS, n)
-        return {"level": levels, "release": np.full(n, np.nan), "inflow": np.full(n, np.nan)}
+        state = {"level": levels, "release": np.full(n, np.nan), "inflow": np.full(n, np.nan)}
+        return state | ({"day": np.zeros(n)} if self.season else {})
 
     def step(self, state: State, actions: np.ndarray[Any, Any], rng: np.random.Generator) -> Transition:
         """Release water, then let the rain of the day flow in."""
         n = len(actions)
         rain = rng.normal(INFLOW_MEAN, INFLOW_DEVIATION, n)
+        if self.season:
+            rain += self.season * np.sin(2 * np.pi * state["day"] / SEASON_DAYS)
         rewards = np.empty((n, self.k))
         levels, released, inflow = _flow(state["level"], actions, rain, self.normalised, self.penalise, rewards)
         info = {"release": released, "inflow": inflow}
-        return Transition({"level": levels, **info}, rewards, np.zeros(n, dtype=np.bool_), info)
+        after = {"level": levels, **info} | ({"day": state["day"] + 1.0} if self.season else {})
+        return Transition(after, rewards, np.zeros(n, dtype=np.bool_), info)
 
     def observe(self, state: State) -> np.ndarray[Any, Any]:
-        """The level, ``(n, 1)`` float32."""
-        return state["level"].astype(np.float32)[:, None]
+        """The level, ``(n, 1)`` float32; with a season also its sine and cosine, ``(n, 3)``."""
+        if not self.season:
+            return state["level"].astype(np.float32)[:, None]
+        phase = 2 * np.pi * state["day"] / SEASON_DAYS
+        return np.stack([state["level"], np.sin(phase), np.cos(phase)], axis=1).astype(np.float32)
 
     def render(self, state: State, mode: str) -> Any:
         """The lake, its dam and the valley."""
         from morl.envs.control.water_reservoir_render import draw_water_reservoir
 
         return draw_water_reservoir(state, mode)
+
+
+def _check_season(season: Any) -> float:
+    number = isinstance(season, int | float | np.number) and not isinstance(season, bool)
+    if not number or not 0.0 <= season <= INFLOW_MEAN:
+        raise EnvError(f"season is {season!r}; expected a number from 0 to {INFLOW_MEAN:g}")
+    return float(season)
 
 
 def _check_level(level: Any) -> float:

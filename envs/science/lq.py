@@ -6,7 +6,7 @@ State (gap error x₁ in m, relative speed x₂ = lead − own in m/s), control 
 
 rewards (−x₁'², −a²). For a weight w the best policy of all is linear, a = K_t x, with gains from the backward Riccati
 recursion (Kalman 1960; Bertsekas 2017, ch. 3): certainty equivalence holds because the noise is additive. The front is
-convex, so linear scalarisation finds all of it; it is the companion of Driving where truth is known.
+convex, so linear scalarisation finds all of it; it is the companion of Driving where the exact front is known.
 
 Assumptions: the start is normal with standard deviations 0.05 m and 0.05 m/s; actions end at ±3 m/s² and gap
 errors count as 20 m at most in the reward, both more than five standard deviations of anything that a policy of the

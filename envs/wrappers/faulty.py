@@ -71,7 +71,7 @@ class FaultTransform(Transform):
 
 
 class FaultyReward(TransformReward):
-    """One objective is corrupted; the truth stays in ``info["true_reward"]``.
+    """One objective is corrupted; the true reward stays in ``info["true_reward"]``.
 
     The noise has a generator of its own that follows the seed of ``reset``, so the episode itself is that of the sound
     environment.

@@ -39,7 +39,7 @@ Command = (
     | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and a reference front.")]
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
-    | Annotated[AlgoGroup, subcommand("algo", description="List and show algorithms and their options.")]
+    | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )

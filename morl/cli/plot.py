@@ -1,4 +1,4 @@
-"""``morl plot``: learning curves of runs."""
+"""``morl plot``: plot learning curves of runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from morl.spec import RunError
 
 @dataclass
 class Plot:
-    """Draw how runs of one environment learned: hypervolume, expected utility and each objective's range on the front,
-    beside doing nothing and acting at random.
+    """Plot learning curves of runs of one environment: hypervolume, expected utility and each objective's range on the
+    front, with the baselines of doing nothing and acting at random.
 
     Examples:
         morl plot runs/pcn-dst
@@ -25,10 +25,10 @@ class Plot:
     runs: Positional[tuple[Path, ...]]
     """Run folders."""
     out: Annotated[Path, arg(aliases=["-o"])] = Path("curves.png")
-    """Picture to write."""
+    """Save the plot to this file."""
 
     def run(self) -> int:
-        """Draw, and print where each run began and ended."""
+        """Plot, and print the first and last values of each run."""
         from morl.runs.curves import plot_runs, read_curve
         from morl.runs.folder import RunFolder
 

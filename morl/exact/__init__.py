@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morl.exact.bellman import Value, evaluate, evaluate_batch
-    from morl.exact.columns import Maximum, maximise
+    from morl.exact.columns import Maximum, lexicographic, maximise
     from morl.exact.coverage.ccs import convex_coverage_set
-    from morl.exact.coverage.policy_iteration import WeightSolution, solve_weight
+    from morl.exact.coverage.weights import WeightSolution, solve_weight
     from morl.exact.deterministic.enumeration import enumerate_policies, policy_values
     from morl.exact.deterministic.pareto import classify, pareto_deterministic
     from morl.exact.dispatch import solve
     from morl.exact.files import from_toy_text, read_drn, read_prism, write_drn
-    from morl.exact.lexical import lexicographic
-    from morl.exact.occupancy import occupancy_lp
+    from morl.exact.occupancy_program import occupancy_lp
     from morl.exact.oracle import best_policy
     from morl.exact.policy import HistoryPolicy, Mixture, Plan
     from morl.exact.risk import Episodic, cvar, expected_utility, quantile, worst_cvar
@@ -30,7 +29,7 @@ _WHERE = {
     "Mixture": "policy",
     "Plan": "policy",
     "Value": "bellman",
-    "WeightSolution": "coverage.policy_iteration",
+    "WeightSolution": "coverage.weights",
     "best_policy": "oracle",
     "classify": "deterministic.pareto",
     "convex_coverage_set": "coverage.ccs",
@@ -40,16 +39,16 @@ _WHERE = {
     "evaluate_batch": "bellman",
     "expected_utility": "risk",
     "from_toy_text": "files",
-    "lexicographic": "lexical",
+    "lexicographic": "columns",
     "maximise": "columns",
-    "occupancy_lp": "occupancy",
+    "occupancy_lp": "occupancy_program",
     "pareto_deterministic": "deterministic.pareto",
     "policy_values": "deterministic.enumeration",
     "quantile": "risk",
     "read_drn": "files",
     "read_prism": "files",
     "solve": "dispatch",
-    "solve_weight": "coverage.policy_iteration",
+    "solve_weight": "coverage.weights",
     "worst_cvar": "risk",
     "write_drn": "files",
 }

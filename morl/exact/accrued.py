@@ -60,7 +60,7 @@ class Accrued:
             return float(self.product.start @ values[:, 0]), policy[:, 0]
         gain = self.product.transitions @ score - score[self.product.row_state]
         model = MOMDP(self.product.transitions, gain[:, None], self.product.row_ptr, 1.0, self.product.start)
-        policy, value = best_policy(model, [1.0])
+        policy, value = best_policy(model, [1.0], self.deadline)
         return float(value.start[0] + self.product.start @ score), policy
 
     def best_of_many(self, scores: FloatArray) -> FloatArray:
@@ -100,7 +100,7 @@ class Accrued:
         reached += np.where(self.final, start, 0.0)
         reached += np.where(self.final, visits @ self.product.transitions, 0.0)
         rest = 1.0 - reached.sum()
-        if rest > 1e-9:  # plays that rest without reward for ever
+        if rest > 1e-9:  # plays that rest without reward and never terminate
             from morl.exact.bellman import endless_classes, induced_chain
             from morl.exact.policy import as_stochastic
 

@@ -1,7 +1,7 @@
 """The value of a policy, by a linear solve: every answer comes with a bound on its floating-point error.
 
 Without discounting a total may not exist. Then the answer is a refusal that names the states in which the
-policy collects reward for ever, never a number.
+policy collects reward without end, never a number.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def evaluate(momdp: MOMDP, policy: Any) -> Value:
             :class:`HistoryPolicy`.
 
     Raises:
-        ModelError: the policy does not fit the model, or γ = 1 and the policy collects reward for ever.
+        ModelError: the policy does not fit the model, or γ = 1 and the policy collects reward without end.
 
     >>> m = MOMDP.from_arrays([[[1.0], [1.0]]], [[[1.0, 0.0], [0.0, 3.0]]], discount=0.5)
     >>> evaluate(m, np.array([1])).start
@@ -227,7 +227,7 @@ def _endless(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> str:
     where = np.flatnonzero(endless & reached)
     names = ", ".join(momdp.label(int(s)) for s in where[:3]) + (", …" if len(where) > 3 else "")
     return (
-        f"with discount 1 this policy collects reward for ever (states {names}), so its total does not exist; "
+        f"with discount 1 this policy collects reward without end (states {names}), so its total does not exist; "
         "give a discount below 1, a horizon, or a policy that ends"
     )
 
@@ -282,7 +282,7 @@ def _evaluate_plan(momdp: MOMDP, policy: HistoryPolicy) -> Value:
         states[s] = values[node] if node >= 0 else 0.0
     used = momdp.start > 0
     if np.isnan(states[used]).any():
-        raise ModelError("the plan lacks a root for a start state, or its tail collects reward for ever")
+        raise ModelError("the plan lacks a root for a start state, or its tail collects reward without end")
     size = float(np.abs(values).max(initial=0.0)) + float(np.abs(momdp.rewards).max(initial=0.0))
     return Value(momdp.start[used] @ states[used], states, 4e-16 * size * (2 + len(needed)))
 

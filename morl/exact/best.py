@@ -16,6 +16,9 @@ from morl.utility import Lexicographic, Utility
 
 Constraints = Iterable[Any] | str
 
+POLICY_CLASSES = ("mixture", *CLASSES)
+"""What ``policies=`` may be: stochastic policies, then the classes of deterministic ones."""
+
 _EPISODIC = "history-dependent deterministic (state, accrued reward)"
 
 
@@ -36,6 +39,12 @@ class Best:
     policy: Any = None
 
 
+def check_class(policies: str) -> None:
+    """Raise :class:`~morl.spec.UnknownNameError` where there is no such policy class."""
+    if policies not in POLICY_CLASSES:
+        raise UnknownNameError("policy class", policies, POLICY_CLASSES)
+
+
 def find_best(
     momdp: MOMDP,
     utility: Utility,
@@ -54,8 +63,7 @@ def find_best(
         ModelError: constraints that cannot be met, or a question without an answer.
     """
     constraints = constraints if isinstance(constraints, str) else list(constraints)
-    if policies not in ("mixture", *CLASSES):
-        raise UnknownNameError("policy class", policies, ("mixture", *CLASSES))
+    check_class(policies)
     if criterion not in ("ser", "esr"):
         raise UnknownNameError("criterion", criterion, ("ser", "esr"))
     if criterion == "esr":
@@ -68,8 +76,7 @@ def find_best(
 
 
 def _mixture(momdp: MOMDP, utility: Utility, constraints: Constraints, time_limit: float | None) -> Best:
-    from morl.exact.columns import maximise
-    from morl.exact.lexical import lexicographic
+    from morl.exact.columns import lexicographic, maximise
 
     if isinstance(utility, Lexicographic):
         width = np.ones(momdp.k) if utility.scale is None else np.subtract(utility.scale[1], utility.scale[0])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from morl.exact.best import find_best
-from morl.exact.deterministic.pareto import CLASSES, pareto_deterministic
+from morl.exact.best import check_class, find_best
+from morl.exact.deterministic.pareto import pareto_deterministic
 from morl.momdp import MOMDP
 from morl.pareto import Front
-from morl.spec import ModelError, SpecError, UnknownNameError
+from morl.spec import ModelError, SpecError
 from morl.utility import Utility
 
 
@@ -29,17 +29,8 @@ def solve(
 
     Args:
         model: a :class:`~morl.momdp.MOMDP`; :func:`morl.solve` takes environments, their ids and files.
-        policies: ``"mixture"`` (stochastic policies: the convex coverage set), ``"stationary"``, ``"markov"``
-            or ``"history"`` (deterministic ones).
-        discount: γ in place of the model's own.
-        epsilon: additive precision; ``None`` is exact for deterministic policies and, for mixtures, 1e-6 of the
-            largest reward times 1 / (1 − γ), or times 100 where that is less.
-        time_limit: seconds; then the certified answer so far.
-        horizon: number of decisions in place of the model's own.
-        utility: the front then holds one point, the best of the policy class.
-        constraints: on the expected return, such as ``"cost>=-5"``; they need a utility.
-        criterion: ``"ser"``, utility of the expected return, or ``"esr"``, of the return of each episode.
-        risk: with ``"esr"``, ``"cvar:ALPHA"`` or ``"quantile:Q"`` of the utility instead of its expectation.
+        policies: one of :data:`~morl.exact.best.POLICY_CLASSES`.
+        utility: a :class:`~morl.utility.Utility`; its other forms, and all other arguments: see :func:`morl.solve`.
 
     Raises:
         ModelError: no model, or the question has no answer.
@@ -48,8 +39,7 @@ def solve(
     """
     if not isinstance(model, MOMDP):
         raise ModelError(f"model is {model!r}; expected a MOMDP (morl.solve takes environments, ids and files)")
-    if policies not in ("mixture", *CLASSES):
-        raise UnknownNameError("policy class", policies, ("mixture", *CLASSES))
+    check_class(policies)
     model = adapted(model, discount, horizon)
     if utility is not None:
         return find_best(model, utility, policies, constraints, criterion, risk, epsilon, time_limit).front

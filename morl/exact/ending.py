@@ -1,15 +1,15 @@
 """γ = 1 without a horizon: the policies whose totals exist, and an equivalent model in which they are easy to find.
 
-A policy *comes to an end* where, with probability 1, it reaches a terminal state or stays for ever among actions that
-pay nothing. Coverage sets, maxima and constraints are over these policies, and nothing good is lost by that. Call a
-stationary way of staying in an end component for ever a circulation, and g ``(K,)`` its mean reward per decision.
+A policy *comes to an end* where, with probability 1, it reaches a terminal state or stays among actions that pay
+nothing. Coverage sets, maxima and constraints are over these policies, and nothing good is lost by that. Call a
+stationary way of never leaving an end component a circulation, and g ``(K,)`` its mean reward per decision.
 
 - Where some circulation has g_k > 0, repeating it long enough beats every bound: objective k is unbounded, which is
   refused by name.
-- Else every g is <= 0. What stays for ever under a circulation with g_k < 0 has the total −∞ in objective k, so a
+- Else every g is <= 0. What stays without end under a circulation with g_k < 0 has the total −∞ in objective k, so a
   policy that does so with positive probability has it, too: no policy with finite totals is worse in k, and none of
   its mixtures is finite. It is left out.
-- What stays for ever under g = 0 but collects rewards that cancel has no total (it swings for ever). It is left out.
+- What stays without end under g = 0 but collects rewards that cancel has no total (it swings). It is left out.
 
 All policies that come to an end are flows (:mod:`morl.exact.occupancy`), and the flows' returns are the mixtures of
 finitely many deterministic stationary policies that come to an end, plus directions g <= 0. Hence for weights w >= 0

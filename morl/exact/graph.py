@@ -1,4 +1,4 @@
-"""Which states a model can reach, and where it could stay for ever: the questions behind γ = 1.
+"""Which states a model can reach, and where it need never end: the questions behind γ = 1.
 
 Without discounting a policy has a finite value only if it stops collecting reward. A set of states that
 some policy never leaves is an *end component* (de Alfaro 1997); a model without any (reachable) one ends
@@ -33,25 +33,27 @@ def reachable_states(momdp: MOMDP, allowed: BoolArray | None = None) -> BoolArra
     Args:
         allowed: rows ``(rows,)`` that may be used; ``None`` for all.
     """
-    graph = state_graph(momdp, allowed)
-    seen = np.asarray(momdp.start > 0)
-    frontier = np.flatnonzero(seen)
-    while len(frontier):
-        targets = np.unique(graph[frontier].indices)
-        frontier = targets[~seen[targets]]
-        seen[frontier] = True
-    return np.asarray(seen)
+    graph, n = state_graph(momdp, allowed), momdp.n_states
+    first = np.flatnonzero(momdp.start > 0)
+    indices, indptr = np.append(graph.indices, first), np.append(graph.indptr, len(graph.indices) + len(first))
+    with_source = sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=(n + 1, n + 1))
+    seen = np.zeros(n + 1, dtype=bool)
+    seen[csgraph.breadth_first_order(with_source, n, return_predecessors=False)] = True
+    return np.asarray(seen[:n])
 
 
 def state_graph(momdp: MOMDP, allowed: BoolArray | None = None) -> sparse.csr_array:
-    """Adjacency ``(S, S)`` of "some allowed action leads from s to s' with positive probability"."""
-    matrix = momdp.transitions.tocoo()
-    source = momdp.row_state[matrix.row]
+    """Adjacency ``(S, S)`` of "an allowed action leads from s to s' with positive probability", an entry for each.
+
+    The rows of a state lie one after the other, so its successors do as well: nothing is sorted.
+    """
+    matrix, n = momdp.transitions, momdp.n_states
     keep = matrix.data > 0
     if allowed is not None:
-        keep &= allowed[matrix.row]
-    n = momdp.n_states
-    return sparse.csr_array((np.ones(int(keep.sum())), (source[keep], matrix.col[keep])), shape=(n, n))
+        keep &= np.repeat(allowed, np.diff(matrix.indptr))
+    before = np.concatenate([[0], np.cumsum(keep)])
+    indices = matrix.indices[keep]
+    return sparse.csr_array((np.ones(len(indices)), indices, before[matrix.indptr[momdp.row_ptr]]), shape=(n, n))
 
 
 def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndComponents:
@@ -87,7 +89,7 @@ def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndCompone
 
 
 def ends_under_every_policy(momdp: MOMDP) -> bool:
-    """True where no policy can stay among reachable states for ever: then γ = 1 needs no care."""
+    """True where no policy stays among the reachable states: then γ = 1 needs no care."""
     return end_components(momdp).count == 0
 
 
@@ -192,7 +194,7 @@ def almost_surely(momdp: MOMDP, goal: BoolArray) -> tuple[IntArray, BoolArray]:
 
 
 def resting_states(momdp: MOMDP) -> tuple[BoolArray, BoolArray]:
-    """States in which one can stay for ever without any reward, and the rows that do, masks ``(S,)``, ``(rows,)``."""
+    """States in which one need never leave and gain nothing, and the rows that do, masks ``(S,)``, ``(rows,)``."""
     free = ~np.any(momdp.rewards != 0, axis=1)
     if not free.any():
         return np.zeros(momdp.n_states, dtype=bool), free
@@ -201,7 +203,7 @@ def resting_states(momdp: MOMDP) -> tuple[BoolArray, BoolArray]:
 
 
 def refuse_unbounded(momdp: MOMDP, parts: EndComponents) -> None:
-    """With γ = 1 and no horizon: refuse objectives whose total can grow for ever.
+    """With γ = 1 and no horizon: refuse objectives whose total can grow without bound.
 
     Where an end component holds a positive reward, its largest mean reward is found by a linear program. A mean below
     1e-9 of the component's largest reward counts as zero.
@@ -219,7 +221,7 @@ def refuse_unbounded(momdp: MOMDP, parts: EndComponents) -> None:
                 s = int(momdp.row_state[rows[int(np.argmax(rewards))]])
                 raise ModelError(
                     f"with discount 1 the total of objective {momdp.objectives[k].name!r} is unbounded "  # type: ignore[index]
-                    f"(positive reward can be collected for ever around state {momdp.label(s)}); "
+                    f"(positive reward can be collected without end around state {momdp.label(s)}); "
                     "give a discount below 1 or a horizon"
                 )
 

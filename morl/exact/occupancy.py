@@ -7,8 +7,8 @@ program has one variable per row: an independent check of the other solvers, goo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,16 +21,11 @@ from morl.exact.policy import as_stochastic
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError
 
-if TYPE_CHECKING:
-    from morl.exact.columns import Maximum
-    from morl.exact.programs import Constraint
-    from morl.utility import Utility
-
 
 class Flow:
     """The flow equations of an infinite-horizon model: ``matrix @ x == start``, x >= 0.
 
-    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest for ever; states
+    The columns are the rows of reachable live states, then (γ = 1) the states in which one may rest without end; states
     from which no policy comes to an end are left out (see :mod:`morl.exact.ending`).
     """
 
@@ -61,77 +56,6 @@ class Flow:
         self.rewards = np.vstack([momdp.rewards[self.rows], np.zeros((len(rest), momdp.k))])
 
 
-def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iterable[Constraint] | str = ()) -> Maximum:
-    """The best stochastic policy for a utility of the expected return, as one linear program.
-
-    Args:
-        objective: a :class:`~morl.utility.Utility`, or weights ``(K,)``.
-        constraints: as for :func:`~morl.exact.columns.maximise`, which scales further.
-
-    Raises:
-        ModelError: infeasible constraints, an unbounded total, or more than 3 million copies of states.
-    """
-    from morl.exact.columns import Maximum
-    from morl.exact.policy import Mixture
-    from morl.exact.programs import Block, parse_constraints, utility_blocks
-    from morl.utility import Utility
-
-    unrolled = None if momdp.horizon is None else unroll(momdp)
-    model = momdp if unrolled is None else unrolled.model
-    bounds = parse_constraints(constraints, momdp)
-    if isinstance(objective, Utility):
-        blocks = utility_blocks(objective, momdp.k)
-    else:
-        gain = np.asarray(objective, dtype=np.float64)
-        blocks = [Block(gain, np.zeros(0), np.zeros((0, 0)), np.zeros((0, momdp.k)), np.zeros(0))]
-    flow = Flow(model)
-    solved = [_block_program(flow, block, bounds.matrix, bounds.bound) for block in blocks]
-    visits, score = max(solved, key=lambda pair: pair[1])
-    value = visits @ flow.rewards
-    policy = _policy_of(model, flow.rows, visits[: len(flow.rows)])
-    if unrolled is not None:
-        policy = unrolled.timed_stochastic(momdp, policy)
-    utility_of = objective if isinstance(objective, Utility) else blocks[0].gain.dot
-    utility = float(utility_of(value))
-    same = stationary(momdp, policy, value)
-    mixture = Mixture([policy], [1.0])
-    if same is None:
-        from morl.exact.columns import best_mixture
-
-        mixture = best_mixture(momdp, blocks, constraints, utility_of).mixture
-    return Maximum(mixture, same, value, utility, max(score - utility, 0.0), len(blocks))
-
-
-def _block_program(flow: Flow, block: Any, matrix: FloatArray, bound: FloatArray) -> tuple[FloatArray, float]:
-    """Maximise one block over flows: visits ``(columns,)`` and the optimum."""
-    from scipy.optimize import linprog  # slow to import
-
-    y, n = len(block.cost), flow.matrix.shape[1]
-    upper = sparse.csr_array(
-        np.vstack(
-            [
-                np.hstack([block.on_x @ flow.rewards.T, block.on_y]),
-                np.hstack([-matrix @ flow.rewards.T, np.zeros((len(bound), y))]),
-            ]
-        )
-    )
-    limit = np.concatenate([block.bound, -bound])
-    result = linprog(
-        -np.concatenate([flow.rewards @ block.gain, block.cost]),
-        A_ub=upper if len(limit) else None,
-        b_ub=limit if len(limit) else None,
-        A_eq=sparse.hstack([flow.matrix, sparse.csr_array((len(flow.start), y))]),
-        b_eq=flow.start,
-        bounds=[(0, None)] * n + [(None, None)] * y,
-        method="highs",
-    )
-    if result.status == 3:
-        raise ModelError("with discount 1 the utility grows for ever; give a discount below 1 or a horizon")
-    if result.status != 0:
-        raise ModelError(f"occupancy program: HiGHS stopped with {result.message!r}; maximise() explains infeasibility")
-    return np.asarray(result.x[:n]), block.constant - float(result.fun)
-
-
 def average_policy(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatArray) -> FloatArray:
     """One stochastic policy with the expected return of a mixture of deterministic ones.
 
@@ -148,7 +72,7 @@ def average_policy(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatAr
 def stationary(momdp: MOMDP, policy: FloatArray, value: FloatArray) -> FloatArray | None:
     """``policy``, or ``None`` where γ = 1 and it is not worth ``value``.
 
-    Plays that rest in a state for ever beside others that leave it have no stationary policy: whoever leaves with
+    Plays that rest in a state without end beside others that leave it have no stationary policy: whoever leaves with
     positive probability at every visit leaves at last.
     """
     if momdp.discount < 1.0 or momdp.horizon is not None:
@@ -171,7 +95,7 @@ def _average(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatArray) -
     for policy, p in zip(policies, probabilities, strict=True):
         total += p * row_visits(momdp, policy)
     base = as_stochastic(momdp, policies[0])
-    return _policy_of(momdp, np.arange(momdp.n_rows), total, base)
+    return policy_of(momdp, np.arange(momdp.n_rows), total, base)
 
 
 def row_visits(momdp: MOMDP, policy: ArrayLike) -> FloatArray:
@@ -201,7 +125,7 @@ def row_visits(momdp: MOMDP, policy: ArrayLike) -> FloatArray:
     return np.asarray(visits[momdp.row_state] * used)
 
 
-def _policy_of(momdp: MOMDP, rows: IntArray, visits: FloatArray, otherwise: FloatArray | None = None) -> FloatArray:
+def policy_of(momdp: MOMDP, rows: IntArray, visits: FloatArray, otherwise: FloatArray | None = None) -> FloatArray:
     """Probabilities ``(rows,)`` in proportion to visits; ``otherwise``, or the first action, where there are none."""
     uses = np.zeros(momdp.n_rows)
     uses[rows] = np.maximum(visits, 0.0)

@@ -1,7 +1,7 @@
 """The best policy for one weight, by Howard's policy iteration: the plain oracle of the exact solvers.
 
 It favours being right on any model of moderate size (dense or sparse linear solves); large discounted
-models belong to :func:`morl.exact.coverage.policy_iteration.solve_weight`.
+models belong to :func:`morl.exact.coverage.weights.solve_weight`.
 """
 
 from __future__ import annotations
@@ -120,11 +120,12 @@ def _pick(matrix: sparse.csr_array, live: IntArray, rows: IntArray, n: int) -> s
     return sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
 
 
-def best_policy(momdp: MOMDP, weights: ArrayLike) -> tuple[IntArray, Value]:
+def best_policy(momdp: MOMDP, weights: ArrayLike, deadline: float = math.inf) -> tuple[IntArray, Value]:
     """A deterministic policy that maximises the weighted return, and its value.
 
     Args:
         weights: ``(K,)``, any signs; they need not sum to 1.
+        deadline: ``time.monotonic()`` at which to give up.
 
     Returns:
         Integers ``(S,)``, or ``(T, S)`` where the model has a horizon, and the :class:`Value`; with γ = 1 the best
@@ -132,11 +133,12 @@ def best_policy(momdp: MOMDP, weights: ArrayLike) -> tuple[IntArray, Value]:
 
     Raises:
         ModelError: γ = 1 and the best total does not exist.
+        OutOfTime: the deadline has passed.
     """
     w = check_vector(weights, momdp.k, "weights")
     if momdp.horizon is not None:
-        return _backward(momdp, w)
-    oracle = Oracle(momdp)
+        return _backward(momdp, w, deadline)
+    oracle = Oracle(momdp, deadline)
     found = oracle.search(w)
     if oracle.ending is None:
         return oracle.policy(found.rows), Value(momdp.start @ found.values, found.values, found.error)
@@ -157,7 +159,7 @@ def improve(model: MOMDP, w: FloatArray, begin: Known, deadline: float = math.in
     left the class either.
 
     Raises:
-        Unbounded: γ = 1, and such a class was found: its weighted total grows for ever.
+        Unbounded: γ = 1, and such a class was found: its weighted total grows without bound.
         OutOfTime: the deadline has passed.
     """
     live = np.flatnonzero(~model.terminal)

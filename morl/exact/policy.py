@@ -56,7 +56,7 @@ class Plan:
 
     Node ``i`` belongs to state ``state[i]``, takes ``action[i]`` and continues, after a move to
     ``successors[ptr[i] + j]``, with node ``children[ptr[i] + j]``; children are always older than parents.
-    An action of −1 is a leaf: from there on the stationary policy ``tails[tail[i]]`` is followed for ever
+    An action of −1 is a leaf: from there on the stationary policy ``tails[tail[i]]`` is followed without end
     (or, with ``tail[i] = −1``, nothing more is decided).
     """
 

@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from morl.exact.accrued import Accrued, EpisodicPolicy, accrue
-from morl.exact.columns import maximise
+from morl.exact.columns import best_mixture
+from morl.exact.deadline import check
 from morl.exact.policy import Mixture
+from morl.exact.programs import utility_blocks
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError, SpecError
 from morl.utility import Utility, WorstCase
@@ -155,6 +157,7 @@ def worst_cvar(
 
     Raises:
         ModelError: more than ``max_levels`` vectors, or accrued rewards that are not exact.
+        OutOfTime: the ``time_limit`` among the options has passed; there is no answer in between.
     """
     if not 0.0 < alpha <= 1.0:
         raise SpecError(f"alpha is {alpha}; expected a number in (0, 1]")
@@ -176,6 +179,7 @@ def worst_cvar(
         eta = np.array([levels[i][j] for i, j in enumerate(choice)])
         score = eta - np.maximum(eta - f, 0.0) / alpha
         found = _max_min(accrued, score)
+        check(accrued.deadline, "comparing levels of risk")  # else what was found may not be the best
         if found[0] > best:
             best, mixture = found
     assert mixture is not None
@@ -200,7 +204,7 @@ def _max_min(accrued: Accrued, score: FloatArray) -> tuple[float, Mixture]:
     begin = np.zeros(p.n_states + 1)
     begin[0] = 1.0
     model = MOMDP(matrix, np.vstack([offset, gain]), np.concatenate([[0], p.row_ptr + 1]), 1.0, begin)
-    found = maximise(model, WorstCase())
+    found = best_mixture(model, utility_blocks(WorstCase(), gain.shape[1]), (), WorstCase(), accrued.deadline)
     policies = [np.asarray(policy)[1:] for policy in found.mixture.policies]
     return found.utility, Mixture(policies, found.mixture.probabilities)
 

@@ -6,11 +6,8 @@ import csv
 import hashlib
 import io
 import json
-import math
-import os
-import stat
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +15,13 @@ import numpy as np
 
 from morl.pareto.tables import read_points
 from morl.spec import FrontError, MorlError, Objective, shown
-from morl.storage import write_atomic, write_json
+from morl.storage import parse_json, read_regular, read_text, write_atomic, write_json
 
 if TYPE_CHECKING:
     from morl.pareto.front import Front
 
 LARGEST = 256 * 2**20
 """Bytes of the largest file that is read."""
-
-DEEPEST = 64
-"""Lists and objects inside each other in a JSON file."""
 
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".pf")
 """Endings of files that hold a table of points."""
@@ -81,11 +75,11 @@ def save_front(front: Front, path: str | Path) -> Path:
 def load_front(kind: type[Front], path: str | Path, minimise: bool | Sequence[str] = False) -> Front:
     """Read a front file as a :class:`~morl.pareto.Front` (``kind``); see :meth:`Front.load`."""
     path = Path(path)
-    text = read_text(path)
+    text = _text(path)
     name = repr(str(path))
     try:
         if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
-            data = read_json(text)
+            data = parse_json(text, what="it", error=FrontError)
             front, altered = from_dict(kind, data), _json_altered(data)
         else:
             front, altered = from_csv(kind, text), _csv_altered(path, text)
@@ -154,7 +148,7 @@ def _csv_altered(path: Path, text: str) -> bool:
     beside = _beside(path)
     if not beside.is_file():
         return False
-    told = read_text(beside, 4096).split()
+    told = read_text(beside, limit=4096, error=FrontError).split()
     as_written = text.replace("\r\n", "\n")  # ends of lines are the system's business
     return not told or told[0] != hashlib.sha256(as_written.encode()).hexdigest()
 
@@ -233,63 +227,14 @@ def _json_altered(data: Mapping[str, Any]) -> bool:
     return bool(unknown) or ("digest" in data and data["digest"] != digest(data))
 
 
-def read_json(text: str) -> Any:
-    """JSON of bounded depth, finite numbers and integers that fit, or a :class:`FrontError` of one line."""
-
-    def refuse(word: str) -> Any:
-        raise FrontError(f"holds {word}; expected finite numbers")
-
-    def whole(digits: str) -> int:
-        if len(digits) > 40:
-            raise FrontError(f"holds an integer of {len(digits)} digits; expected at most 40")
-        return int(digits)
-
-    def finite(digits: str) -> float:
-        value = float(digits)
-        return value if math.isfinite(value) else refuse(digits[:40])
-
-    try:
-        data = json.loads(text, parse_constant=refuse, parse_int=whole, parse_float=finite)
-    except json.JSONDecodeError as error:
-        raise FrontError(f"is not JSON ({error}); expected a file written by Front.save") from None
-    except RecursionError:
-        raise FrontError(f"is nested too deeply; expected at most {DEEPEST} levels") from None
-    level, depth = [data], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise FrontError(f"is nested too deeply; expected at most {DEEPEST} levels")
-        level = [child for node in level for child in _children(node)]
-    return data
-
-
-def _children(node: Any) -> Iterable[Any]:
-    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [child for child in inside if isinstance(child, dict | list)]
-
-
-# ---- bytes -------------------------------------------------------------------------------------------------
-
-
-def read_text(path: Path, largest: int = LARGEST) -> str:
-    """The text of a regular file of bounded size: a pipe, a device or a folder is refused, never waited for.
-
-    UTF-8, with or without a byte-order mark, or UTF-16 with one.
+def _text(path: Path) -> str:
+    """The text of a front file: UTF-8, with or without a byte-order mark, or UTF-16 with one.
 
     Raises:
         FrontError: it cannot be read, with the reason.
     """
+    data = read_regular(path, limit=LARGEST, error=FrontError)
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise FrontError(f"front file {str(path)!r} cannot be read: it is not a regular file")
-            if facts.st_size > largest:
-                raise FrontError(f"front file {str(path)!r} has {facts.st_size:,} bytes; expected at most {largest:,}")
-            data = file.read(largest + 1)
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except FrontError:
-        raise
-    except (OSError, ValueError) as error:
+    except UnicodeDecodeError as error:
         raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None

@@ -88,7 +88,7 @@ def plot_runs(curves: Sequence[RunCurve], path: str | Path) -> Path:
     """Draw indicators, and each objective's range on the front, against steps; runs of one algorithm share a colour.
 
     Raises:
-        FrontError: nothing to draw, runs with other objectives, or a file ending that is no picture format.
+        FrontError: nothing to draw, runs with other objectives, or a file ending that is no format of matplotlib.
     """
     import matplotlib as mpl
 
@@ -115,7 +115,7 @@ def plot_runs(curves: Sequence[RunCurve], path: str | Path) -> Path:
         kinds = sorted(figure.canvas.get_supported_filetypes())
         if path.suffix.lstrip(".") not in kinds:
             plt.close(figure)
-            raise FrontError(f"picture {str(path)!r} ends in {path.suffix!r}; expected one of {', '.join(kinds)}")
+            raise FrontError(f"plot file {str(path)!r} ends in {path.suffix!r}; expected one of {', '.join(kinds)}")
         axes = list(grid.ravel())
         for ax in axes[panels:]:
             ax.axis("off")

@@ -187,7 +187,7 @@ def _learn_steps(
         loggers.append(TensorboardLogger(run.path / "tensorboard"))
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
-    bar = [ProgressBar(_quick_truth(agent))] if progress_bar else []
+    bar = [ProgressBar(_quick_exact_front(agent))] if progress_bar else []
     timed = [] if config.checkpoint_every else [TimedCheckpoint(run.stopped)]
     ref_point = None if config.ref_point is None else as_returns(config.ref_point, agent.spec.objectives)
     curve = LearningCurve(config.eval_share, ref_point=ref_point)
@@ -212,7 +212,7 @@ def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:
     error.add_note(f"resume with: morl resume {shlex.quote(str(run.path))}")
 
 
-def _quick_truth(agent: Agent) -> Front | None:
+def _quick_exact_front(agent: Agent) -> Front | None:
     """The exact front for the progress bar, where it can be had at once."""
     compute = getattr(agent.problem.env.unwrapped, "pareto_front", None)
     if agent.problem.model is None or compute is None or agent.problem.model.n_states > 2_000:

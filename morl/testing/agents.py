@@ -331,9 +331,9 @@ def check_without_model(case: Case) -> str | None:
 
 
 def check_autoreset_modes(case: Case) -> str | None:
-    """Vector environments are learned in whatever their autoreset mode, also where all copies end in the same step."""
+    """Vector environments are learned in whatever their autoreset mode, also where all end in the same step."""
     if case.agent.info.needs_model or not case.discrete:
-        return "has no use for copies of an environment" if case.agent.info.needs_model else None
+        return "has no use for parallel environments" if case.agent.info.needs_model else None
     refused = []
     for mode in AutoresetMode:
         copies: Any = SyncVectorEnv([lambda: problems.Plain(problems.deterministic())] * 3, autoreset_mode=mode)

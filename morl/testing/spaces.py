@@ -72,7 +72,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ParetoEvolution": {"population": 20},
     "QuantileDQN": {"net_arch": (32, 32), "quantiles": 16, "utility": "linear:0.9,0.1", "learning_starts": 50},
     "VectorQLambda": {"net_arch": (32,), "n_envs": 32},
-    "WorstCase": {"warm_up": 1, "round_steps": 64, "sb3": {"n_steps": 64}},
+    "WorstCase": {"warm_up_rounds": 1, "n_steps": 64, "sb3": {"n_steps": 64}},
 }
 """Options with which an algorithm learns a little in little time."""
 

@@ -1,1 +1,1 @@
-"""Convex coverage sets: the outer loop over weights, its certificate, and policy iteration for one weight."""
+"""Convex coverage sets: the outer loop over weights, its certificate, and the best policies for one weight."""

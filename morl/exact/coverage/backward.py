@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from morl.exact.coverage.policy_iteration import Solved, load_kernels
 from morl.exact.coverage.prepared import Prepared
+from morl.exact.coverage.solver import Solved, load_kernels
 from morl.exact.deadline import check
 from morl.spec import FloatArray, ModelError
 
 
 class Backward:
-    """Backward induction for batches of up to ``batch`` weights; has the interface of :class:`Inner`."""
+    """Backward induction for batches of up to ``batch`` weights: a :class:`~.solver.WeightSolver`."""
+
+    anytime = False
 
     def __init__(self, prepared: Prepared, batch: int) -> None:
         self.p, self.batch = prepared, batch

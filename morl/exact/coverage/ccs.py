@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from morl.exact.coverage.certificate import support
+from morl.exact.coverage.certificate import certified_epsilon, proven_bounds, support
 from morl.exact.coverage.double_description import TOLERANCE, Cone, inner_cone, outer_cone, then
-from morl.exact.coverage.policy_iteration import Inner, Solved, make_solver
-from morl.exact.coverage.prepared import Prepared, prepare
+from morl.exact.coverage.prepared import Prepared
+from morl.exact.coverage.solver import Solved
+from morl.exact.coverage.vertices import distinct_vertices
+from morl.exact.coverage.weights import make_solver, prepare
 from morl.exact.deadline import OutOfTime, until
 from morl.momdp import MOMDP
 from morl.pareto.front import Front
@@ -76,6 +78,7 @@ class Coverage:
         self.tables: dict[int, FloatArray] = {}
         self.cuts: list[FloatArray] = []
         self.error = 0.0
+        self.noise = max(1e-4 * epsilon, prepared.floor)  # errors of points and bounds to be taken for none
         self.inner: Cone | None = None
         self.outer: Cone | None = None
         self.origin = self.span = np.zeros(prepared.k)
@@ -83,8 +86,9 @@ class Coverage:
         self.measured = False
         none = np.zeros(0, dtype=np.int64)
         self.corner = np.zeros((0, prepared.k))  # corner weights, and for each:
-        self.ray, self.at, self.stuck = none, none, none.astype(bool)  # its ray, its outer vertex, given up
-        self.below, self.above = np.zeros(0), np.zeros(0)  # best value found, bound on all
+        self.corner_ray, self.outer_vertex = none, none  # the inner cone's ray, the outer vertex that attains the bound
+        self.exhausted = none.astype(bool)  # solved, and nothing more can be gained there
+        self.lower, self.upper = np.zeros(0), np.zeros(0)  # best value found, bound on all
         self.vertices, self.vertex_ray_of = np.zeros((0, prepared.k)), none
         self.inner_rays = self.vertex_rays = 0
 
@@ -107,7 +111,7 @@ class Coverage:
         if k > 1 and k % self.batch:
             weights = np.vstack([weights, np.full((1, k), 1.0 / k)])
         solved: list[Solved] = []
-        limit = deadline if isinstance(self.solver, Inner) else math.inf  # the others have no answer in between
+        limit = deadline if self.solver.anytime else math.inf  # the others have no answer in between
         for i in range(0, len(weights), self.batch):
             solved += self._solve(weights[i : i + self.batch], [()] * len(weights[i : i + self.batch]), limit)
         found = np.array([x.point for x in solved])
@@ -135,23 +139,30 @@ class Coverage:
         return np.where(span > 0.0, span, 1.0)
 
     @property
+    def resolution(self) -> float:
+        """A point that stands out of the others' hull by less may as well be in it."""
+        return 2.0 * max(self.error, self.noise) + 4.0 * TOLERANCE * float(self.span.max())
+
+    @property
     def slack(self) -> float:
-        """Error of the points, and what the cones' tolerance can hide."""
-        return self.error + 4.0 * TOLERANCE * float(self.span.max())
+        """Errors of the points and what the cones' tolerances can hide."""
+        return self.error + 2.0 * self.noise + 4.0 * TOLERANCE * float(self.span.max())
 
     def _improve(self, deadline: float) -> str:
         while True:
-            resolution = 16.0 * self.p.floor + self.slack - self.error
-            target = max(self.epsilon - self.slack, resolution)
-            gaps = np.where(self.stuck, -np.inf, self.above - self.below)
+            slack = self.slack + self.resolution
+            target = max(self.epsilon - slack, 16.0 * self.p.floor + slack - self.error)
+            gaps = np.where(self.exhausted, -np.inf, self.upper - self.lower)
             best = np.argsort(-gaps, kind="stable")[: self.batch]
             best = best[gaps[best] > target]
+            if not len(best) and self._prove() > target:
+                continue
             if not len(best):
-                return "floor" if self.stuck.any() and (self.above - self.below).max() > target else "done"
+                return "floor" if self.exhausted.any() and (self.upper - self.lower).max() > target else "done"
             if time.monotonic() > deadline:
                 return "time"
             weights = self.corner[best]
-            starts = [self._near(int(ray)) for ray in self.ray[best]]
+            starts = [self._near(int(ray)) for ray in self.corner_ray[best]]
             cut: IntArray | None = None
             point: IntArray | None = None
             for x in self._solve(weights, starts, deadline):
@@ -159,11 +170,11 @@ class Coverage:
                 point = then(point, self._add_point(x))
             self._measure(point, cut)
             same = (np.abs(self.corner[:, None, :] - weights[None]).max(axis=2) == 0.0).any(axis=1)
-            self.stuck |= same
+            self.exhausted |= same
 
     def _solve(self, weights: FloatArray, starts: Sequence[Sequence[FloatArray]], deadline: float) -> list[Solved]:
         self.solves += len(weights)
-        return self.solver.solve(weights, starts, _SHARE * self.epsilon, 1e-4 * self.epsilon, deadline)  # type: ignore[no-any-return]
+        return self.solver.solve(weights, starts, _SHARE * self.epsilon, 1e-4 * self.epsilon, deadline)
 
     def _near(self, ray: int) -> list[FloatArray]:
         """Value tables of the points that meet at a corner; without any, those of the latest point."""
@@ -181,7 +192,8 @@ class Coverage:
     def _add_point(self, x: Solved) -> IntArray | None:
         assert self.inner is not None
         self._keep(x)
-        change = self.inner.cut(np.append(-(x.point - self.origin) / self.span, 1.0))
+        noise = self.noise * (self.inner.rays[:, :-1] @ (1.0 / self.span))
+        change = self.inner.cut(np.append(-(x.point - self.origin) / self.span, 1.0), noise)
         if change is None:
             self.tables.pop(len(self.points) - 1, None)
             for entries in (self.points, self.weights, self.policies):
@@ -211,7 +223,7 @@ class Coverage:
     # ---- the gap ---------------------------------------------------------------------------------------
 
     def _measure(self, point: IntArray | None, cut: IntArray | None) -> None:
-        """Corner weights with the best value found (``below``) and the bound (``above``) at each.
+        """Corner weights with the best value found (``lower``) and the bound (``upper``) at each.
 
         What a change of a cone leaves as it was is not computed again: a bound changes only where the outer vertex
         that attained it is gone.
@@ -228,31 +240,67 @@ class Coverage:
                 moved = np.full(self.vertex_rays, -1, dtype=np.int64)
                 assert cut is not None
                 moved[cut[cut >= 0]] = number[cut >= 0]
-                self.at = moved[self.vertex_ray_of[self.at]]
+                self.outer_vertex = moved[self.vertex_ray_of[self.outer_vertex]]
             self.vertex_rays, self.vertex_ray_of = len(self.outer), np.flatnonzero(vertices)
         if fresh or point is not None:
             some = self.inner.rays[:, :-1].max(axis=1) > TOLERANCE
             ray = np.flatnonzero(some)
             corner = np.maximum(self.inner.rays[ray, :-1], 0.0) / self.span
             corner /= corner.sum(axis=1, keepdims=True)
-            below, above = np.empty(len(ray)), np.full(len(ray), -np.inf)
-            at, stuck = np.full(len(ray), -1, dtype=np.int64), np.zeros(len(ray), dtype=bool)
-            kept = stuck.copy()
+            lower, upper = np.empty(len(ray)), np.full(len(ray), -np.inf)
+            outer_vertex, exhausted = np.full(len(ray), -1, dtype=np.int64), np.zeros(len(ray), dtype=bool)
+            kept = exhausted.copy()
             if not fresh:
                 assert point is not None
                 back = np.full(self.inner_rays, -1, dtype=np.int64)
-                back[self.ray] = np.arange(len(self.ray))
+                back[self.corner_ray] = np.arange(len(self.corner_ray))
                 old = np.where(point[ray] >= 0, back[point[ray]], -1)
                 kept = old >= 0
                 old = old[kept]
-                below[kept], above[kept], at[kept] = self.below[old], self.above[old], self.at[old]
-                stuck[kept], corner[kept] = self.stuck[old], self.corner[old]
-            below[~kept], _ = support(corner[~kept], np.array(self.points))
-            self.inner_rays, self.ray, self.corner = len(self.inner), ray, corner
-            self.below, self.above, self.at, self.stuck = below, above, at, stuck
-        lost = self.at < 0
+                lower[kept], upper[kept], outer_vertex[kept] = self.lower[old], self.upper[old], self.outer_vertex[old]
+                exhausted[kept], corner[kept] = self.exhausted[old], self.corner[old]
+            lower[~kept], _ = support(corner[~kept], np.array(self.points))
+            self.inner_rays, self.corner_ray, self.corner = len(self.inner), ray, corner
+            self.lower, self.upper, self.outer_vertex, self.exhausted = lower, upper, outer_vertex, exhausted
+        lost = self.outer_vertex < 0
         if lost.any():
-            self.above[lost], self.at[lost] = support(self.corner[lost], self.vertices)
+            self.upper[lost], self.outer_vertex[lost] = support(self.corner[lost], self.vertices)
+
+    def _prove(self) -> float:
+        """Put bounds in the place of those that only the enumeration of outer vertices vouches for; the largest gap.
+
+        Rounding may lose a vertex where many half-spaces meet almost in a point. Corners that were solved keep the
+        bound of their solve.
+        """
+        assert self.outer is not None
+        cuts, k = np.array(self.cuts), self.p.k
+        tight = [np.array(self.outer.tight_on(int(ray))) for ray in self.vertex_ray_of]
+        tight = [np.where(x > k, x - 1, x)[x != k] for x in tight]  # constraint k says that vertices are finite
+        found = proven_bounds(self.corner, cuts, [tight[i] for i in self.outer_vertex])
+        self.upper = np.maximum(self.upper, found)
+        return float(np.where(self.exhausted, -np.inf, self.upper - self.lower).max())
+
+    def _distinct(self) -> tuple[list[int], float]:
+        """The points of the answer: vertices of their hull, whatever errors they were computed with.
+
+        And by how much at most the others raise the support function.
+        """
+        assert self.inner is not None
+        k = self.p.k
+        known = min(len(self.points), len(self.inner.constraints) - k)  # an interrupt may have left one more
+        keep = [i for i in range(known) if self.inner.irredundant(k + i)]
+        if k == 1 or not keep:
+            return [int(np.argmax([x.sum() for x in self.points]))], 0.0
+        number = np.full(len(self.inner), -1, dtype=np.int64)
+        number[self.corner_ray] = np.arange(len(self.corner_ray))
+        corners = [number[self.inner.on(k + i)] for i in keep]
+        chosen, lost = distinct_vertices(
+            np.array([self.points[i] for i in keep]),
+            [self.corner[x[x >= 0]] for x in corners],
+            self.resolution,
+            self.span,
+        )
+        return [keep[i] for i in chosen], lost
 
     def _vertices(self, which: np.ndarray) -> FloatArray:
         """Vertices of the outer polytope in the original units."""
@@ -266,15 +314,15 @@ class Coverage:
         """The points that matter, the half-spaces, and what they prove."""
         assert self.inner is not None
         assert self.outer is not None
-        k, m = self.p.k, self.p.momdp
+        m = self.p.momdp
         self.measured = False  # measured afresh: an interrupt may have come between two updates
         self._measure(None, None)
-        known = min(len(self.points), len(self.inner.constraints) - k)
-        keep = [i for i in range(known) if self.inner.irredundant(k + i)]
-        if k == 1 or not keep:
-            keep = [int(np.argmax([x.sum() for x in self.points]))]
-        epsilon = max(float((self.above - self.below).max()), 0.0) + self.slack
-        resolution = 16.0 * self.p.floor + 2.0 * self.slack
+        self._prove()
+        keep, lost = self._distinct()
+        epsilon = max(float((self.upper - self.lower).max()), 0.0) + self.slack + lost
+        if not self.inner.whole:  # rounding has lost corner weights as well: compare the sets afresh
+            epsilon = max(epsilon, certified_epsilon([self.points[i] for i in keep], self.cuts)[0] + self.slack)
+        floor = 16.0 * self.p.floor + 2.0 * (self.slack + self.resolution)
         provenance: dict[str, Any] = {
             "algorithm": "optimistic linear support",
             "policy_class": "mixture",
@@ -293,7 +341,7 @@ class Coverage:
             weights=np.array([self.weights[i] for i in keep]),
             supported=np.ones(len(keep), dtype=bool),
             epsilon=epsilon,
-            complete=epsilon <= max(self.epsilon, resolution),
+            complete=epsilon <= max(self.epsilon, floor),
             outer=np.array(self.cuts),
             provenance=provenance,
         )

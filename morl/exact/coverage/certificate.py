@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 
 from morl.exact.coverage.double_description import corner_weights
 from morl.pareto.front import Front
-from morl.spec import FloatArray, FrontError
+from morl.spec import FloatArray, FrontError, IntArray
 
 _CHUNK = 1 << 22
+_EXACT = 1e-14  # residual of a weight of size 1
 
 
 def support(weights: FloatArray, vertices: FloatArray) -> tuple[FloatArray, np.ndarray]:
@@ -29,6 +30,44 @@ def support(weights: FloatArray, vertices: FloatArray) -> tuple[FloatArray, np.n
         which[first : first + step] = values.argmax(axis=1)
         best[first : first + step] = values[np.arange(len(values)), which[first : first + step]]
     return best, which
+
+
+def proven_bounds(weights: FloatArray, outer: FloatArray, tight: list[IntArray]) -> FloatArray:
+    """Upper bounds ``(m,)`` on ``w·x`` over an outer polytope, each proven by weak duality.
+
+    ``w = Σ λ_i w_i`` with λ >= 0 gives ``w·x <= Σ λ_i b_i`` for every x of the polytope. The half-spaces on which the
+    best vertex lies have such λ; where those given do not (a vertex was lost to rounding), all are tried.
+
+    Args:
+        weights: ``(m, K)``.
+        outer: ``(n, K + 1)`` half-spaces ``w_i·x <= b_i``.
+        tight: for each weight the numbers of half-spaces to try first.
+    """
+    bounds = np.empty(len(weights))
+    for i, (weight, rows) in enumerate(zip(weights, tight, strict=True)):
+        shares, off = nnls(outer[rows, :-1].T, weight) if len(rows) else (np.zeros(0), np.inf)
+        bounds[i] = shares @ outer[rows, -1] if off <= _EXACT else _dual(weight, outer)
+    return bounds
+
+
+def _dual(weight: FloatArray, outer: FloatArray, near: FloatArray | None = None) -> float:
+    """The least ``Σ λ_i b_i`` with λ >= 0 and ``Σ λ_i w_i = w``; infinite where there is no such λ.
+
+    Linear programs are solved up to absolute tolerances: bounds are taken from a point ``near`` the best one and in
+    units of the largest, and the λ found are made exact.
+    """
+    base = np.zeros(len(weight)) if near is None else near
+    over = outer[:, -1] - outer[:, :-1] @ base
+    size = max(float(np.abs(over).max()), 1e-300)
+    fine = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    normals = outer[:, :-1].T
+    dual = linprog(over / size, A_eq=normals, b_eq=weight, bounds=(0, None), method="highs", options=fine)
+    if dual.status != 0:
+        return np.inf
+    used = np.flatnonzero(dual.x > 1e-12)
+    shares, off = nnls(normals[:, used], weight)
+    best = shares @ over[used] if off <= _EXACT else size * float(dual.fun)
+    return float(weight @ base + best)
 
 
 def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, FloatArray]:
@@ -49,14 +88,13 @@ def certified_epsilon(points: ArrayLike, outer: ArrayLike) -> tuple[float, Float
     (0.1, [0.5, 0.5])
     """
     cuts = np.atleast_2d(np.asarray(outer, dtype=np.float64))
+    values = np.atleast_2d(np.asarray(points, dtype=np.float64))
     weights, inner = corner_weights(points)
     if cuts.shape[1] != weights.shape[1] + 1:
         raise FrontError(f"outer has {cuts.shape[1]} columns; expected {weights.shape[1] + 1}: w, then b")
     worst, where = -np.inf, weights[0]
     for weight, low in zip(weights, inner, strict=True):
-        # bound max w·x by weak duality: min b·y with y >= 0 and Wᵀy = w holds for every x of the outer set
-        dual = linprog(cuts[:, -1], A_eq=cuts[:, :-1].T, b_eq=weight, bounds=(0, None), method="highs")
-        gap = float(dual.fun) - float(low) if dual.status == 0 else np.inf
+        gap = _dual(weight, cuts, values[int(np.argmax(values @ weight))]) - float(low)
         if gap > worst:
             worst, where = gap, weight
     return max(worst, 0.0), where

@@ -22,7 +22,7 @@ TOLERANCE = 1e-11
 
 @jit
 def _signs(rays, a, tolerance, value, sign):  # type: ignore[no-untyped-def]
-    """Value of the constraint on every ray and its sign; returns the number of negative ones."""
+    """Value of the constraint on every ray and its sign up to a tolerance; returns the number of negative ones."""
     negative = 0
     for i in range(len(rays)):
         total = 0.0
@@ -30,9 +30,9 @@ def _signs(rays, a, tolerance, value, sign):  # type: ignore[no-untyped-def]
             total += rays[i, k] * a[k]
         value[i] = total
         sign[i] = 0
-        if total > tolerance:
+        if total > tolerance[i]:
             sign[i] = 1
-        elif total < -tolerance:
+        elif total < -tolerance[i]:
             sign[i] = -1
             negative += 1
     return negative
@@ -53,7 +53,7 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
         return False
     for i in range(count):
         r = members[i]
-        if r in (p, q):
+        if r == p or r == q:  # noqa: SIM109 - a tuple takes longer to compile
             continue
         inside = True
         for b in range(words):
@@ -67,6 +67,45 @@ def _adjacent(tight, members, count, p, q, least):  # type: ignore[no-untyped-de
 
 
 @jit
+def _count(sign, edges, where):  # type: ignore[no-untyped-def]
+    """How many rays stay and how many edges are cut; ``where`` receives the new number of each ray, −1 for none."""
+    kept = crossing = 0
+    for i in range(len(sign)):
+        where[i] = -1
+        if sign[i] >= 0:
+            where[i] = kept
+            kept += 1
+    for e in range(len(edges)):
+        if sign[edges[e, 0]] * sign[edges[e, 1]] < 0:
+            crossing += 1
+    return kept, crossing
+
+
+@jit
+def _with_facet(edges, edge_count, tight, members, count, least):  # type: ignore[no-untyped-def]
+    """The first ``edge_count`` edges, then those between ``count`` rays of a new facet."""
+    room = edge_count + max(16, 2 * (least + 2) * count)
+    more = edge_count
+    out = np.empty((room, 2), np.int64)
+    for e in range(edge_count):
+        out[e, 0], out[e, 1] = edges[e, 0], edges[e, 1]
+    for x in range(count):
+        for y in range(x):
+            if _adjacent(tight, members, count, members[x], members[y], least):
+                if more == len(out):
+                    wider = np.empty((2 * more, 2), np.int64)
+                    for e in range(more):
+                        wider[e, 0], wider[e, 1] = out[e, 0], out[e, 1]
+                    out = wider
+                out[more, 0], out[more, 1] = members[x], members[y]
+                more += 1
+    exact = np.empty((more, 2), np.int64)
+    for e in range(more):
+        exact[e, 0], exact[e, 1] = out[e, 0], out[e, 1]
+    return exact
+
+
+@jit
 def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-def]
     """Rays, tight sets and edges after a constraint, and for each ray the old one it is (−1 for new rays).
 
@@ -74,22 +113,13 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
     """
     n, d = rays.shape
     words = tight.shape[1]
-    kept = 0
     where = np.empty(n, np.int64)
-    for i in range(n):
-        where[i] = -1
-        if sign[i] >= 0:
-            where[i] = kept
-            kept += 1
-    crossing = 0
-    for e in range(len(edges)):
-        if sign[edges[e, 0]] * sign[edges[e, 1]] < 0:
-            crossing += 1
+    kept, crossing = _count(sign, edges, where)
     total = kept + crossing
     out_rays, origin = np.empty((total, d)), np.empty(total, np.int64)
     out_tight = np.empty((total, words), np.uint64)
     word, bit = number // 64, np.uint64(1) << np.uint64(number % 64)
-    members, count = np.empty(total, np.int64), 0
+    members, count = np.empty(total, np.int64), np.int64(0)  # a literal 0 would compile the callees twice
     for i in range(n):
         j = where[i]
         if j >= 0:
@@ -103,7 +133,7 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
                 members[count] = j
                 count += 1
     stay = np.empty((len(edges) + crossing, 2), np.int64)
-    edge_count, fresh = 0, kept
+    edge_count, fresh = np.int64(0), kept
     for e in range(len(edges)):
         p, q = edges[e, 0], edges[e, 1]
         if sign[p] * sign[q] < 0:
@@ -127,23 +157,7 @@ def _cut(rays, tight, edges, value, sign, number):  # type: ignore[no-untyped-de
         elif where[p] >= 0 and where[q] >= 0 and (sign[p] != 0 or sign[q] != 0):
             stay[edge_count, 0], stay[edge_count, 1] = where[p], where[q]
             edge_count += 1
-    added = np.empty((max(16, 2 * d * count), 2), np.int64)
-    more = 0
-    for x in range(count):
-        for y in range(x):
-            if _adjacent(out_tight, members, count, members[x], members[y], d - 2):
-                if more == len(added):
-                    wider = np.empty((2 * more, 2), np.int64)
-                    for e in range(more):
-                        wider[e, 0], wider[e, 1] = added[e, 0], added[e, 1]
-                    added = wider
-                added[more, 0], added[more, 1] = members[x], members[y]
-                more += 1
-    out_edges = np.empty((edge_count + more, 2), np.int64)
-    for e in range(edge_count):
-        out_edges[e, 0], out_edges[e, 1] = stay[e, 0], stay[e, 1]
-    for e in range(more):
-        out_edges[edge_count + e, 0], out_edges[edge_count + e, 1] = added[e, 0], added[e, 1]
+    out_edges = _with_facet(stay, edge_count, out_tight, members, count, d - 2)
     return out_rays, out_tight, out_edges, origin
 
 
@@ -183,16 +197,22 @@ class Cone:
     def __len__(self) -> int:
         return len(self.rays)
 
-    def cut(self, a: FloatArray) -> IntArray | None:
+    def cut(self, a: FloatArray, noise: FloatArray | float = 0.0) -> IntArray | None:
         """Add the constraint ``a·z >= 0``.
+
+        Args:
+            noise: how far ``a·z`` may be off for each ray; less than that, or :data:`TOLERANCE`, is 0. What has an
+                error larger than the tolerance needs it, or rays that are one become several, whose edges get lost.
 
         Returns:
             For each ray now, the number it had before or −1 where it is new; ``None`` where the constraint cuts
             nothing off (it is then forgotten).
         """
-        a = np.ascontiguousarray(a / max(1.0, float(np.abs(a).max())))
+        size = max(1.0, float(np.abs(a).max()))
+        a = np.ascontiguousarray(a / size)
         value, sign = np.empty(len(self.rays)), np.empty(len(self.rays), np.int64)
-        if not _signs(self.rays, a, TOLERANCE, value, sign):
+        tolerance = np.maximum(TOLERANCE, np.broadcast_to(noise, value.shape) / size)
+        if not _signs(self.rays, a, tolerance, value, sign):
             return None
         number = len(self.constraints)
         tight = self.tight
@@ -202,6 +222,12 @@ class Cone:
         self.constraints.append(a)
         self._state = (rays, tight, edges)
         return np.asarray(origin)
+
+    @property
+    def whole(self) -> bool:
+        """False where edges are known to be missing: every ray of a cone in d dimensions has at least d − 1."""
+        degree = np.bincount(self.edges.ravel(), minlength=len(self.rays))
+        return bool(degree.min() >= self.rays.shape[1] - 1)
 
     def on(self, number: int) -> IntArray:
         """Rays on which constraint ``number`` is tight."""
@@ -219,7 +245,7 @@ class Cone:
         d = self.rays.shape[1]
         if len(rays) < d - 1 or d <= 3:  # two different rays always span a plane
             return bool(len(rays) >= d - 1)
-        return bool(np.linalg.matrix_rank(rays, tol=1e-9) == d - 1)
+        return bool(np.linalg.matrix_rank(rays, tol=1e-9) >= d - 1)  # rounding may lift them out of the plane
 
 
 def then(first: IntArray | None, second: IntArray | None) -> IntArray | None:

@@ -119,38 +119,80 @@ advance = jit(_advance, fastmath=REASSOCIATE)
 
 
 @functools.cache
-def solver(K: int):  # type: ignore[no-untyped-def]
-    """The compiled BiCGSTAB for value tables with K objectives."""
+def _passes(K: int):  # type: ignore[no-untyped-def]
+    """Gauss–Seidel passes over flat tables with K objectives."""
 
     @jit
-    def bicgstab(low_ptr, low_idx, low, up_ptr, up_idx, up, residual, x, tolerance, limit, work):  # type: ignore[no-untyped-def]
-        """Solve ``(1 − L − U) x = residual`` from x = 0 until the residual is at most ``tolerance`` everywhere.
+    def forward(ptr, idx, value, x):  # type: ignore[no-untyped-def]
+        """``x = (1 − L)⁻¹ x``."""
+        for i in range(len(ptr) - 1):
+            total = load(x, i * K, K)
+            for e in range(ptr[i], ptr[i + 1]):
+                total = add_scaled(total, value[e], x, np.intp(idx[e]) * K)
+            store(x, i * K, total)
 
-        All K right-hand sides share the recurrences. ``residual`` is overwritten, ``work`` is (6, S·K).
+    @jit
+    def product(low_ptr, low_idx, low, up_ptr, up_idx, up, given, z, out):  # type: ignore[no-untyped-def]
+        """``z = (1 − U)⁻¹ given`` and ``out = z + (1 − L)⁻¹ (given − z)``."""
+        rows = len(low_ptr) - 1
+        for i in range(rows - 1, -1, -1):
+            total = load(given, i * K, K)
+            for e in range(up_ptr[i], up_ptr[i + 1]):
+                total = add_scaled(total, up[e], z, np.intp(up_idx[e]) * K)
+            store(z, i * K, total)
+        for i in range(rows):  # without z at first
+            total = subtract(load(given, i * K, K), load(z, i * K, K))
+            for e in range(low_ptr[i], low_ptr[i + 1]):
+                total = add_scaled(total, low[e], out, np.intp(low_idx[e]) * K)
+            store(out, i * K, total)
+        for i in range(len(z)):
+            out[i] += z[i]
+
+    return forward, product
+
+
+@jit
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    for i in range(len(source)):  # numba takes seconds to compile the copying of slices
+        target[i] = source[i]
+
+
+@jit
+def _largest(x):  # type: ignore[no-untyped-def]
+    most = 0.0
+    for i in range(len(x)):
+        most = max(most, abs(x[i]))
+    return most
+
+
+@functools.cache
+def solver(K: int):  # type: ignore[no-untyped-def]
+    """The compiled BiCGSTAB for value tables with K objectives."""
+    forward, product = _passes(K)
+
+    @jit
+    def bicgstab(low_ptr, low_idx, low, up_ptr, up_idx, up, r, x, tolerance, limit, work):  # type: ignore[no-untyped-def]
+        """Solve ``(1 − L − U) x = r`` from x = 0 until the residual is at most ``tolerance`` everywhere.
+
+        All K right-hand sides share the recurrences. ``r`` is overwritten, ``work`` is (6, S·K).
         Returns the number of iterations, −1 where the recurrences broke down, ``limit`` where it took too many.
         """
         shadow, p, p_hat, v, s_hat, t = work[0], work[1], work[2], work[3], work[4], work[5]
-        r = residual
-        n, rows = len(r), len(low_ptr) - 1
-        x[:] = 0.0
-        for i in range(rows):  # r = (1 − L)⁻¹ residual
-            total = load(r, i * K, K)
-            for e in range(low_ptr[i], low_ptr[i + 1]):
-                total = add_scaled(total, low[e], r, np.intp(low_idx[e]) * K)
-            store(r, i * K, total)
-        shadow[:] = r
+        n = len(r)
+        for i in range(n):
+            x[i] = 0.0
+        forward(low_ptr, low_idx, low, r)
+        _copy(r, shadow)
         rho, alpha, omega = 1.0, 1.0, 1.0
         new_rho = square = dot(r, r)
-        size = tolerance * 2.0
-        for i in range(n):
-            size = max(size, abs(r[i]))
+        size = max(tolerance * 2.0, _largest(r))
         fresh = True
         for count in range(limit):
             if not 2.0 * size > tolerance:  # |1 − L| is at most 2
                 return count
             if fresh or abs(new_rho) < 1e-14 * square or omega == 0.0:
-                shadow[:] = r
-                p[:] = r
+                _copy(r, shadow)
+                _copy(r, p)
                 rho = square
                 fresh = False
             else:
@@ -158,34 +200,18 @@ def solver(K: int):  # type: ignore[no-untyped-def]
                 rho = new_rho
                 for i in range(n):
                     p[i] = r[i] + beta * (p[i] - omega * v[i])
-            for half in range(2):
-                if half == 0:
-                    given, z, out = p, p_hat, v
-                else:
-                    given, z, out = r, s_hat, t
-                for i in range(rows - 1, -1, -1):  # z = (1 − U)⁻¹ given
-                    total = load(given, i * K, K)
-                    for e in range(up_ptr[i], up_ptr[i + 1]):
-                        total = add_scaled(total, up[e], z, np.intp(up_idx[e]) * K)
-                    store(z, i * K, total)
-                for i in range(rows):  # out = z + (1 − L)⁻¹ (given − z), held as out − z meanwhile
-                    total = subtract(load(given, i * K, K), load(z, i * K, K))
-                    for e in range(low_ptr[i], low_ptr[i + 1]):
-                        total = add_scaled(total, low[e], out, np.intp(low_idx[e]) * K)
-                    store(out, i * K, total)
-                for i in range(n):
-                    out[i] += z[i]
-                if half == 0:
-                    slope = dot(shadow, v)
-                    if not np.isfinite(slope):
-                        return -1
-                    if slope == 0.0:  # a step of minimal residual, and start again
-                        fresh, slope = True, dot(v, v)
-                        alpha = dot(v, r) / slope if slope > 0.0 else 0.0
-                    else:
-                        alpha = rho / slope
-                    for i in range(n):
-                        r[i] -= alpha * v[i]
+            product(low_ptr, low_idx, low, up_ptr, up_idx, up, p, p_hat, v)
+            slope = dot(shadow, v)
+            if not np.isfinite(slope):
+                return -1
+            if slope == 0.0:  # a step of minimal residual, and start again
+                fresh, slope = True, dot(v, v)
+                alpha = dot(v, r) / slope if slope > 0.0 else 0.0
+            else:
+                alpha = rho / slope
+            for i in range(n):
+                r[i] -= alpha * v[i]
+            product(low_ptr, low_idx, low, up_ptr, up_idx, up, r, s_hat, t)
             length = dot(t, t)
             omega = dot(t, r) / length if length > 0.0 else 0.0
             new_rho, square, size = advance(x, r, p_hat, s_hat, t, shadow, alpha, omega)

@@ -11,17 +11,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from morl.compiled import enabled
-from morl.exact.coverage.prepared import Prepared, prepare
-from morl.exact.deadline import until
-from morl.momdp import MOMDP
-from morl.spec import FloatArray, ModelError, SpecError, check_vector
+from morl.exact.coverage.prepared import Prepared
+from morl.exact.coverage.solver import Solved, load_kernels
+from morl.spec import FloatArray, ModelError
 
 _SLOW = 60  # predicted sweeps beyond which a linear solver is cheaper
 _BACKUPS = 6  # optimal backups between evaluations by linear solves
@@ -31,47 +27,10 @@ _FAST_COARSE = 0.04  # the same where sweeps do the evaluation
 _TOO_SLOW = 4000  # sweeps after which an evaluation settles for a wider bound
 
 
-@dataclass(frozen=True)
-class WeightSolution:
-    """The best policy for a weight vector.
-
-    Args:
-        policy: action numbers ``(S,)``, or ``(T, S)`` for a model with a horizon.
-        value: start value of the policy, ``(K,)``.
-        lower, upper: the optimum of ``w · value`` lies between; ``w · value`` too, up to ``error``.
-        error: bound on the error of ``value`` in any objective.
-    """
-
-    policy: np.ndarray
-    value: FloatArray
-    lower: float
-    upper: float
-    error: float
-
-
-@dataclass
-class Solved:
-    """One weight's result inside the solvers: rows instead of actions, and the whole value table."""
-
-    weight: FloatArray
-    point: FloatArray
-    error: float
-    upper: float
-    rows: np.ndarray
-    values: FloatArray | None
-
-
-def load_kernels(w: int, k: int) -> tuple[Any, int]:
-    """The compiled kernels or the plain ones, and the width of their tables."""
-    if enabled():
-        from morl.exact.coverage import kernels
-    else:
-        from morl.exact.coverage import kernels_numpy as kernels  # type: ignore[no-redef]
-    return kernels.kernels(w, k), kernels.width(w, k)
-
-
-class Inner:
+class PolicyIteration:
     """Solver for batches of up to ``batch`` weights in one prepared, infinite-horizon model; owns its memory."""
+
+    anytime = True
 
     def __init__(self, prepared: Prepared, batch: int) -> None:
         self.p, self.batch = prepared, batch
@@ -189,7 +148,7 @@ class Inner:
         """Start values by the last sweep, shifted to the middle of their bounds, and the largest error left."""
         p = self.p
         low, high = self.low[0, : p.k].tolist(), self.high[0, : p.k].tolist()
-        if p.clip:  # the change may be 0 for ever in some states: nothing to shift by
+        if p.clip:  # the change may stay 0 in some states: nothing to shift by
             return p.at_start(self.values), p.tail * max(map(max, (-x for x in low), high))
         shift = [0.5 * p.tail * (x + y) for x, y in zip(low, high, strict=True)]
         return p.at_start(self.values) + shift, 0.5 * p.tail * max(y - x for x, y in zip(low, high, strict=True))
@@ -257,88 +216,30 @@ def longest_life(prepared: Prepared) -> FloatArray:
     Raises:
         ModelError: lives are too long for floating-point arithmetic.
     """
-    inner = Inner(prepared, 1)
-    one = np.zeros(inner.table.shape[1])
+    solver = PolicyIteration(prepared, 1)
+    one = np.zeros(solver.table.shape[1])
     one[0] = 1.0
     low, high = np.zeros(1), np.zeros(1)
     for _ in range(500):
-        inner.kernels.greedy(*inner.model, one, inner.table, inner.out, inner.rows, low, high)
+        solver.kernels.greedy(*solver.model, one, solver.table, solver.out, solver.rows, low, high)
         if high[0] <= 1e-3:
-            inner.kernels.take(inner.table, 0, inner.values)
-            return np.asarray(np.maximum(inner.values[:, 0], 1.0) / (1.0 - max(high[0], 0.0) - 1e-9))
-        inner.kernels.gather(
+            solver.kernels.take(solver.table, 0, solver.values)
+            return np.asarray(np.maximum(solver.values[:, 0], 1.0) / (1.0 - max(high[0], 0.0) - 1e-9))
+        solver.kernels.gather(
             prepared.indptr,
             prepared.indices,
             prepared.data,
             prepared.rewards,
-            inner.rows,
+            solver.rows,
             0,
             prepared.live,
-            *inner.chain,
-            inner.chain_rewards,
+            *solver.chain,
+            solver.chain_rewards,
         )
-        inner.kernels.take(inner.out, 0, inner.values)
-        inner._run(one[:1], 1e-4)
-        inner.kernels.put(inner.table, 0, inner.values)
+        solver.kernels.take(solver.out, 0, solver.values)
+        solver._run(one[:1], 1e-4)
+        solver.kernels.put(solver.table, 0, solver.values)
     raise ModelError(
-        f"some policy takes more than {float(inner.values.max()):.3g} decisions on average to end; "
+        f"some policy takes more than {float(solver.values.max()):.3g} decisions on average to end; "
         "give a discount below 1 or a horizon"
     )
-
-
-def check_weight(w: ArrayLike, momdp: MOMDP) -> FloatArray:
-    """A finite, non-negative, non-zero weight vector of length K.
-
-    Raises:
-        SpecError: anything else.
-    """
-    weight = check_vector(w, momdp.k, "weight", [o.name for o in momdp.objectives or ()])
-    if np.any(weight < 0) or not weight.sum() > 0:
-        raise SpecError(f"weight is {weight.tolist()}; expected non-negative numbers with a positive sum")
-    return weight
-
-
-def solve_weight(
-    momdp: MOMDP, w: ArrayLike, *, precision: float | None = None, time_limit: float | None = None
-) -> WeightSolution:
-    """The best policy for the weights ``w (K,)``, with bounds on the optimum of ``w · value``.
-
-    Args:
-        precision: difference between the bounds to reach, in units of ``w · value``; ``None`` reaches the
-            floor of floating-point arithmetic (about 1e-12 of the largest value).
-        time_limit: seconds; out of time, the bounds are wider and still valid.
-
-    Raises:
-        SpecError: weights that are negative, all zero or of the wrong length.
-        ModelError: γ = 1, no horizon, and an objective is unbounded or no policy comes to an end.
-
-    >>> m = MOMDP.from_arrays([[[1.0], [1.0]]], [[[1.0, 0.0], [0.0, 3.0]]], discount=0.5)
-    >>> best = solve_weight(m, [0.5, 0.5])
-    >>> best.policy.tolist(), best.value.round(9).tolist(), round(best.upper, 9)
-    ([1], [0.0, 6.0], 3.0)
-    """
-    weight = check_weight(w, momdp)
-    scale = float(weight.sum())
-    prepared = prepare(momdp)
-    deadline = until(time_limit)
-    gap = 0.0 if precision is None else float(precision) / scale
-    solver = make_solver(prepared, 1)
-    if not isinstance(solver, Inner):
-        deadline = math.inf  # there is nothing to show before it is done
-    solved = solver.solve((weight / scale)[None, :], [()], gap, 1e-3 * gap, deadline)[0]
-    policy = solver.policy(solved.rows)
-    lower = float(weight @ solved.point) - scale * solved.error
-    return WeightSolution(policy, solved.point, lower, max(scale * solved.upper, lower), solved.error)
-
-
-def make_solver(prepared: Prepared, batch: int) -> Any:
-    """The solver for the model's kind of horizon."""
-    if prepared.oracle is not None:
-        from morl.exact.coverage.proper import Proper
-
-        return Proper(prepared)
-    if prepared.horizon is None:
-        return Inner(prepared, batch)
-    from morl.exact.coverage.backward import Backward
-
-    return Backward(prepared, batch)

@@ -8,7 +8,7 @@ h = 1/(1 − γ); for γ = 1 the function h is found by policy iteration and pro
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy import sparse
 from morl.compiled import enabled, jit
 from morl.exact.graph import reachable_states
 from morl.momdp import MOMDP
-from morl.spec import BoolArray, FloatArray, IntArray, ModelError
+from morl.spec import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from morl.exact.ending import Ending
@@ -105,29 +105,7 @@ class Prepared:
         return full
 
 
-def prepare(momdp: MOMDP) -> Prepared:
-    """Reduce a model and find the constants of its error bounds.
-
-    Raises:
-        ModelError: γ = 1, no horizon, and totals do not exist; or the model is too large for 32-bit numbers.
-    """
-    if momdp.n_rows >= 2**31 - 1:
-        raise ModelError(f"model has {momdp.n_rows} rows; expected fewer than 2^31")
-    if momdp.discount < 1.0 or momdp.horizon is not None:
-        return _reduce(momdp, _reachable(momdp))
-    from morl.exact.oracle import Oracle
-
-    oracle = Oracle(momdp)
-    ending = oracle.ending
-    assert ending is not None
-    base = replace(_reduce(ending.model, np.ones(ending.model.n_states, dtype=bool)), ending=ending)
-    if ending.always:
-        return _with_life(base)
-    life = max(oracle.begin().life, 1.0)
-    return replace(base, oracle=oracle, life=life, tail=life - 1.0)
-
-
-def _reduce(m: MOMDP, keep: BoolArray) -> Prepared:
+def reduce_model(m: MOMDP, keep: BoolArray) -> Prepared:
     """The model on the states ``keep``; transitions that leave them lead to states worth zero."""
     matrix = m.transitions
     gamma = m.discount
@@ -169,19 +147,7 @@ def _reduce(m: MOMDP, keep: BoolArray) -> Prepared:
     )
 
 
-def _with_life(base: Prepared) -> Prepared:
-    """γ = 1 with every policy ending: find the life function by maximising the expected number of decisions."""
-    from morl.exact.coverage.policy_iteration import longest_life
-
-    if not base.live.any():
-        return replace(base, life=1.0, tail=0.0)
-    life = longest_life(replace(base, rewards=np.ones((len(base.rewards), 1)), life=float(base.n), tail=float(base.n)))
-    start = base.start_states[base.live[base.start_states]]
-    weight = base.start[base.live[base.start_states]]
-    return replace(base, life=float(life.max()), tail=float(weight @ (life[start] - 1.0)))
-
-
-def _reachable(m: MOMDP) -> BoolArray:
+def reachable(m: MOMDP) -> BoolArray:
     if not enabled():
         return reachable_states(m)
     seen = m.start > 0

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from morl.exact.coverage.policy_iteration import Solved
 from morl.exact.coverage.prepared import Prepared
+from morl.exact.coverage.solver import Solved
 from morl.exact.oracle import Oracle
 from morl.spec import FloatArray, IntArray
 
 
 class Proper:
-    """Policy iteration among policies that come to an end; with the interface of :class:`.policy_iteration.Inner`."""
+    """Policy iteration among policies that come to an end: a :class:`~.solver.WeightSolver`."""
+
+    anytime = False
 
     def __init__(self, prepared: Prepared) -> None:
         assert prepared.oracle is not None

@@ -115,7 +115,7 @@ def eliminate(table: FloatArray, first: int, count: int, action: int, sinks: int
 
 
 def _sink(rewards: FloatArray, sizes: FloatArray) -> IntArray:
-    """What staying for ever is worth ``(B,)``: 0 nothing, 1 minus infinity, 2 plus infinity, 3 no limit."""
+    """What never terminating is worth ``(B,)``: 0 nothing, 1 minus infinity, 2 plus infinity, 3 no limit."""
     small = 1e-12 * sizes
     negative = (rewards < -small).any(axis=0)
     positive = (rewards > small).any(axis=0)

@@ -41,7 +41,7 @@ def enumerate_policies(momdp: MOMDP, *, limit: float = LIMIT) -> Front:
     points, codes, total, excluded = _sweep(model)
     if excluded == total:
         raise ModelError(
-            "with discount 1 every stationary deterministic policy collects negative reward for ever; "
+            "with discount 1 every stationary deterministic policy collects negative reward without end; "
             "give a discount below 1 or a horizon"
         )
     slack = tolerance(points, momdp.rewards)
@@ -115,12 +115,12 @@ def _read(model: Condensed, start: FloatArray, codes: IntArray) -> tuple[FloatAr
         return values, codes, np.ones(len(codes), dtype=bool)
     if (start[2] > 0).any():
         raise ModelError(
-            "with discount 1 some policy collects positive reward for ever, so an objective is unbounded; "
+            "with discount 1 some policy collects positive reward without end, so an objective is unbounded; "
             "give a discount below 1 or a horizon"
         )
     if (start[3] > 0).any():
         raise ModelError(
-            "with discount 1 some policy collects rewards for ever whose total has no limit; "
+            "with discount 1 some policy collects rewards without end whose total has no limit; "
             "give a discount below 1 or a horizon"
         )
     return values, codes, start[1] == 0

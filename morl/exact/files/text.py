@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import stat
 from pathlib import Path
 
 from morl.spec import ModelError
+from morl.storage import read_regular
 
 Line = tuple[int, str]
 """Line number, from 1, and text."""
@@ -56,20 +56,13 @@ def read_lines(path: Path) -> list[Line]:
     Raises:
         ModelError: no such file, no regular file, too large, or not text.
     """
+    content = read_regular(path, limit=_MOST_BYTES, error=ModelError)
+    for magic, kind in _COMPRESSED.items():
+        if content.startswith(magic):
+            raise ModelError(f"model file {str(path)!r} is compressed ({kind}); decompress it first")
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise ModelError(f"model file {str(path)!r} is no regular file")
-        if info.st_size > _MOST_BYTES:
-            raise ModelError(f"model file {str(path)!r} has {info.st_size} bytes; expected at most {_MOST_BYTES}")
-        content = path.read_bytes()
-        for magic, kind in _COMPRESSED.items():
-            if content.startswith(magic):
-                raise ModelError(f"model file {str(path)!r} is compressed ({kind}); decompress it first")
         text = content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ModelError(f"model file {str(path)!r} cannot be read: it does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ModelError(f"model file {str(path)!r} cannot be read ({error})") from None
     stripped = ((i, line.strip()) for i, line in enumerate(text.split("\n"), 1))
     return [(i, line) for i, line in stripped if line]

@@ -1,0 +1,39 @@
+"""Policies played once each, as episodes that other agents learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from morl.agents.core.episodes import Episode, EpisodeRecorder
+from morl.agents.core.observations import Encoder
+from morl.agents.core.policies import Decision, PolicySet
+from morl.agents.core.problem import Problem
+
+
+def demonstrations(
+    problem: Problem, policies: PolicySet, discount: float, seed: int, rng: np.random.Generator
+) -> list[Episode]:
+    """One episode of each policy (memoryless, by their most likely actions).
+
+    Args:
+        problem: the environment.
+        policies: what is played.
+        discount: γ of the returns that episodes hold.
+        seed: of the environments.
+        rng: for policies that draw.
+    """
+    n = len(policies)
+    env = problem.vector(n)
+    recorder = EpisodeRecorder(n, Encoder(problem.observation_space), discount)
+    collector = problem.collector(env)
+    collector.reset(seed)
+    which, waiting, out = np.arange(n), np.ones(n, dtype=bool), []
+    while waiting.any():
+        decision = Decision(which, collector.obs, {}, collector.accrued, collector.time, rng, deterministic=True)
+        step = collector.step(policies.act(decision)[0])
+        ended = step.env[step.terminated | step.truncated]
+        wanted = waiting[ended]
+        out += [e for e, first in zip(recorder.record(step), wanted.tolist(), strict=True) if first]
+        waiting[ended] = False
+    env.close()
+    return out
