@@ -8,7 +8,7 @@ from state to state), and a *terminal* state owns none and is worth zero from th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from morl.momdp_expansion import Outcome as Outcome  # part of the public interface
-from morl.momdp_expansion import State, as_outcome, expand
+from morl.momdp_expansion import State, Table, expand, table_simulator
 from morl.momdp_files import model_file, stored_matrix, write_model
 from morl.momdp_validation import (
     csr,
@@ -29,6 +29,7 @@ from morl.momdp_validation import (
     horizon_of,
     names_of,
     real_array,
+    start_of,
     validate,
     whole_array,
 )
@@ -258,7 +259,7 @@ class MOMDP:
             expected,
             np.concatenate([[0], np.cumsum(np.where(ends, 0, a))]),
             discount,
-            _start(start, n),
+            start_of(start, n),
             horizon,
             None if objectives is None else as_objectives(objectives),
             outcome,
@@ -269,7 +270,7 @@ class MOMDP:
     @classmethod
     def from_dict(
         cls,
-        table: Mapping[int, Mapping[int, Iterable[tuple[float, int, Any, bool]]]],
+        table: Table,
         *,
         reward: Callable[[int, int, int, float], ArrayLike] | None = None,
         start: ArrayLike | int = 0,
@@ -289,24 +290,10 @@ class MOMDP:
         Raises:
             ModelError: a state or an action that the table leaves out.
         """
-
-        def actions(s: Any) -> int:
-            if s not in table or set(table[s]) != set(range(len(table[s]))):
-                what = f"its actions are {list(table[s])[:8]}" if s in table else "it is not in the table"
-                raise ModelError(f"state {s!r}: {what}; expected table[state] with actions 0, 1, …")
-            return len(table[s])
-
-        def outcomes(s: Any, a: int) -> list[Outcome]:
-            out: list[Outcome] = []
-            for p, target, r, done in map(as_outcome, table[s][a]):
-                vector = r if reward is None else reward(s, a, target, r)
-                out.append((p, target, np.atleast_1d(real_array("reward", vector)).tolist(), done))
-            return out
-
         if not table:
             raise ModelError("the table is empty; expected table[state][action]")
-        n = max(table) + 1
-        first = _start(start, n)
+        actions, outcomes = table_simulator(table, reward)
+        first = start_of(start, max(table) + 1)
         model, _ = cls.from_simulator(
             [(float(p), s) for s, p in enumerate(first) if p > 0],
             actions,
@@ -405,13 +392,3 @@ class MOMDP:
                 facts["state_names"],
                 facts["action_names"],
             )
-
-
-def _start(start: ArrayLike | int, n: int) -> FloatArray:
-    if isinstance(start, int | np.integer):
-        if not 0 <= int(start) < n:
-            raise ModelError(f"start state is {start}; expected 0 to {n - 1}")
-        one = np.zeros(n)
-        one[int(start)] = 1.0
-        return one
-    return real_array("start", start)

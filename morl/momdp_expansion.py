@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,3 +99,33 @@ def as_outcome(outcome: Any) -> tuple[Any, Any, Any, bool]:
         form = "(probability, next state, reward vector, terminated)"
         raise ModelError(f"outcome {outcome!r} is not understood ({error}); expected {form}") from None
     return p, target, reward, bool(done)
+
+
+Table = Mapping[int, Mapping[int, Iterable[tuple[float, int, Any, bool]]]]
+"""``table[state][action]`` lists ``(probability, next state, reward, terminated)``."""
+
+
+def table_simulator(
+    table: Table, reward: Callable[[int, int, int, float], Any] | None
+) -> tuple[Callable[[Any], int], Callable[[Any, int], list[Outcome]]]:
+    """The ``n_actions`` and ``outcomes`` of :meth:`morl.momdp.MOMDP.from_simulator` for a dictionary of transitions.
+
+    Args:
+        table: the transitions.
+        reward: ``reward(s, a, s', r)`` gives the reward vector; ``None`` where the table holds vectors.
+    """
+
+    def n_actions(s: Any) -> int:
+        if s not in table or set(table[s]) != set(range(len(table[s]))):
+            what = f"its actions are {list(table[s])[:8]}" if s in table else "it is not in the table"
+            raise ModelError(f"state {s!r}: {what}; expected table[state] with actions 0, 1, …")
+        return len(table[s])
+
+    def outcomes(s: Any, a: int) -> list[Outcome]:
+        out: list[Outcome] = []
+        for p, target, r, done in map(as_outcome, table[s][a]):
+            vector = r if reward is None else reward(s, a, target, r)
+            out.append((p, target, np.atleast_1d(real_array("reward", vector)).tolist(), done))
+        return out
+
+    return n_actions, outcomes

@@ -147,6 +147,21 @@ def horizon_of(value: Any) -> int | None:
     return int(value)
 
 
+def start_of(start: Any, n: int) -> FloatArray:
+    """A start as a distribution ``(n,)``; it may be the number of a state.
+
+    Raises:
+        ModelError: no such state.
+    """
+    if not isinstance(start, int | np.integer):
+        return real_array("start", start)
+    if not 0 <= int(start) < n:
+        raise ModelError(f"start state is {start}; expected 0 to {n - 1}")
+    one = np.zeros(n)
+    one[int(start)] = 1.0
+    return one
+
+
 def names_of(kind: str, value: Any) -> tuple[str, ...] | None:
     """Labels as a tuple of strings.
 
