@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morl.agents.core.info import AlgoInfo
 from morl.spec import AgentError, MorlError, RunError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -83,6 +85,39 @@ def register(agent: type[Agent]) -> type[Agent]:
     return agent
 
 
+def info(name: str) -> AlgoInfo:
+    """What an algorithm says of itself (:attr:`Agent.info`).
+
+    That of a built-in algorithm is read from the text of its file, as importing it may import torch, which takes
+    seconds.
+
+    Raises:
+        UnknownNameError: no such algorithm; the message suggests the nearest.
+
+    >>> info("EUPG").criterion
+    ('ESR',)
+    """
+    match = _known(name)
+    found = importlib.util.find_spec(BUILT_IN[match]) if match in BUILT_IN else None
+    if found is None or found.origin is None:
+        return get(match).info
+    for node in ast.walk(ast.parse(Path(found.origin).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == AlgoInfo.__name__:
+            said = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+            if said.get("name") == match:
+                return AlgoInfo(**said)
+    return get(match).info
+
+
+def _known(name: str) -> str:
+    """The name of an algorithm as it spells itself."""
+    known = names()
+    match = next((n for n in known if _plain(n) == _plain(name)), None)
+    if match is None:
+        raise UnknownNameError("algorithm", name, known, hint=_elsewhere(name))
+    return match
+
+
 def get(name: str) -> type[Agent]:
     """The class of an algorithm. Case, hyphens and underscores do not matter.
 
@@ -92,10 +127,7 @@ def get(name: str) -> type[Agent]:
     >>> get("pareto-q-learning").__name__
     'ParetoQLearning'
     """
-    known = names()
-    match = next((n for n in known if _plain(n) == _plain(name)), None)
-    if match is None:
-        raise UnknownNameError("algorithm", name, known, hint=_elsewhere(name))
+    match = _known(name)
     if match in _registered:
         return _registered[match]
     if match in BUILT_IN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -20,16 +21,45 @@ def test_registry_lists_algorithms_without_importing_torch() -> None:
     assert int(out[1]) >= 8
 
 
-def test_info_of_every_algorithm_is_read_without_torch() -> None:
+HEAVY = "print('torch' in sys.modules, 'stable_baselines3' in sys.modules)"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys, morl.agents.registry as r; assert all(r.info(n).name == n for n in r.names())",
+        "import sys, morl.cli.app as app; assert app.main(['algo', 'list', '--json']) == 0; print()",
+    ],
+)
+def test_info_of_every_algorithm_is_read_without_torch(code: str) -> None:
+    out = subprocess.run([sys.executable, "-c", f"{code}; {HEAVY}"], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "False False"
+
+
+def test_info_is_what_the_class_says() -> None:
+    for name in registry.BUILT_IN:
+        assert registry.info(name.lower()) == registry.get(name).info
+
+
+def test_info_of_other_algorithms_comes_from_their_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(MultiWeightQLearning):
+        info = replace(MultiWeightQLearning.info, name="Mine")
+
+    monkeypatch.setattr(registry, "_registered", {"Mine": Mine})
+    assert registry.info("mine") is Mine.info
+    with pytest.raises(UnknownNameError, match="did you mean Mine"):
+        registry.info("Mines")
+
+
+def test_options_of_tables_are_read_without_torch() -> None:
     code = (
         "import sys, morl.agents.registry as r\n"
         "from morl.agents.core.config import options\n"
-        "for n in ['ParetoQLearning','MultiWeightQLearning','LinearScalarization','EUPG','QuantileDQN','WorstCase',"
-        "'ESRQLearning','ExactPlanner']: assert options(r.get(n).Config) and r.get(n).info.name == n\n"
-        "print('torch' in sys.modules, 'stable_baselines3' in sys.modules)"
+        "for n in ['ParetoQLearning','MultiWeightQLearning','LinearScalarization','WorstCase','ESRQLearning',"
+        "'ParetoEvolution','ExactPlanner']: assert options(r.get(n).Config)\n"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert out == ["False", "False"]
+    out = subprocess.run([sys.executable, "-c", code + HEAVY], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["False", "False"]
 
 
 def test_names_are_found_whatever_their_spelling() -> None:

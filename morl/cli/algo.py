@@ -38,9 +38,9 @@ class AlgoList:
 
 
 def _facts(name: str) -> tuple[str, str, str, str, str]:
-    from morl.agents.registry import get
+    from morl.agents.registry import info
 
-    about = get(name).info
+    about = info(name)
     return (
         ", ".join(about.criterion),
         about.policy_class,
