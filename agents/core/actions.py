@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents.core.boxes import UnitScale
 from morl.agents.core.errors import DivergedError
 from morl.agents.core.info import AlgoInfo
 from morl.spec import AgentError, IntArray
@@ -47,7 +48,7 @@ class ActionMap:
         if self.continuous:
             assert isinstance(native, spaces.Box)
             self._whole = np.issubdtype(self._dtype, np.integer)
-            self._low, self._high = (np.asarray(x, dtype=np.float64).ravel() for x in (native.low, native.high))
+            self._scale = UnitScale(native, ENDLESS)
         else:
             sizes = _components(native)
             assert sizes is not None
@@ -91,25 +92,28 @@ class ActionMap:
         return rows
 
     def _to_box(self, rows: Array) -> Array:
-        low, high = self._low, self._high
         if np.isnan(rows).any():
             raise DivergedError("the policy's action is NaN, so its network has parameters that are not finite")
         unit = np.clip(rows, -1.0, 1.0)
         if self._whole:  # one bin of [−1, 1] for each number
-            values = np.minimum(low + np.floor((unit + 1.0) / 2.0 * (high - low + 1.0)), high)
+            low, numbers = self._bins()
+            values = low + np.minimum(np.floor((unit + 1.0) / 2.0 * numbers), numbers - 1.0)
         else:
-            values = (low + high) / 2.0 + (high - low) / 2.0 * unit
+            values = self._scale.from_unit(unit)
         # Rounding to the space's own type may step over a bound by a last digit.
         assert isinstance(self.native, spaces.Box)
         shaped = values.astype(self._dtype).reshape(len(rows), *self._shape)
         return np.asarray(np.clip(shaped, self.native.low, self.native.high))
 
     def _from_box(self, values: Array) -> Array:
-        low, high = self._low, self._high
         if self._whole:
-            return (values - low + 0.5) / (high - low + 1.0) * 2.0 - 1.0
-        half = (high - low) / 2.0
-        return (values - (low + high) / 2.0) / np.where(half > 0, half, 1.0)
+            low, numbers = self._bins()
+            return (values - low + 0.5) / numbers * 2.0 - 1.0
+        return self._scale.to_unit(values)
+
+    def _bins(self) -> tuple[Array, Array]:
+        """The lowest whole number of each component, and how many there are."""
+        return self._scale.centre - self._scale.half, 2.0 * self._scale.half + 1.0
 
 
 def action_map(space: spaces.Space[Any], info: AlgoInfo, env: str) -> ActionMap:
@@ -177,5 +181,4 @@ def _components(space: spaces.Space[Any]) -> tuple[IntArray, IntArray] | None:
 
 def _is_bounded(box: spaces.Box) -> bool:
     """Whether both bounds of every component say something."""
-    sides = np.abs(np.stack([box.low, box.high]).astype(np.float64))
-    return bool(box.is_bounded("both") and sides.max(initial=0.0) < ENDLESS)
+    return bool(UnitScale(box, ENDLESS).bounded.all())

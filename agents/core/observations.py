@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents.core.boxes import UnitScale
 from morl.spec import AgentError, FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
@@ -108,13 +109,7 @@ class Encoder:
             self.size = int(np.prod(space.shape))
         elif isinstance(space, spaces.Box):
             self.size = int(np.prod(space.shape))
-            low = space.low.astype(np.float64).ravel()
-            high = space.high.astype(np.float64).ravel()
-            with np.errstate(over="ignore", invalid="ignore"):
-                span = high - low
-            known = np.isfinite(span) & (span > 0) & (np.abs(low) < 1e6) & (np.abs(high) < 1e6)
-            self._shift = np.where(known, (np.where(known, low, 0) + np.where(known, high, 0)) / 2, 0.0)
-            self._scale = np.where(known, 2.0 / np.where(known, span, 1.0), 1.0)
+            self._scale = UnitScale(space)
         elif parts_of(space):
             self.parts = {key: Encoder(part) for key, part in parts_of(space).items()}
             self.size = sum(part.size for part in self.parts.values())
@@ -142,7 +137,7 @@ class Encoder:
             out[np.arange(n)[:, None], columns] = 1.0
             return out
         if isinstance(space, spaces.Box):
-            return ((flat - self._shift) * self._scale).astype(np.float32)
+            return self._scale.to_unit(flat).astype(np.float32)
         return flat.astype(np.float32)
 
 

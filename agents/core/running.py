@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from morl.agents.core.boxes import UnitScale
 from morl.spec import BoolArray, FloatArray
 
 Array = np.ndarray[Any, Any]
@@ -17,8 +18,7 @@ def unscaled(space: spaces.Space[Any]) -> BoolArray | None:
     """Which entries ``(size,)`` of a flat box have no bounds to be scaled by; ``None`` for other spaces."""
     if not isinstance(space, spaces.Box) or len(space.shape) > 1:
         return None
-    sides = np.abs(np.stack([space.low.ravel(), space.high.ravel()]).astype(np.float64))
-    return np.asarray(~(sides < 1e6).all(axis=0))
+    return np.asarray(~UnitScale(space).bounded)
 
 
 class Normaliser:
