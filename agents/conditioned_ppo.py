@@ -206,7 +206,7 @@ class ConditionedPPO(OwnNetworks):
         rows = np.flatnonzero(rollout.valid.ravel())
         advantage = advantages(rollout, self.discount, c.gae_lambda)
         target = (advantage + rollout.values).reshape(-1, self.k)
-        self.net.values.observe(target[rows])
+        self.net.values.update(self._tensor(target[rows]))
         batch = {
             "preference": _flat(rollout.preference),
             "actions": _flat(rollout.actions),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.neural.networks import PopArt, TwinCritics, VectorNet, clipped_double, of_actions
+from morl.agents.neural.networks import PopArt, Trunk, TwinCritics, VectorNet, clipped_double, of_actions
 from morl.agents.neural.training import (
     load_module,
     load_optimizer,
@@ -76,6 +76,35 @@ def test_running_moments_are_those_of_all_targets() -> None:
     np.testing.assert_allclose(to_numpy(head.running_mean), every.mean(axis=0), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(to_numpy(head.running_var), every.var(axis=0), rtol=1e-3)
     np.testing.assert_allclose(to_numpy(head.std), every.std(axis=0), rtol=0.02)
+
+
+def test_a_head_without_tolerance_has_the_units_of_all_targets_and_begins_with_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    head = PopArt(5, 2, beta=0.0, tolerance=0.0, from_mean=True)
+    features = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    rows = (rng.normal(size=(4, 100, 2)) * [2.0, 0.5] + [1.0, -300.0]).astype(np.float32)
+    head.update(torch.from_numpy(rows[0]))
+    first = head.denormalise(head(features))[:, 0].detach().numpy()
+    np.testing.assert_allclose(first, np.broadcast_to(rows[0].mean(axis=0), first.shape), rtol=1e-5)
+    torch.nn.init.normal_(head.linear.weight)
+    before = head.denormalise(head(features)).detach()
+    for part in rows[1:]:
+        head.update(torch.from_numpy(part))
+    torch.testing.assert_close(head.denormalise(head(features)).detach(), before, rtol=1e-4, atol=1e-3)
+    every = rows.reshape(-1, 2).astype(np.float64)
+    np.testing.assert_allclose(to_numpy(head.mean), every.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(head.std), every.std(axis=0), rtol=1e-3)
+
+
+@pytest.mark.parametrize("activation", [torch.nn.Tanh, torch.nn.ReLU])
+def test_an_orthogonal_trunk_is_linear_layers_with_an_activation_after_each(activation: type[torch.nn.Module]) -> None:
+    with seeded(0):
+        trunk = Trunk(3, (8, 4), activation=activation, orthogonal=True)
+    first, second = (layer.weight.detach() for layer in trunk.layers)
+    torch.testing.assert_close(first.T @ first, 2 * torch.eye(3))
+    torch.testing.assert_close(second @ second.T, 2 * torch.eye(4))
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(trunk(x), activation()(activation()(x @ first.T) @ second.T))
 
 
 def test_values_of_one_action_per_row() -> None:

@@ -1,10 +1,9 @@
-"""An actor and a critic that take a preference: features, two towers, a distribution of actions and K values."""
+"""An actor and a critic that take a preference: features, two trunks, a distribution of actions and K values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from morl.agents.core.memory import require
 from morl.agents.neural.extractors import Inputs, make_extractor
-from morl.agents.neural.normalise import ReturnHead
+from morl.agents.neural.networks import PopArt, Trunk
 from morl.agents.neural.policy_kwargs import NetworkOptions
 from morl.spec import FloatArray
 
@@ -42,14 +40,14 @@ class ActorCritic(nn.Module):
         self._scaled = inputs.scaled
         self.features = make_extractor(options.extractor, inputs.space, options.extractor_kwargs)
         size = int(self.features.features_dim) + k  # type: ignore[arg-type]
-        self.actor, width = tower(size, options.pi, options.activation)
-        self.critic, depth = tower(size, options.vf, options.activation)
+        self.actor = Trunk(size, options.pi, activation=options.activation, orthogonal=True)
+        self.critic = Trunk(size, options.vf, activation=options.activation, orthogonal=True)
         self.choice: Categorical | Gaussian = (
-            Gaussian(width, k, int(np.prod(actions.shape or ())), log_std_init)
+            Gaussian(self.actor.size, k, int(np.prod(actions.shape or ())), log_std_init)
             if isinstance(actions, spaces.Box)
-            else Categorical(width, actions)
+            else Categorical(self.actor.size, actions)
         )
-        self.values = ReturnHead(depth, k)
+        self.values = PopArt(self.critic.size, k, beta=0.05, tolerance=0.0, from_mean=True)
 
     def _inputs(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
         return torch.cat([self.features(self._scaled(obs)), standard(preference)], dim=1)
@@ -58,11 +56,11 @@ class ActorCritic(nn.Module):
         """log π(a|s, w) ``(n,)``, the entropy of π(·|s, w) ``(n,)``, and normalised values ``(n, K)``."""
         inputs = self._inputs(obs, preference)
         log_prob, entropy = self.choice.log_prob(self.actor(inputs), preference, actions)
-        return log_prob, entropy, self.values(self.critic(inputs))
+        return log_prob, entropy, self.values(self.critic(inputs))[:, 0]
 
     def value(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
         """V(s, w) ``(n, K)`` in the unit of the returns."""
-        return self.values.denormalise(self.values(self.critic(self._inputs(obs, preference))))
+        return self.values.denormalise(self.values(self.critic(self._inputs(obs, preference)))[:, 0])
 
     @torch.no_grad()
     def act(
@@ -73,7 +71,7 @@ class ActorCritic(nn.Module):
         features = self.actor(inputs)
         actions = self.choice.sample(features, preference, rng)
         log_prob, _ = self.choice.log_prob(features, preference, actions)
-        values = self.values.denormalise(self.values(self.critic(inputs)))
+        values = self.values.denormalise(self.values(self.critic(inputs))[:, 0])
         return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
 
     @torch.no_grad()
@@ -149,17 +147,3 @@ def standard(preference: Tensor) -> Tensor:
     """
     k = preference.shape[1]
     return (preference - 1 / k) * (k * math.sqrt((k + 1) / max(k - 1, 1)))
-
-
-def tower(inputs: int, widths: Sequence[int], activation: type[nn.Module]) -> tuple[nn.Sequential, int]:
-    """Linear layers with an activation after each, orthogonal at first, and the width of the last."""
-    sizes = [inputs, *widths]
-    # With their gradients and Adam's two moments, parameters take four times their size.
-    require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
-    layers: list[nn.Module] = []
-    for a, b in pairwise(sizes):
-        linear = nn.Linear(a, b)
-        nn.init.orthogonal_(linear.weight, math.sqrt(2))
-        nn.init.zeros_(linear.bias)
-        layers += [linear, activation()]
-    return nn.Sequential(*layers), sizes[-1]

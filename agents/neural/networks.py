@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -22,6 +23,8 @@ class Trunk(nn.Module):
         mix: ``"concat"`` appends the preference to the input; ``"film"`` scales and shifts every hidden layer by it
             (Perez et al. 2018).
         layer_norm: normalise each hidden layer.
+        activation: what follows each layer.
+        orthogonal: begin with orthogonal weights and no biases (Saxe et al. 2014), as on-policy learners like it.
     """
 
     def __init__(
@@ -32,6 +35,8 @@ class Trunk(nn.Module):
         preference: int = 0,
         mix: str = "concat",
         layer_norm: bool = False,
+        activation: type[nn.Module] = nn.ReLU,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         if mix not in ("concat", "film"):
@@ -40,13 +45,14 @@ class Trunk(nn.Module):
         sizes = [inputs + (0 if self.film else preference), *net_arch]
         # With their gradients and Adam's two moments, parameters take four times their size.
         require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(_linear(a, b, orthogonal) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in net_arch)
         self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in net_arch) if self.film else nn.ModuleList()
         for gate in self.gates:
             assert isinstance(gate, nn.Linear)
             nn.init.zeros_(gate.weight)
             nn.init.zeros_(gate.bias)
+        self.activation = activation()
         self.preference = preference
         self.size = net_arch[-1] if net_arch else sizes[0]
 
@@ -61,8 +67,16 @@ class Trunk(nn.Module):
                 assert preference is not None
                 scale, shift = self.gates[i](preference).chunk(2, dim=-1)
                 inputs = inputs * (1 + scale) + shift
-            inputs = torch.relu(inputs)
+            inputs = self.activation(inputs)
         return inputs
+
+
+def _linear(inputs: int, outputs: int, orthogonal: bool) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    if orthogonal:
+        nn.init.orthogonal_(layer.weight, math.sqrt(2))
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 class PopArt(nn.Module):
@@ -81,23 +95,36 @@ class PopArt(nn.Module):
         k: objectives.
         outputs: outputs per objective (actions, quantiles, or 1).
         beta: step size of the running moments; early ones are averaged exactly.
+        tolerance: how far off, in standard deviations, the units in use may be; 0 lets them follow at once.
+        from_mean: begin by predicting the mean of the first targets, whatever the features.
 
     Attributes:
         mean: what an output of 0 means, ``(K,)``.
         std: what an output of 1 adds to it, ``(K,)``.
     """
 
-    TOLERANCE = 0.01
     mean: Tensor
     std: Tensor
     running_mean: Tensor
     running_var: Tensor
     count: Tensor
 
-    def __init__(self, inputs: int, k: int, outputs: int = 1, beta: float = 3e-4) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        k: int,
+        outputs: int = 1,
+        *,
+        beta: float = 3e-4,
+        tolerance: float = 0.01,
+        from_mean: bool = False,
+    ) -> None:
         super().__init__()
-        self.k, self.outputs, self.beta = k, outputs, beta
+        self.k, self.outputs, self.beta, self.tolerance, self.from_mean = k, outputs, beta, tolerance, from_mean
         self.linear = nn.Linear(inputs, outputs * k)
+        if from_mean:
+            nn.init.zeros_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
         self.register_buffer("mean", torch.zeros(k))
         self.register_buffer("std", torch.ones(k))
         self.register_buffer("running_mean", torch.zeros(k))
@@ -135,11 +162,13 @@ class PopArt(nn.Module):
         # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
         size = (self.running_var + self.running_mean**2).sqrt().clamp(min=1e-6)
         std = torch.maximum(self.running_var.sqrt(), 1e-4 * size)
-        off = torch.maximum((self.running_mean - self.mean).abs(), (std - self.std).abs()) > self.TOLERANCE * std
+        off = torch.maximum((self.running_mean - self.mean).abs(), (std - self.std).abs()) > self.tolerance * std
         if bool(off.any()):
             mean = self.running_mean.clone()
             for head in (self, *followers):
                 head._rescale(mean, std)
+        if self.from_mean and int(self.count) == 1:
+            nn.init.zeros_(self.linear.bias)
 
     def _rescale(self, mean: Tensor, std: Tensor) -> None:
         """Use these units from now on, saying the same as before."""
