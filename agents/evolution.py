@@ -159,19 +159,17 @@ class ParetoEvolution(Agent):
         rng, self._played = self.rng("explore", self._segment), 0
         population = self._first_population(rng)
         copies = len(population) * self.config.episodes * (2 if self.noisy else 1)
-        env = self.problem.training(min(self.config.n_envs, copies))
         search = pymoo_search(self.config.algorithm, self.genotype, population, self.k, rng)
-        while self.num_timesteps + self._played < until:
-            offspring = search.ask()
-            if offspring is None:  # every child is known already: the space of policies is small
-                vectors = self.genotype.mutate(population, rng)
-                self._remember(vectors, self._play(env, vectors))
-            else:
-                self._generation(search, offspring, env)
-            self.generation += 1
-            self._count()
-        if not self.problem.is_vector:
-            env.close()
+        with self.problem.training(min(self.config.n_envs, copies)) as env:
+            while self.num_timesteps + self._played < until:
+                offspring = search.ask()
+                if offspring is None:  # every child is known already: the space of policies is small
+                    vectors = self.genotype.mutate(population, rng)
+                    self._remember(vectors, self._play(env, vectors))
+                else:
+                    self._generation(search, offspring, env)
+                self.generation += 1
+                self._count()
 
     def _generation(self, search: Any, offspring: Any, env: Any) -> None:
         """Play offspring (and parents, where returns are random) and select, unless the steps end before that."""
@@ -214,17 +212,20 @@ class ParetoEvolution(Agent):
         """Play a few random policies twice: how long are episodes, and are returns random?"""
         c = self.config
         few = self.genotype.sample(min(PROBES, c.population or PROBES), rng)
-        env, seed = self.problem.training(min(c.n_envs, len(few))), self.seeds("sample", self._segment, self.generation)
-        values, policies, jobs = self._play(env, few), self.genotype.policies(few), np.arange(len(few))
-        again, _, steps = roll_out(env, self.problem, policies, jobs, self.discount, seed, True, limit=self._left())
+        policies, jobs, seed = (
+            self.genotype.policies(few),
+            np.arange(len(few)),
+            self.seeds("sample", self._segment, self.generation),
+        )
+        with self.problem.training(min(c.n_envs, len(few))) as env:
+            values = self._play(env, few)
+            again, _, steps = roll_out(env, self.problem, policies, jobs, self.discount, seed, True, limit=self._left())
         self._played += steps
         both = np.isfinite(values).all(axis=1) & np.isfinite(again).all(axis=1)
         self.noisy = c.episodes > 1 or not np.allclose(again[both], values[both], rtol=1e-9, atol=1e-9)
         self._cost = c.episodes * (2 if self.noisy else 1) * self._played / (len(few) * (c.episodes + 1))
         self._remember(few, values)
         self._count()
-        if not self.problem.is_vector:
-            env.close()
         return few
 
     def _left(self) -> int:

@@ -22,10 +22,12 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.base import Agent
-from morl.agents.core.collector import Collector, take
+from morl.agents.core.collector import Collector
+from morl.agents.core.commands import CommandSampler, remaining
 from morl.agents.core.config import option, tuned_options
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.errors import warn
+from morl.agents.core.exact_values import deterministic_values
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
@@ -40,7 +42,7 @@ from morl.agents.neural.training import (
     to_numpy,
 )
 from morl.momdp import MOMDP
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError, FloatArray
 
 EPISODES_PER_ENV = 10
 """Episodes that each parallel environment should have time for: what is learned from some is tried in the next."""
@@ -162,36 +164,32 @@ class PCN(Agent):
     def _play(self, until: int, seed: int, rng: np.random.Generator) -> None:
         """Rounds of steps and updates: no step more than ``until``, and no longer than this many environments fit."""
         c, fixed = self.config, self.problem.is_vector
-        env = self.problem.training(min(self.parallel_envs, until - self.num_timesteps))
-        collector = self.problem.collector(env)
-        collector.reset(seed)
-        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
-        commands = CommandSampler(self, collector.n, rng)
-        exploration = Persistent(self.actions.space, collector.n, longest=c.persistence)
-        # Some environments explore much, others repeat what is known (Horgan et al. 2018).
-        epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
-        least = 1 if fixed else collector.n  # steps that must be left for one more of all environments
-        while until - self.num_timesteps >= least:
-            before = collector.steps
-            for _ in range(c.n_steps):
-                out = collector.step(self._explore(collector, commands, exploration, epsilon, rng))
-                ended = out.terminated | out.truncated
-                self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
-                self.episodes_ended += int(ended.sum())
-                self.steps_ended += int(out.time[ended].sum() + ended.sum())
-                commands.renew(out.env[ended])
-                if until - self.num_timesteps - (collector.steps - before) < least:
-                    break
-            self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
-            commands.refresh()
-            if self.num_timesteps + collector.steps - before >= c.learning_starts:
-                self._update(rng)
-            self.rounds += 1
-            self.advance(collector.steps - before)
-            if not fixed and self.parallel_envs >= 2 * collector.n:
-                break  # episodes prove shorter than the time limit: there is room for more
-        if not fixed:
-            env.close()
+        with self.problem.collecting(min(self.parallel_envs, until - self.num_timesteps), seed) as collector:
+            recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+            commands = CommandSampler(self.archive, collector.n, c.command_noise, self.discount, rng)
+            exploration = Persistent(self.actions.space, collector.n, longest=c.persistence)
+            # Some environments explore much, others repeat what is known (Horgan et al. 2018).
+            epsilon = c.epsilon ** (1 + c.spread * np.linspace(0, 1, collector.n))
+            least = 1 if fixed else collector.n  # steps that must be left for one more of all environments
+            while until - self.num_timesteps >= least:
+                before = collector.steps
+                for _ in range(c.n_steps):
+                    out = collector.step(self._explore(collector, commands, exploration, epsilon, rng))
+                    ended = out.terminated | out.truncated
+                    self.archive.extend(recorder.record(out, None if c.max_age else self.archive.wants), self.rounds)
+                    self.episodes_ended += int(ended.sum())
+                    self.steps_ended += int(out.time[ended].sum() + ended.sum())
+                    commands.renew(out.env[ended])
+                    if until - self.num_timesteps - (collector.steps - before) < least:
+                        break
+                self.archive.trim(None if c.max_age is None else self.rounds - c.max_age)
+                commands.refresh()
+                if self.num_timesteps + collector.steps - before >= c.learning_starts:
+                    self._update(rng)
+                self.rounds += 1
+                self.advance(collector.steps - before)
+                if not fixed and self.parallel_envs >= 2 * collector.n:
+                    break  # episodes prove shorter than the time limit: there is room for more
 
     def _warn_where_nothing_was_learned(self) -> None:
         steps, random = f"{self.num_timesteps:,}", self.config.learning_starts
@@ -299,44 +297,6 @@ class CommandedNet(nn.Module):
         return out
 
 
-class CommandSampler:
-    """What each environment is told to reach while exploring: a known best return, and a bit more."""
-
-    def __init__(self, agent: PCN, n: int, rng: np.random.Generator) -> None:
-        self.agent, self.rng = agent, rng
-        self.wanted, self.steps = np.zeros((n, agent.k)), np.ones(n)
-        self.refresh()
-        self.renew(np.arange(n))
-
-    def refresh(self) -> None:
-        """Learn what is known by now; once per round, because it costs more than a step."""
-        self.returns, self.lengths = self.agent.archive.best()
-
-    def renew(self, rows: IntArray) -> None:
-        """Draw commands for environments whose episode has ended."""
-        returns, lengths = self.returns, self.lengths
-        if len(rows) == 0 or len(returns) == 0:
-            return
-        pick = self.rng.integers(len(returns), size=len(rows))
-        spread = returns.std(axis=0) * self.agent.config.command_noise
-        more = np.zeros((len(rows), self.agent.k))
-        more[np.arange(len(rows)), self.rng.integers(self.agent.k, size=len(rows))] = 1.0
-        self.wanted[rows] = returns[pick] + more * self.rng.random((len(rows), 1)) * spread
-        self.steps[rows] = lengths[pick]
-
-    def remaining(self, accrued: FloatArray, time: IntArray) -> tuple[FloatArray, FloatArray]:
-        """What is left to reach, and in how many steps."""
-        return remaining(self.wanted, self.steps, accrued, time, self.agent.discount)
-
-
-def remaining(
-    wanted: FloatArray, steps: FloatArray, accrued: FloatArray, time: IntArray, discount: float
-) -> tuple[FloatArray, FloatArray]:
-    """``(R − accrued) / γᵗ`` and the steps left: the recursion Rₜ₊₁ = (Rₜ − rₜ)/γ in closed form."""
-    power = np.maximum(float(discount) ** time, 1e-12)[:, None] if discount > 0 else np.ones((len(time), 1))
-    return (wanted - accrued) / power, np.maximum(steps - time, 1.0)
-
-
 class CommandPolicies(PolicySet):
     """One policy per wanted return.
 
@@ -366,32 +326,9 @@ class CommandPolicies(PolicySet):
         return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
-        """Values ``(m, K)``, all policies followed at once, where nothing is random; ``None`` where something is."""
-        agent, m = self.agent, len(self)
-        single = model.transitions.nnz == model.n_rows and model.start.max() == 1.0
-        if agent.actions.continuous or not single:
-            return None
-        first, successor, actions = model.row_ptr[:-1], model.transitions.indices, model.n_actions
-        values, accrued = np.zeros((m, model.k)), np.zeros((m, model.k))
-        state = np.full(m, int(model.start.argmax()))
-        running = np.flatnonzero(actions[state] > 0)
-        for t in range(agent.problem.horizon or 100_000):
-            if not len(running):
-                break
-            observations = take(agent.problem.model_observations, state[running])
-            time = np.full(len(running), t)
-            wanted, left = remaining(
-                self.returns[running], self.lengths[running], accrued[running], time, agent.discount
-            )
-            chosen = agent.outputs(agent.encoder(observations), wanted, left).argmax(axis=1)
-            if (chosen >= actions[state[running]]).any():
-                return None
-            rows = first[state[running]] + chosen
-            values[running] += model.discount**t * model.rewards[rows]
-            accrued[running] += agent.discount**t * model.rewards[rows]
-            state[running] = successor[rows]
-            running = running[actions[state[running]] > 0]
-        return values
+        """Values ``(m, K)`` where neither the model nor a policy is random; else ``None``."""
+        problem, discount = self.agent.problem, self.agent.discount
+        return deterministic_values(self, model, problem.model_observations, discount, problem.horizon)
 
 
 def evolutionary_warm_start(agent: PCN, steps: int) -> tuple[list[Episode], int]:

@@ -93,21 +93,17 @@ class VectorQLambda(ConditionedQ):
 
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
-        env = self.problem.training(self.config.n_envs)
-        collector = self.problem.collector(env)
-        collector.reset(self.segment_seed())
-        recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
-        explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
-        weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
-        while self.num_timesteps < until:
-            before = collector.steps
-            batch = self._collect(collector, recorder, explorer, weights, rng)
-            self.archive.trim(None if self.config.max_age is None else self.rounds - self.config.max_age)
-            self._update(batch, rng)
-            self.rounds += 1
-            self.advance(collector.steps - before)
-        if not self.problem.is_vector:
-            env.close()
+        with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
+            recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+            explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
+            weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
+            while self.num_timesteps < until:
+                before = collector.steps
+                batch = self._collect(collector, recorder, explorer, weights, rng)
+                self.archive.trim(None if self.config.max_age is None else self.rounds - self.config.max_age)
+                self._update(batch, rng)
+                self.rounds += 1
+                self.advance(collector.steps - before)
 
     def _collect(
         self,

@@ -13,6 +13,7 @@ For CVaR_α with objective weights p the adversary's weights are kept below p_i 
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -149,15 +150,14 @@ class WorstCase(Agent):
 
     def _learn(self, until: int) -> None:
         self._plan()
-        self.learner.close()
-        while self.num_timesteps < until:
-            steps = min(self._round, until - self.num_timesteps)
-            steps = self.learner.learn(self.weight / self._span, steps, self._segment, self.rounds)
-            self.rounds += 1
-            if self.rounds > self._begins:
-                self._move()
-            self.advance(steps)
-        self.learner.close()
+        with closing(self.learner):
+            while self.num_timesteps < until:
+                steps = min(self._round, until - self.num_timesteps)
+                steps = self.learner.learn(self.weight / self._span, steps, self._segment, self.rounds)
+                self.rounds += 1
+                if self.rounds > self._begins:
+                    self._move()
+                self.advance(steps)
 
     def _move(self) -> None:
         """Measure the answer to the present weights, keep it, and move the weights against it."""
@@ -274,6 +274,7 @@ class TableLearner(Stateful):
         self.q = np.zeros((1, *size, agent.k))
         self.visits = np.zeros(size, dtype=np.int64)
         self._stepper: Any = None
+        self._open = ExitStack()  # environments that stay open from one turn to the next
         self._cursor = np.full(3, -1, dtype=np.int64)
         self._rng = np.random.default_rng(0)
         self._keeps("q", "visits", index=self.tables)
@@ -302,8 +303,8 @@ class TableLearner(Stateful):
 
         agent, c = self.agent, self.agent.config
         if self._stepper is None:
-            self._stepper = Stepper(self.tables, c.n_envs, agent.discount)
-            self._stepper.reset(agent.segment_seed())
+            collecting = agent.problem.collecting(c.n_envs, agent.segment_seed())
+            self._stepper = Stepper(self.tables, self._open.enter_context(collecting))
         n_actions = self.tables.n_actions
 
         def act(env: int, state: int, accrued: FloatArray, time: int) -> int:
@@ -333,7 +334,6 @@ class TableLearner(Stateful):
 
     def close(self) -> None:
         """Begin anew next time."""
-        if self._stepper is not None:
-            self._stepper.close()
-            self._stepper = None
+        self._open.close()
+        self._stepper = None
         self._cursor[:] = -1

@@ -110,8 +110,6 @@ class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
         from morl.agents.tables.tabular import Stepper
 
         rng, n = self.rng("explore"), self.tables.n_actions
-        stepper = Stepper(self.tables, 1, self.discount)
-        stepper.reset(self.segment_seed())
 
         def act(copy: int, s: int, accrued: Any, time: int) -> int:
             return int(m.choose(self.q, self.visits, self.weights, n, s, 0, 0.5, rng))
@@ -119,11 +117,23 @@ class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
         def learn(x: Any) -> None:
             over = x.terminated or x.truncated
             m.update(
-                self.q, self.visits, self.weights, n, x.state, x.action, x.reward, x.after, over, self.discount, 0.7
+                self.q,
+                self.visits,
+                self.weights,
+                n,
+                x.state,
+                x.action,
+                x.reward,
+                x.next_state,
+                over,
+                self.discount,
+                0.7,
             )
 
-        while self.num_timesteps < until:
-            self.advance(stepper.step(act, learn))
+        with self.problem.collecting(1, self.segment_seed()) as collector:
+            stepper = Stepper(self.tables, collector)
+            while self.num_timesteps < until:
+                self.advance(stepper.step(act, learn))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,6 @@ def test_images_that_do_not_fit_say_how_large_they_are(name: str, options: dict[
         ("Envelope", {"n_envs": "1e400"}),
         ("Envelope", {"buffer_size": 10**15}),
         ("Envelope", {"net_arch": (10**9, 10**9)}),
-        ("PCN", {"n_envs": 10**18}),
         ("ParetoEvolution", {"population": 10**15}),
         ("ParetoEvolution", {"offspring": 10**15}),
         ("ParetoQLearning", {"max_states": 10**15}),
@@ -68,6 +67,13 @@ def test_absurd_sizes_are_one_line(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(AgentError) as caught:
         registry.get(name)(PLAIN, seed=0, **options).learn(100)
     assert "\n" not in str(caught.value)
+
+
+def test_an_upper_bound_of_pcn_is_refused_where_the_steps_would_reach_it() -> None:
+    agent = registry.get("PCN")(PLAIN, seed=0, n_envs=10**18, learning_starts=10)
+    with pytest.raises(AgentError, match=r"parallel environments of AnySpaces needs .*; lower n_envs"):
+        agent.learn(10**20)
+    agent.learn(100)  # a hundred steps are enough for one environment, whatever the bound
 
 
 def test_available_memory_is_the_least_that_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_an_update_that_diverges_stops_with_its_name_and_spares_the_parameters(n
     env = problems.AnySpaces(reference_action(cls.info), spaces.Box(-1.0, 1.0, (2,)))
     agent = cls(env, seed=0, **SMALL.get(name, {}) | more).learn(600)
     module: Any = next(x for x in (getattr(agent, part, None) for part in ("net", "actor", "learner")) if x is not None)
-    module = module if isinstance(module, torch.nn.Module) else module.twins.nets
+    module = module if isinstance(module, torch.nn.Module) else module.critics
     with torch.no_grad():
         next(module.parameters()).view(-1)[0] = float("nan")  # as an overflow would
     with pytest.raises(DivergedError, match=rf"{name} diverged after [\d,]+ steps: .*(loss|action)"):

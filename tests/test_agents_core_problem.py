@@ -14,6 +14,7 @@ from morl.agents.core.problem import Problem
 from morl.envs import wrappers
 from morl.envs.core import mo_spec
 from morl.spec import AgentError
+from morl.testing import problems
 
 
 def copies_of(env: Any) -> tuple[Any, Any]:
@@ -73,3 +74,26 @@ def test_stable_baselines_leaves_no_folder_of_its_own_behind(tmp_path: Path, mon
     registry.get("LinearScalarization")("morl/DeepSeaTreasureConcave-v0", options, seed=0).learn(300)
     left = [path.name for path in tmp_path.iterdir()]
     assert [name for name in left if not name.startswith("torchinductor")] == []  # torch's own cache, once a process
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.BUILT_IN) - {"ExactPlanner", "LinearScalarization"}))
+def test_environments_to_learn_in_are_closed_also_where_learning_fails(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ExactPlanner opens none, and those of LinearScalarization belong to a model that outlives the call."""
+    from morl.testing.spaces import SMALL
+
+    opened: list[Any] = []
+    fresh = Problem.vector
+    monkeypatch.setattr(Problem, "vector", lambda self, n: opened.append(fresh(self, n)) or opened[-1])
+    discrete = "discrete" in registry.info(name).actions
+    env = problems.Plain(problems.deterministic()) if discrete else problems.Target()
+    agent = registry.get(name)(env, seed=0, **SMALL.get(name, {}))
+
+    def fail(agent: Any) -> bool:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        agent.learn(600, callback=fail)
+    assert opened
+    assert all(env.closed for env in opened)

@@ -10,10 +10,11 @@ from gymnasium import spaces
 
 import morl
 from morl.agents.core.collector import Transitions
+from morl.agents.core.commands import remaining
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
-from morl.agents.pcn import PCN, remaining
+from morl.agents.pcn import PCN
 from morl.agents.search.sequences import dynamics_of
 from morl.envs.wrappers import FaultyReward
 from morl.spec import AgentError

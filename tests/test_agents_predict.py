@@ -91,10 +91,10 @@ def test_a_preference_means_the_same_for_training_and_for_acting() -> None:
     weights = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
     for name in ("MultiWeightQLearning", "LinearScalarization"):
         agent = registry.get(name)(garden(), weights=weights.tolist(), seed=0)
-        known = np.array(agent.weights if name == "MultiWeightQLearning" else agent._plan)
+        known = np.array(agent.weights if name == "MultiWeightQLearning" else agent.plan.grid)
         assert known == pytest.approx(to_raw(weights, SPAN))
         plain = registry.get(name)(garden(), weights=weights.tolist(), scaled=False, seed=0)
-        known = np.array(plain.weights if name == "MultiWeightQLearning" else plain._plan)
+        known = np.array(plain.weights if name == "MultiWeightQLearning" else plain.plan.grid)
         assert known == pytest.approx(weights)
 
 

@@ -113,6 +113,44 @@ def _finite_horizon(model: MOMDP, chances: FloatArray, horizon: int) -> FloatArr
     return np.asarray(model.start @ value)
 
 
+def deterministic_values(
+    policies: PolicySet, model: MOMDP, observations: Array, discount: float, horizon: int | None
+) -> FloatArray | None:
+    """Start values ``(m, K)`` of memoryless deterministic policies, all followed at once where nothing is random.
+
+    Args:
+        policies: they may look at the accrued reward and the time.
+        model: the finite model, under the γ that values are asked for.
+        observations: observation of every state.
+        discount: γ of the accrued reward that the policies look at.
+        horizon: time limit.
+
+    Returns:
+        ``None`` where a start or a transition is random, or an action is no number that its state has.
+    """
+    if model.transitions.nnz != model.n_rows or model.start.max() < 1.0:
+        return None
+    first, successor, n_actions = model.row_ptr[:-1], model.transitions.indices, model.n_actions
+    values, accrued = np.zeros((len(policies), model.k)), np.zeros((len(policies), model.k))
+    state, rng = np.full(len(policies), int(model.start.argmax())), np.random.default_rng(0)
+    running = np.flatnonzero(n_actions[state] > 0)
+    for t in range(horizon or 100_000):
+        if not len(running):
+            break
+        seen, time = take(observations, state[running]), np.full(len(running), t)
+        actions = policies.act(Decision(running, seen, {}, accrued[running], time, rng, deterministic=True))[0]
+        if actions.shape != (len(running),) or not np.issubdtype(actions.dtype, np.integer):
+            return None
+        if (actions >= n_actions[state[running]]).any():
+            return None
+        rows = first[state[running]] + actions
+        values[running] += model.discount**t * model.rewards[rows]
+        accrued[running] += discount**t * model.rewards[rows]
+        state[running] = successor[rows]
+        running = running[n_actions[state[running]] > 0]
+    return values
+
+
 def return_distribution(
     policies: PolicySet,
     model: MOMDP,

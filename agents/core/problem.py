@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -155,27 +155,26 @@ class Problem:
         fixed = self.is_vector and self.recipe is None
         return self.vector(self.env.num_envs if fixed else wanted)
 
-    def training(self, n_envs: int) -> VectorEnv[Any, Any, Any]:
-        """The environments to learn in: the vector environment that was given, or ``n_envs`` fresh ones."""
+    @contextmanager
+    def training(self, n_envs: int) -> Iterator[VectorEnv[Any, Any, Any]]:
+        """Environments to learn in: the given vector environment, or ``n_envs`` fresh ones, closed at the end."""
         if self.is_vector:
-            given: VectorEnv[Any, Any, Any] = self.env
-            return given
-        return self.vector(n_envs)
+            yield self.env
+        else:
+            with closing(self.vector(n_envs)) as fresh:
+                yield fresh
 
-    def collector(self, env: VectorEnv[Any, Any, Any], discount: float | None = None) -> Collector:
+    def collector(self, env: VectorEnv[Any, Any, Any]) -> Collector:
         """Steps parallel environments with the algorithm's actions, and checks what they report."""
-        return Collector(env, self.spec, self.discount if discount is None else discount, self.id, self.actions)
+        return Collector(env, self.spec, self.discount, self.id, self.actions)
 
     @contextmanager
     def collecting(self, n_envs: int, seed: int) -> Iterator[Collector]:
-        """Parallel environments to learn in, at the beginning of their episodes; fresh ones are closed at the end."""
-        collector = self.collector(self.training(n_envs))
-        try:
+        """The environments of :meth:`training`, at the beginning of their episodes."""
+        with self.training(n_envs) as env:
+            collector = self.collector(env)
             collector.reset(seed)
             yield collector
-        finally:
-            if not self.is_vector:
-                collector.env.close()
 
     def single(self) -> gym.Env[Any, Any]:
         """One fresh copy."""

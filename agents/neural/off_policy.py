@@ -132,29 +132,25 @@ class OffPolicy(Agent):
 
     def _learn(self, until: int) -> None:
         c, rng = self.config, self.rng("explore", self._segment)
-        env = self.problem.training(c.n_envs)
-        collector = self.problem.collector(env)
-        collector.reset(self.segment_seed())
-        exploration, weights = self._exploration(collector.n), self._draw(collector.n, rng)
-        while self.num_timesteps < until:
-            obs = self._features(collector.obs, collector.accrued, collector.time)
-            out = collector.step(self._explore(exploration, obs, weights, rng))
-            after = out.accrued + (self.discount**out.time)[:, None] * out.rewards
-            next_obs = self._features(out.next_obs, after, out.time + 1)
-            self.replay.add(**self._row(out, obs[out.env], next_obs))
-            ended = out.env[out.terminated | out.truncated]
-            if len(ended):
-                exploration.stop(ended)
-                weights[ended] = self._draw(len(ended), rng)
-            total = self.num_timesteps + len(out)
-            if total >= c.learning_starts:
-                for _ in range(total // self.train_freq - self.num_timesteps // self.train_freq):
-                    self._update(self._sample(rng), rng)
-                    self.updates += 1
-            self._after_step(total, rng)
-            self.advance(len(out))
-        if not self.problem.is_vector:
-            env.close()
+        with self.problem.collecting(c.n_envs, self.segment_seed()) as collector:
+            exploration, weights = self._exploration(collector.n), self._draw(collector.n, rng)
+            while self.num_timesteps < until:
+                obs = self._features(collector.obs, collector.accrued, collector.time)
+                out = collector.step(self._explore(exploration, obs, weights, rng))
+                after = out.accrued + (self.discount**out.time)[:, None] * out.rewards
+                next_obs = self._features(out.next_obs, after, out.time + 1)
+                self.replay.add(**self._row(out, obs[out.env], next_obs))
+                ended = out.env[out.terminated | out.truncated]
+                if len(ended):
+                    exploration.stop(ended)
+                    weights[ended] = self._draw(len(ended), rng)
+                total = self.num_timesteps + len(out)
+                if total >= c.learning_starts:
+                    for _ in range(total // self.train_freq - self.num_timesteps // self.train_freq):
+                        self._update(self._sample(rng), rng)
+                        self.updates += 1
+                self._after_step(total, rng)
+                self.advance(len(out))
 
     @property
     def train_freq(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 
 from morl.agents.core.episodes import Episode, EpisodeRecorder
@@ -23,17 +25,16 @@ def demonstrations(
         rng: for policies that draw.
     """
     n = len(policies)
-    env = problem.vector(n)
     recorder = EpisodeRecorder(n, Encoder(problem.observation_space), discount)
-    collector = problem.collector(env)
-    collector.reset(seed)
     which, waiting, out = np.arange(n), np.ones(n, dtype=bool), []
-    while waiting.any():
-        decision = Decision(which, collector.obs, {}, collector.accrued, collector.time, rng, deterministic=True)
-        step = collector.step(policies.act(decision)[0])
-        ended = step.env[step.terminated | step.truncated]
-        wanted = waiting[ended]
-        out += [e for e, first in zip(recorder.record(step), wanted.tolist(), strict=True) if first]
-        waiting[ended] = False
-    env.close()
+    with closing(problem.vector(n)) as env:
+        collector = problem.collector(env)
+        collector.reset(seed)
+        while waiting.any():
+            decision = Decision(which, collector.obs, {}, collector.accrued, collector.time, rng, deterministic=True)
+            step = collector.step(policies.act(decision)[0])
+            ended = step.env[step.terminated | step.truncated]
+            wanted = waiting[ended]
+            out += [e for e, first in zip(recorder.record(step), wanted.tolist(), strict=True) if first]
+            waiting[ended] = False
     return out

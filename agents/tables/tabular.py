@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium import spaces
 
 from morl.agents.base import Agent
+from morl.agents.core.collector import Collector
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.observations import StateIndex
 from morl.agents.core.problem import Problem
@@ -126,18 +127,11 @@ class Stepper:
 
     Args:
         tables: the numbering.
-        n_envs: parallel environments.
-        discount: γ of the accrued reward.
+        collector: parallel environments, at the beginning of their episodes.
     """
 
-    def __init__(self, tables: TabularProblem, n_envs: int, discount: float) -> None:
-        problem = tables.problem
-        self.tables = tables
-        self.collector = problem.collector(problem.training(n_envs), discount)
-
-    def reset(self, seed: int) -> IntArray:
-        """Begin anew; returns the numbers of the first observations."""
-        return self.tables.number(self.collector.reset(seed))
+    def __init__(self, tables: TabularProblem, collector: Collector) -> None:
+        self.tables, self.collector = tables, collector
 
     def step(self, choose: Choose, learn: Learn) -> int:
         """One step of every environment; returns how many steps that were."""
@@ -164,11 +158,6 @@ class Stepper:
                 )
             )
         return len(out)
-
-    def close(self) -> None:
-        """Close environments that were made here."""
-        if not self.tables.problem.is_vector:
-            self.collector.env.close()
 
 
 @dataclass(frozen=True)
@@ -200,13 +189,10 @@ class TabularLearning(Agent):
         if self.tables.world is not None and not self.problem.is_vector:
             self._learn_compiled(until)
             return
-        stepper = Stepper(self.tables, self.config.n_envs, self.discount)
-        try:
-            stepper.reset(self.segment_seed())
-            act, learn = self._steps(stepper.collector.n, self.rng("explore", self._segment))
+        with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
+            stepper = Stepper(self.tables, collector)
+            act, learn = self._steps(collector.n, self.rng("explore", self._segment))
             while self.num_timesteps < until:
                 n = stepper.step(act, learn)
                 self._between(n)
                 self.advance(n)
-        finally:
-            stepper.close()
