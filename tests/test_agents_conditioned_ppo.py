@@ -380,7 +380,7 @@ OWN = {"features_extractor_class": Mine, "features_extractor_kwargs": {"width": 
 
 def test_extractors_of_the_callers_learn_and_are_given_again_to_load(tmp_path: Any) -> None:
     agent = ConditionedPPO(Bandit(), seed=0, policy_kwargs=OWN, **SMALL).learn(100)
-    assert agent.net.actor[0].in_features == 7
+    assert agent.net.actor.layers[0].in_features == 7
     path = agent.save(tmp_path / "agent")
     with pytest.raises(Exception, match="give it again: load"):
         ConditionedPPO.load(path, Bandit())
