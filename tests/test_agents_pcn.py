@@ -10,7 +10,6 @@ from gymnasium import spaces
 
 import morl
 from morl.agents.core.collector import Transitions
-from morl.agents.core.commands import remaining
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive, returns_to_go
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
@@ -57,18 +56,6 @@ def test_policies_followed_at_once_are_worth_what_they_are_one_by_one() -> None:
     apart = agent._evaluator.evaluate(policies, 1, exact=False).mean
     assert len(together) > 1
     np.testing.assert_allclose(together, apart, atol=1e-9)
-
-
-def test_remaining_is_the_recursion_in_closed_form() -> None:
-    rewards, gamma = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), 0.9
-    wanted = np.array([5.0, 7.0])
-    by_hand, accrued = wanted.copy(), np.zeros(2)
-    for t, reward in enumerate(rewards):
-        left, steps = remaining(wanted[None], np.array([3.0]), accrued[None], np.array([t]), gamma)
-        np.testing.assert_allclose(left[0], by_hand)
-        assert steps[0] == 3 - t
-        by_hand = (by_hand - reward) / gamma
-        accrued = accrued + gamma**t * reward
 
 
 def test_returns_to_go_by_definition() -> None:
