@@ -212,11 +212,8 @@ class ParetoEvolution(Agent):
         """Play a few random policies twice: how long are episodes, and are returns random?"""
         c = self.config
         few = self.genotype.sample(min(PROBES, c.population or PROBES), rng)
-        policies, jobs, seed = (
-            self.genotype.policies(few),
-            np.arange(len(few)),
-            self.seeds("sample", self._segment, self.generation),
-        )
+        policies, jobs = self.genotype.policies(few), np.arange(len(few))
+        seed = self.seeds("sample", self._segment, self.generation)
         with self.problem.training(min(c.n_envs, len(few))) as env:
             values = self._play(env, few)
             again, _, steps = roll_out(env, self.problem, policies, jobs, self.discount, seed, True, limit=self._left())
