@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.sparse import csgraph
 from scipy.sparse import linalg as sparse_linalg
 
-from morl.exact.graph import ends_under_every_policy, reachable_states
+from morl.exact.graph import ends_under_every_policy, reachable_states, strong_classes
 from morl.exact.passes import Passes
 from morl.exact.policy import HistoryPolicy, Mixture, as_stochastic
 from morl.momdp import MOMDP
@@ -170,7 +169,7 @@ def solve_chain(chain: sparse.csr_array, gamma: float, right: FloatArray) -> Flo
     if n <= _DENSE:
         return np.asarray(np.linalg.solve(np.eye(n) - gamma * chain.todense(), right))
     matrix = sparse.csr_array(sparse.identity(n, format="csr") - gamma * chain)
-    count, label = csgraph.connected_components(chain, directed=True, connection="strong")
+    count, label = strong_classes(chain)
     if np.bincount(label, minlength=count).max() <= _SMALL_CLASS:
         order = np.argsort(label, kind="stable")
         ordered = sparse.csc_array(matrix[order][:, order])
@@ -210,7 +209,7 @@ def _iterated(matrix: sparse.csr_array, right: FloatArray) -> FloatArray | None:
 def endless_classes(chain: sparse.csr_array, rewards: FloatArray, terminal: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Recurrent states of a chain ``(S, S)``: those in classes without reward, and with reward; masks ``(S,)``."""
     n = chain.shape[0]
-    _, label = csgraph.connected_components(chain, directed=True, connection="strong")
+    label = strong_classes(chain)[1]
     closed = np.ones(label.max() + 1 if n else 0, dtype=bool)
     coo = chain.tocoo()
     leaving = label[coo.row] != label[coo.col]

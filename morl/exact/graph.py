@@ -56,6 +56,15 @@ def state_graph(momdp: MOMDP, allowed: BoolArray | None = None) -> sparse.csr_ar
     return sparse.csr_array((np.ones(len(indices)), indices, before[matrix.indptr[momdp.row_ptr]]), shape=(n, n))
 
 
+def strong_classes(graph: sparse.csr_array) -> tuple[int, IntArray]:
+    """Number of strongly connected classes, and the one of each node ``(S,)``: those of its successors come first."""
+    if not graph.has_canonical_format:  # scipy's search may never end where an entry is listed twice
+        graph = graph.copy()
+        graph.sum_duplicates()
+    count, label = csgraph.connected_components(graph, directed=True, connection="strong")
+    return int(count), np.asarray(label, dtype=np.int64)
+
+
 def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndComponents:
     """Maximal end components among the reachable states, by repeated strongly connected components.
 
@@ -71,7 +80,7 @@ def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndCompone
     while True:
         edge = rows[row]
         graph = sparse.csr_array((np.ones(int(edge.sum())), (owner[row[edge]], col[edge])), shape=(len(label),) * 2)
-        label = np.asarray(csgraph.connected_components(graph, directed=True, connection="strong")[1], dtype=np.int64)
+        label = strong_classes(graph)[1]
         leaves = np.zeros(len(rows), dtype=bool)
         out = edge & ((label[owner[row]] != label[col]) | ~states[col])
         leaves[row[out]] = True

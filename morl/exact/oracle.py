@@ -125,7 +125,9 @@ def _pick(matrix: sparse.csr_array, live: IntArray, rows: IntArray, n: int) -> s
     chosen = matrix[rows]
     counts = np.zeros(n, dtype=chosen.indptr.dtype)
     counts[live] = np.diff(chosen.indptr)
-    return sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
+    square = sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
+    square.eliminate_zeros()
+    return square
 
 
 def best_policy(momdp: MOMDP, weights: ArrayLike, deadline: float = math.inf) -> tuple[IntArray, Value]:

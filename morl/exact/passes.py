@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csgraph
 
 from morl.compiled import enabled, jit
-from morl.exact.graph import state_graph
+from morl.exact.graph import state_graph, strong_classes
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray
 
@@ -47,7 +46,7 @@ class Passes:
         """Those of a model; ``None`` where it is small, or nothing can be compiled."""
         if momdp.n_states < _LARGE or not enabled():
             return None
-        count, label = csgraph.connected_components(state_graph(momdp), directed=True, connection="strong")
+        count, label = strong_classes(state_graph(momdp))
         matrix = momdp.transitions
         arrays = [  # of one kind, so that everything is compiled once
             np.array(array, dtype=kind)
