@@ -83,7 +83,7 @@ def test_values_and_visits_are_those_of_the_linear_systems(seed: int, kind: str,
         if found is None:
             assert not ready.acyclic
             continue
-        values, error, life = chain_value(m, *induced_chain(m, used))
+        values, _, life = chain_value(m, *induced_chain(m, used))
         np.testing.assert_allclose(found[0], values, rtol=0, atol=1e-11 * max(life, 1.0))
         assert found[1] <= 1e-9
         assert found[2] == pytest.approx(life, rel=1e-9)

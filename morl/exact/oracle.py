@@ -165,10 +165,10 @@ def improve(
     """Modified policy iteration (Puterman & Shin 1978) from a policy, until no change of one action is better.
 
     With γ = 1 the first policy must come to an end. Then every later one does. Sweeps of all states together, or passes
-    that update one state after the other, only raise values, and a state that rises takes the action that raised it. On a class of states that the new policy never leaves the mean of
-    w · reward is the mean of what another sweep would add, which is not negative; where no total is unbounded it is 0.
-    Then each state of the class rose later than all its successors, or never; so none did, and the old policy never
-    left the class either.
+    over one state after the other, only raise values, and a state that rises takes the action that raised it. On a
+    class of states that the new policy never leaves the mean of w · reward is the mean of what another sweep would add,
+    which is not negative; where no total is unbounded it is 0. Then each state of the class rose later than all its
+    successors (in a pass: but itself), or never; so none did, and the old policy never left the class either.
 
     Raises:
         Unbounded: γ = 1, and such a class was found: its weighted total grows without bound.

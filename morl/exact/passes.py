@@ -47,18 +47,17 @@ class Passes:
         if momdp.n_states < _LARGE or not enabled():
             return None
         count, label = strong_classes(state_graph(momdp))
+        order = np.argsort(label, kind="stable")  # labels are numbered from the successors on
         matrix = momdp.transitions
-        arrays = [  # of one kind, so that everything is compiled once
-            np.array(array, dtype=kind)
-            for array, kind in (
-                (matrix.indptr, np.int64),
-                (matrix.indices, np.int32),
-                (matrix.data, np.float64),
-                (momdp.row_ptr, np.int64),
-                (np.argsort(label, kind="stable"), np.int64),  # labels are numbered from the successors on
-            )
-        ]
-        return cls(*arrays[:4], momdp.discount, arrays[4], count == momdp.n_states)
+        return cls(  # arrays of one kind, so that everything is compiled once
+            np.array(matrix.indptr, dtype=np.int64),
+            np.array(matrix.indices, dtype=np.int32),
+            np.array(matrix.data, dtype=np.float64),
+            np.array(momdp.row_ptr, dtype=np.int64),
+            momdp.discount,
+            np.array(order, dtype=np.int64),
+            count == momdp.n_states,
+        )
 
     def improve(self, reward: FloatArray, values: FloatArray, rows: IntArray, noise: float) -> tuple[bool, bool, float]:
         """Raise ``values (S,)`` in place to the best of what one decision promises, and note the rows that did.
