@@ -119,7 +119,17 @@ class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
         def learn(x: Any) -> None:
             over = x.terminated or x.truncated
             m.update(
-                self.q, self.visits, self.weights, n, x.state, x.action, x.reward, x.after, over, self.discount, 0.7
+                self.q,
+                self.visits,
+                self.weights,
+                n,
+                x.state,
+                x.action,
+                x.reward,
+                x.next_state,
+                over,
+                self.discount,
+                0.7,
             )
 
         while self.num_timesteps < until:

@@ -29,7 +29,7 @@ def test_several_actions_at_once_are_learned_with_a_falling_step_size() -> None:
     agent = LinearScalarization(morl.make("morl/SequenceLabelling-v0"), seed=0, **LABELS).learn(40_000)
     point = agent.front(episodes=100, seed=0).points[0]
     assert point[0] > 7.0  # the commonest tag alone is right 5 times in 20
-    model = agent._network(0)
+    model = agent._begun(0, agent.solved[0], again=True)
     assert model.lr_schedule(1.0) == pytest.approx(3e-3)
     assert model.lr_schedule(0.5) == pytest.approx(1.65e-3)
     assert model.lr_schedule(0.0) == pytest.approx(3e-4)
