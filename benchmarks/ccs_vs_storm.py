@@ -160,7 +160,7 @@ def main() -> None:
     for k in (2, 3):
         convex_coverage_set(random_momdp(20, 2, k), 0.1)
     convex_coverage_set(slippery_grid(12), 0.1)
-    small = scheduler(4)
+    small = scheduler(7)  # large enough for all kernels
     convex_coverage_set(small, 0.0)
     maximise(small, Linear((1.0, 0.0)), "energy<=1000")
     print(f"compiling or loading the kernels: {time.process_time() - begun:.2f} s; {load()}")

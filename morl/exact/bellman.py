@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.sparse import csgraph
 from scipy.sparse import linalg as sparse_linalg
 
-from morl.exact.graph import ends_under_every_policy, reachable_states
+from morl.exact.graph import ends_under_every_policy, reachable_states, strong_classes
+from morl.exact.passes import Passes
 from morl.exact.policy import HistoryPolicy, Mixture, as_stochastic
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError
@@ -71,11 +71,12 @@ def evaluate(momdp: MOMDP, policy: Any) -> Value:
     probabilities = as_stochastic(momdp, array)
     if momdp.horizon is not None:
         return _evaluate_timed(momdp, np.broadcast_to(probabilities, (momdp.horizon, momdp.n_rows)))
-    chain, rewards = induced_chain(momdp, probabilities)
-    states, error, _ = chain_value(momdp, chain, rewards)
+    passes = Passes.of(momdp)
+    found = None if passes is None else policy_value(passes, momdp, probabilities)
+    states, error, _ = found or chain_value(momdp, *induced_chain(momdp, probabilities))
     used = momdp.start > 0
     if np.isnan(states[used]).any():
-        raise ModelError(_endless(momdp, chain, rewards))
+        raise ModelError(_endless(momdp, *induced_chain(momdp, probabilities)))
     return Value(momdp.start[used] @ states[used], states, error)
 
 
@@ -136,11 +137,26 @@ def chain_value(momdp: MOMDP, chain: sparse.csr_array, rewards: FloatArray) -> t
     inner = sparse.csr_array(chain[live][:, live])
     right = np.column_stack([rewards[live], np.ones(len(live))])
     solved = solve_chain(inner, gamma, right)
-    residual = np.abs(right - solved + gamma * (inner @ solved))
-    rounding = 4e-16 * (np.abs(right) + 2.0 * np.abs(solved)).max(axis=0)
-    life = float(np.max(solved[:, -1])) * (1.0 + float(residual[:, -1].max()))
+    residual = np.abs(right - solved + gamma * (inner @ solved)).max(axis=0)
     values[live] = solved[:, :-1]
-    return values, float((residual[:, :-1].max(axis=0) + rounding[:-1]).max()) * max(life, 1.0), life
+    return values, *_bounds(np.abs(rewards[live]).max(axis=0), solved, residual)
+
+
+def policy_value(passes: Passes, momdp: MOMDP, probabilities: FloatArray) -> tuple[FloatArray, float, float] | None:
+    """The same of a stationary policy ``(rows,)`` by one pass; ``None`` where its cycles need :func:`chain_value`."""
+    done = passes.evaluate(momdp.rewards, probabilities)
+    if done is None:
+        return None
+    solved, residual = done
+    return np.ascontiguousarray(solved[:, :-1]), *_bounds(np.abs(momdp.rewards).max(axis=0), solved, residual)
+
+
+def _bounds(right: FloatArray, solved: FloatArray, residual: FloatArray) -> tuple[float, float]:
+    """Bounds on the error of values and on the longest life, from solutions ``(n, K + 1)`` and what they miss."""
+    size = np.fmax.reduce(np.abs(solved), axis=0, initial=0.0)
+    life = float(size[-1]) * (1.0 + float(residual[-1]))
+    rounding = 4e-16 * (right + 2.0 * size[:-1])
+    return float((residual[:-1] + rounding).max()) * max(life, 1.0), life
 
 
 def solve_chain(chain: sparse.csr_array, gamma: float, right: FloatArray) -> FloatArray:
@@ -153,7 +169,7 @@ def solve_chain(chain: sparse.csr_array, gamma: float, right: FloatArray) -> Flo
     if n <= _DENSE:
         return np.asarray(np.linalg.solve(np.eye(n) - gamma * chain.todense(), right))
     matrix = sparse.csr_array(sparse.identity(n, format="csr") - gamma * chain)
-    count, label = csgraph.connected_components(chain, directed=True, connection="strong")
+    count, label = strong_classes(chain)
     if np.bincount(label, minlength=count).max() <= _SMALL_CLASS:
         order = np.argsort(label, kind="stable")
         ordered = sparse.csc_array(matrix[order][:, order])
@@ -193,7 +209,7 @@ def _iterated(matrix: sparse.csr_array, right: FloatArray) -> FloatArray | None:
 def endless_classes(chain: sparse.csr_array, rewards: FloatArray, terminal: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Recurrent states of a chain ``(S, S)``: those in classes without reward, and with reward; masks ``(S,)``."""
     n = chain.shape[0]
-    _, label = csgraph.connected_components(chain, directed=True, connection="strong")
+    label = strong_classes(chain)[1]
     closed = np.ones(label.max() + 1 if n else 0, dtype=bool)
     coo = chain.tocoo()
     leaving = label[coo.row] != label[coo.col]

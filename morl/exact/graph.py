@@ -56,6 +56,15 @@ def state_graph(momdp: MOMDP, allowed: BoolArray | None = None) -> sparse.csr_ar
     return sparse.csr_array((np.ones(len(indices)), indices, before[matrix.indptr[momdp.row_ptr]]), shape=(n, n))
 
 
+def strong_classes(graph: sparse.csr_array) -> tuple[int, IntArray]:
+    """Number of strongly connected classes, and the one of each node ``(S,)``: those of its successors come first."""
+    if not graph.has_canonical_format:  # scipy's search may never end where an entry is listed twice
+        graph = graph.copy()
+        graph.sum_duplicates()
+    count, label = csgraph.connected_components(graph, directed=True, connection="strong")
+    return int(count), np.asarray(label, dtype=np.int64)
+
+
 def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndComponents:
     """Maximal end components among the reachable states, by repeated strongly connected components.
 
@@ -71,7 +80,7 @@ def end_components(momdp: MOMDP, allowed: BoolArray | None = None) -> EndCompone
     while True:
         edge = rows[row]
         graph = sparse.csr_array((np.ones(int(edge.sum())), (owner[row[edge]], col[edge])), shape=(len(label),) * 2)
-        label = np.asarray(csgraph.connected_components(graph, directed=True, connection="strong")[1], dtype=np.int64)
+        label = strong_classes(graph)[1]
         leaves = np.zeros(len(rows), dtype=bool)
         out = edge & ((label[owner[row]] != label[col]) | ~states[col])
         leaves[row[out]] = True
@@ -171,24 +180,26 @@ def almost_surely(momdp: MOMDP, goal: BoolArray) -> tuple[IntArray, BoolArray]:
     Almost-sure reachability (de Alfaro 1997): drop states that cannot reach the goal and actions that may leave the
     rest; repeat. Each state takes an action that may lead nearer, so nothing else is ever settled in.
     """
-    owner, coo = momdp.row_state, momdp.transitions.tocoo()
-    positive = coo.data > 0
-    row, col = coo.row[positive], coo.col[positive]
-    into = sparse.csr_array((row + 1, (col, np.arange(len(row)))), shape=(momdp.n_states, len(row)))
-    inside = np.ones(momdp.n_states, dtype=bool)
+    owner, matrix, n = momdp.row_state, momdp.transitions, momdp.n_states
+    positive = matrix.data > 0
+    row, col = np.repeat(np.arange(momdp.n_rows), np.diff(matrix.indptr))[positive], matrix.indices[positive]
+    inside = np.ones(n, dtype=bool)
     while True:
         safe = np.ones(momdp.n_rows, dtype=bool)
         safe[row[~inside[col]]] = False
-        chosen = np.full(momdp.n_states, -1, dtype=np.int64)
-        reached = goal & inside
-        frontier = np.flatnonzero(reached)
-        while len(frontier):
-            useful = np.unique(into[frontier].data) - 1
-            useful = useful[safe[useful] & ~reached[owner[useful]]]
-            frontier = np.unique(owner[useful])
-            chosen[owner[useful[::-1]]] = useful[::-1]
-            reached[frontier] = True
+        used, goals = safe[row], np.flatnonzero(goal & inside)
+        source = np.concatenate([col[used], np.full(len(goals), n)])
+        target = np.concatenate([owner[row[used]], goals])
+        backwards = sparse.csr_array((np.ones(len(source)), (source, target)), shape=(n + 1, n + 1))
+        found, nearer = csgraph.breadth_first_order(backwards, n)
+        reached = np.zeros(n + 1, dtype=bool)
+        reached[found] = True
+        reached = reached[:n]
         if np.array_equal(reached, inside):
+            leads = row[used & (col == nearer[owner[row]])][::-1]  # the first of a state's rows is written last
+            chosen = np.full(n, -1, dtype=np.int64)
+            chosen[owner[leads]] = leads
+            chosen[goal] = -1
             return chosen, inside
         inside = reached
 

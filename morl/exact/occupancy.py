@@ -17,6 +17,7 @@ from scipy import sparse
 from morl.exact.deterministic.unroll import Unrolled, unroll
 from morl.exact.ending import find_ending
 from morl.exact.graph import reachable_states, resting_states
+from morl.exact.passes import Passes
 from morl.exact.policy import as_stochastic
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError
@@ -91,18 +92,21 @@ def _flatten(unrolled: Unrolled, policy: IntArray) -> IntArray:
 
 
 def _average(momdp: MOMDP, policies: Sequence[Any], probabilities: FloatArray) -> FloatArray:
-    total = np.zeros(momdp.n_rows)
+    total, passes = np.zeros(momdp.n_rows), Passes.of(momdp)
     for policy, p in zip(policies, probabilities, strict=True):
-        total += p * row_visits(momdp, policy)
+        total += p * row_visits(momdp, policy, passes)
     base = as_stochastic(momdp, policies[0])
     return policy_of(momdp, np.arange(momdp.n_rows), total, base)
 
 
-def row_visits(momdp: MOMDP, policy: ArrayLike) -> FloatArray:
+def row_visits(momdp: MOMDP, policy: ArrayLike, passes: Passes | None = None) -> FloatArray:
     """Expected discounted uses of each row, ``(rows,)``, under a stationary policy (states of rest: once)."""
     from morl.exact.bellman import endless_classes, induced_chain, solve_chain
 
     used = as_stochastic(momdp, policy)
+    quick = None if passes is None else passes.visits(momdp.start, used)
+    if quick is not None:
+        return np.asarray(quick[momdp.row_state] * used)
     chain, rewards = induced_chain(momdp, used)
     stop = np.array(momdp.terminal)
     if momdp.discount == 1.0:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from morl.exact.bellman import Value, chain_value, evaluate
+from morl.exact.bellman import Value, chain_value, evaluate, policy_value
 from morl.exact.deadline import check
 from morl.exact.ending import Ending, find_ending
+from morl.exact.passes import Passes
 from morl.momdp import MOMDP
 from morl.spec import BoolArray, FloatArray, IntArray, ModelError, check_vector
 
@@ -45,6 +46,7 @@ class Oracle:
         if momdp.horizon is None and momdp.discount == 1.0:
             self.ending = find_ending(momdp)
             self.model = self.ending.model
+        self.passes = Passes.of(self.model) if momdp.horizon is None else None
         self.known: list[Known] = []
 
     def ask(self, w: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -66,7 +68,7 @@ class Oracle:
         if not self.known:
             self.begin()
         begin = max(self.known, key=lambda x: float(start @ x.values @ w))
-        found = improve(self.model, w, begin, self.deadline)
+        found = improve(self.model, w, begin, self.deadline, self.passes)
         self.known = [*self.known[-_KEPT:], found]
         return found
 
@@ -75,7 +77,7 @@ class Oracle:
         live = np.flatnonzero(~self.model.terminal)
         proper = self.ending is not None and not self.ending.always
         rows = self.ending.first()[live] if self.ending is not None and proper else self.model.row_ptr[:-1][live]
-        self.known = [Known.evaluate(self.model, live, rows)]
+        self.known = [Known.evaluate(self.model, live, rows, self.passes)]
         return self.known[0]
 
     def policy(self, rows: IntArray) -> IntArray:
@@ -104,8 +106,14 @@ class Known:
     short: float = math.inf
 
     @classmethod
-    def evaluate(cls, model: MOMDP, live: IntArray, rows: IntArray) -> Known:
+    def evaluate(cls, model: MOMDP, live: IntArray, rows: IntArray, passes: Passes | None = None) -> Known:
         """The policy with these rows, one per live state; NaN where it does not come to an end."""
+        if passes is not None:
+            used = np.zeros(model.n_rows)
+            used[rows] = 1.0
+            found = policy_value(passes, model, used)
+            if found is not None:
+                return cls(rows, *found)
         chain = _pick(model.transitions, live, rows, model.n_states)
         rewards = np.zeros((model.n_states, model.k))
         rewards[live] = model.rewards[rows]
@@ -117,7 +125,9 @@ def _pick(matrix: sparse.csr_array, live: IntArray, rows: IntArray, n: int) -> s
     chosen = matrix[rows]
     counts = np.zeros(n, dtype=chosen.indptr.dtype)
     counts[live] = np.diff(chosen.indptr)
-    return sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
+    square = sparse.csr_array((chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n, n))
+    square.eliminate_zeros()
+    return square
 
 
 def best_policy(momdp: MOMDP, weights: ArrayLike, deadline: float = math.inf) -> tuple[IntArray, Value]:
@@ -149,14 +159,16 @@ def best_policy(momdp: MOMDP, weights: ArrayLike, deadline: float = math.inf) ->
     return oracle.policy(found.rows), Value(oracle.model.start @ found.values, states, found.error)
 
 
-def improve(model: MOMDP, w: FloatArray, begin: Known, deadline: float = math.inf) -> Known:
+def improve(
+    model: MOMDP, w: FloatArray, begin: Known, deadline: float = math.inf, passes: Passes | None = None
+) -> Known:
     """Modified policy iteration (Puterman & Shin 1978) from a policy, until no change of one action is better.
 
-    With γ = 1 the first policy must come to an end. Then every later one does. Sweeps only raise values, and a state
-    that rises takes the action that raised it. On a class of states that the new policy never leaves the mean of
-    w · reward is the mean of what another sweep would add, which is not negative; where no total is unbounded it is 0.
-    Then each state of the class rose later than all its successors, or never; so none did, and the old policy never
-    left the class either.
+    With γ = 1 the first policy must come to an end. Then every later one does. Sweeps of all states together, or passes
+    over one state after the other, only raise values, and a state that rises takes the action that raised it. On a
+    class of states that the new policy never leaves the mean of w · reward is the mean of what another sweep would add,
+    which is not negative; where no total is unbounded it is 0. Then each state of the class rose later than all its
+    successors (in a pass: but itself), or never; so none did, and the old policy never left the class either.
 
     Raises:
         Unbounded: γ = 1, and such a class was found: its weighted total grows without bound.
@@ -169,11 +181,15 @@ def improve(model: MOMDP, w: FloatArray, begin: Known, deadline: float = math.in
     for _ in range(_ROUNDS):
         scalar = now.values @ w
         noise = tiny + 4e-15 * float(np.abs(scalar).max(initial=0.0))
-        rows, most = _sweep_up(model, reward, scalar, now.rows, noise)
+        rows, most = (
+            _sweep_up(model, reward, scalar, now.rows, noise)
+            if passes is None
+            else _pass_up(passes, live, reward, scalar, now.rows, noise)
+        )
         if rows is None:
             break
         check(deadline, "improving a policy")
-        fresh = Known.evaluate(model, live, rows)
+        fresh = Known.evaluate(model, live, rows, passes)
         if np.isnan(fresh.values).any():
             if (w < 0).any():
                 names = ", ".join(repr(o.name) for o, x in zip(model.objectives or (), w, strict=True) if x < 0)
@@ -211,6 +227,24 @@ def _sweep_up(
         if quiet > 2:
             break
     return (None if rows is first else rows), most
+
+
+def _pass_up(
+    passes: Passes, live: IntArray, reward: FloatArray, values: FloatArray, rows: IntArray, noise: float
+) -> tuple[IntArray | None, float]:
+    """The same by passes over the states in their order."""
+    full = np.full(len(passes.order), -1, dtype=np.int64)
+    full[live] = rows
+    v = np.array(values)
+    any_changed, most, quiet = False, 0.0, 0
+    for count in range(_SWEEPS):
+        rose, changed, step = passes.improve(reward, v, full, noise)
+        most = step if count == 0 else most
+        any_changed |= changed
+        quiet = 0 if changed else quiet + 1
+        if not rose or quiet > 2:
+            break
+    return (full[live] if any_changed else None), most
 
 
 def _first_best(per_row: FloatArray, top: FloatArray, owner: IntArray, live: BoolArray) -> IntArray:
