@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -267,3 +268,18 @@ def test_same_arm_as_mo_gymnasium_with_rewards_after_the_action() -> None:
             if before is not None:
                 np.testing.assert_allclose(before, expected[1], atol=1e-6)
             before = rewards
+
+
+def test_making_one_prints_nothing_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mujoco = pytest.importorskip("mujoco")
+    monkeypatch.chdir(tmp_path)
+    before = mujoco.get_mju_user_warning()
+    for name in ("HalfCheetah-v5", "Hopper-v5", "Reacher-v5"):
+        env = morl.make(f"morl/{name}")
+        env.reset(seed=0)
+        env.close()
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+    assert mujoco.get_mju_user_warning() is before

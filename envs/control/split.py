@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -32,10 +34,31 @@ def simulator(module: str, name: str, extra: str, **arguments: Any) -> gym.Env[A
         MissingExtraError: the package is not installed.
     """
     try:
-        made: gym.Env[Any, Any] = getattr(importlib.import_module(module), name)(**arguments)
+        with _without_advice_on_models() if extra == "mujoco" else contextlib.nullcontext():
+            made: gym.Env[Any, Any] = getattr(importlib.import_module(module), name)(**arguments)
     except (ImportError, DependencyNotInstalled) as error:
         raise MissingExtraError(f"the {name} simulator", extra) from error
     return made
+
+
+@contextlib.contextmanager
+def _without_advice_on_models() -> Iterator[None]:
+    """Drop what MuJoCo's compiler advises the authors of a model file; other warnings of it become Python's.
+
+    By default it prints each on every compilation, and appends it to a file in the working folder.
+    """
+    import mujoco
+
+    def tell(message: str) -> None:
+        if not message.startswith("compiler attribute"):
+            warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
+
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(tell)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 class SplitEnv(MOEnv[Any, Any], EzPickle):
