@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,15 @@ def test_same_arm_as_mo_gymnasium_with_rewards_after_the_action() -> None:
             if before is not None:
                 np.testing.assert_allclose(before, expected[1], atol=1e-6)
             before = rewards
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_the_class_names_its_render_modes(mode: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # Gymnasium warns of modes that the class does not name
+        env = morl.make("morl/Hopper-v5", render_mode=mode)
+    assert mode in env.metadata["render_modes"]
+    env.close()
 
 
 def test_making_one_prints_nothing_and_leaves_no_file(

@@ -75,6 +75,8 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
 
     options_of = None  # a simulator's further arguments, files to read among them, are for code and people to give
 
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"]}  # noqa: RUF012  # Gymnasium asks the class
+
     def __init__(
         self, inner: gym.Env[Any, Any], spec: MOSpec, max_steps: int | None, recipe: Mapping[str, Any]
     ) -> None:
