@@ -346,12 +346,12 @@ def _die(task):
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_named_and_the_rest_is_kept(monkeypatch) -> None:
-    from morl.agents import linear
+    from morl.agents.neural import scalarised
 
     agent = _parallel(2, n_weights=4).learn(256)
     kept = [dict(arrays) for arrays in agent.solved[:2]]
     with monkeypatch.context() as patch:
-        patch.setattr(linear, "solve_weight", _die)
+        patch.setattr(scalarised, "solve", _die)
         with pytest.raises(AgentError, match=r"weights .* died"):
             agent.learn(256)
     assert agent.num_timesteps == 256

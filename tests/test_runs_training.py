@@ -105,8 +105,16 @@ def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(tmp_path: 
     if RunFolder.open(tmp_path / "parts").state != "finished":
         assert main(["resume", str(tmp_path / "parts"), "-q"]) == 0
     assert result(tmp_path / "parts") == expected
-    steps = [row["step"] for row in RunFolder.open(tmp_path / "parts").metrics()]
-    assert steps == sorted(set(steps))
+    assert_metrics_are_in_order(RunFolder.open(tmp_path / "parts"))
+
+
+def assert_metrics_are_in_order(run: RunFolder) -> None:
+    """Rows of every kind (logs, baselines, the front along the way) are there once for each step, in order."""
+    rows = [(row["step"], {name.partition("/")[0] for name in row}) for row in run.metrics()]
+    assert [step for step, _ in rows] == sorted(step for step, _ in rows)
+    for kind in ("seconds", "baseline", "front"):
+        steps = [step for step, names in rows if kind in names]
+        assert len(steps) == len(set(steps)), kind
 
 
 def test_tuned_options_that_join_a_table_are_the_run_s_own(tmp_path: Path) -> None:
@@ -286,3 +294,11 @@ def test_the_ten_thousandth_run_overwrites_nothing(tmp_path: Path) -> None:
     for number in range(2, 10_001):
         (tmp_path / f"x-{number}").mkdir()
     assert RunFolder.create(tmp_path, "x", {}).path.name == "x-10001"
+
+
+def test_a_run_killed_before_its_first_step_measures_its_baselines_once(tmp_path: Path) -> None:
+    run = train(RunConfig("MultiWeightQLearning", "morl/DeepSeaTreasure-v0", 2_000, 0), tmp_path)
+    rows = run.metrics()
+    assert sum("baseline/random/points" in row for row in rows) == 1
+    run.trim_metrics(0)
+    assert run.metrics() == []

@@ -87,7 +87,7 @@ def test_it_is_eighty_lines_and_its_names_are_public() -> None:
 
 def test_the_tutorial_shows_the_template() -> None:
     page, text = (ROOT / "docs/agents/write-your-own.md").read_text(encoding="utf-8"), TEMPLATE.read_text("utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
     assert len(blocks) >= 5
     for block in blocks:
         assert block in text, block

@@ -176,9 +176,13 @@ class RunFolder:
         return rows
 
     def trim_metrics(self, steps: int) -> None:
-        """Forget the lines about steps after ``steps``, which a resumed run takes again, and a line cut short."""
+        """Forget the lines about steps after ``steps``, which a resumed run takes again, and a line cut short.
+
+        A run that begins anew measures its baselines anew: nothing is kept of one that had learned nothing.
+        """
         if (self.path / METRICS).is_file():
             rows = [row for row in self.metrics() if isinstance(row.get("step"), int) and row["step"] <= steps]
+            rows = rows if steps else []
             self.write(METRICS, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     # ---- writing ---------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ def class_name(name: str) -> str:
     Raises:
         AgentError: a name that is none, or that an algorithm or a word of Python has.
 
-    >>> class_name("my-algorithm"), class_name("MyPPO")
-    ('MyAlgorithm', 'MyPPO')
+    >>> class_name("my-idea"), class_name("MyPPO")
+    ('MyIdea', 'MyPPO')
     """
     from morl.agents import registry
 
