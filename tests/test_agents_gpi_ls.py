@@ -54,16 +54,19 @@ def test_the_loss_is_clipped_double_q() -> None:
         for parameter in learner.targets.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
     obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)) for _ in range(2))
-    actions, rewards = torch.from_numpy(rng.integers(learner.n_actions, size=n)), torch.randn(n, 3)
+    actions, rewards = (
+        torch.from_numpy(rng.integers(learner.n_actions, size=n)),
+        torch.from_numpy(rng.normal(size=(n, 3)).astype(np.float32)),
+    )
     batch = Batch(obs, actions, rewards, next_obs, torch.tensor([1.0, 0.0] * 3 + [1.0])[:, None])
     weights = torch.from_numpy(rng.dirichlet(np.ones(3), n).astype(np.float32))
     with torch.no_grad():
         first, second = learner.targets.values(next_obs, weights)
         goal = rewards.clone()
         for i in range(n):
-            utility = torch.minimum(first[i] @ weights[i], second[i] @ weights[i])
-            a = int(utility.argmax())
-            ahead = first[i, a] if float(first[i, a] @ weights[i]) == float(utility[a]) else second[i, a]
+            one, two = first[i] @ weights[i], second[i] @ weights[i]
+            a = int(torch.minimum(one, two).argmax())
+            ahead = first[i, a] if one[a] <= two[a] else second[i, a]
             goal[i] += agent.discount * float(batch.not_terminated[i]) * ahead
     loss = float(learner.loss(batch, weights).detach())  # also takes the goal's units
     assert loss == pytest.approx(float(learner.critics.squared_error(obs, weights, goal, actions).detach()), rel=1e-4)
