@@ -20,9 +20,9 @@ class DivergedError(AgentError):
     """Learning has led to numbers that are not finite; the update that did so is named."""
 
 
-def warn(message: str) -> None:
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn the caller of the package, however deep inside it the reason was found."""
     depth, frame = 2, sys._getframe(1)
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "morl":
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(message, stacklevel=depth)
+    warnings.warn(message, category, stacklevel=depth)

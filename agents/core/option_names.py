@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from morl.agents.core.errors import warn
 from morl.spec import AgentError, listed, nearest
 
 EVERY = "every algorithm"
@@ -83,12 +82,8 @@ def renaming_note(algorithm: str, known: Collection[str], values: Mapping[str, A
 def warn_of_former_names(algorithm: str, known: Collection[str], values: Mapping[str, Any]) -> None:
     """Warn the code outside of this package that gave options under former names (:class:`DeprecationWarning`)."""
     note = renaming_note(algorithm, known, values)
-    if note is None:
-        return
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "morl":
-        frame, level = frame.f_back, level + 1
-    warnings.warn(note, DeprecationWarning, stacklevel=level)
+    if note is not None:
+        warn(note, DeprecationWarning)
 
 
 _SAME: tuple[frozenset[str], ...] = tuple(
