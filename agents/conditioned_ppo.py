@@ -31,7 +31,7 @@ from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.core.preferences import simplex_grid
+from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.extractors import Arrays, Inputs
 from morl.agents.neural.normalise import ObservationNormaliser
@@ -268,8 +268,7 @@ class ConditionedPPO(OwnNetworks):
 
     def seen_preference(self, weights: FloatArray) -> FloatArray:
         """ŵ ∝ w s for weights ``(n, K)`` of raw returns."""
-        scaled = weights * self.unit
-        return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
+        return to_scaled(weights, self.unit)
 
     def _see(self, observations: Any, learn: bool = False) -> Arrays:
         arrays = self.inputs.arrays(observations)
@@ -299,11 +298,7 @@ class ConditionedPPO(OwnNetworks):
 
     def front_preferences(self) -> FloatArray:
         """Weights of raw returns ``(m, K)`` for a front: a grid over raw returns and one in units of the returns."""
-        grid = simplex_grid(self.k, max(self.k, self.config.front_weights // 2))
-        scaled = grid / self.unit
-        both = np.concatenate([grid, scaled / scaled.sum(axis=1, keepdims=True)])
-        _, first = np.unique(both.round(9), axis=0, return_index=True)
-        return both[np.sort(first)]
+        return with_scaled(simplex_grid(self.k, max(self.k, self.config.front_weights // 2)), self.unit)
 
     def front(
         self,

@@ -91,7 +91,12 @@ def reported_weights(n: int, spec: MOSpec) -> FloatArray:
     grid = simplex_grid(spec.k, n if span is None else max(1, n // 2))
     if span is None:
         return grid
-    both = np.concatenate([grid, to_raw(grid, span)])
+    return with_scaled(grid, span)
+
+
+def with_scaled(grid: FloatArray, scale: FloatArray) -> FloatArray:
+    """A grid of weights ``(n, K)`` of raw returns, and the same of ``J / scale`` as raw weights; each weight once."""
+    both = np.concatenate([grid, to_raw(grid, scale)])
     _, first = np.unique(both.round(9), axis=0, return_index=True)
     return both[np.sort(first)]
 
