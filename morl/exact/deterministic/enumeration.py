@@ -8,7 +8,8 @@ innermost loops run over batches of partial policies.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -44,21 +45,33 @@ def enumerate_policies(momdp: MOMDP, *, limit: float = LIMIT) -> Front:
             "with discount 1 every stationary deterministic policy collects negative reward without end; "
             "give a discount below 1 or a horizon"
         )
+    facts = {"policies": total, "endless_policies": excluded}
+    return _front(momdp, points, codes, lambda code: decode(momdp, model, code), began, facts)
+
+
+def _front(
+    momdp: MOMDP,
+    points: FloatArray,
+    codes: IntArray,
+    policy_of: Callable[[int], IntArray],
+    began: float,
+    facts: dict[str, Any],
+) -> Front:
+    """Points ``(n, K)`` that none dominates, with the policies that their codes stand for."""
     slack = tolerance(points, momdp.rewards)
     keep = tolerant_front(points, slack)
     return Front(
         points[keep],
         momdp.objectives,
         discount=momdp.discount,
-        policies=[decode(momdp, model, int(code)) for code in codes[keep]],
+        policies=[policy_of(int(code)) for code in codes[keep]],
         epsilon=float(slack.max(initial=0.0)),
         complete=True,
         provenance={
             "algorithm": "enumeration",
             "policy_class": "stationary deterministic",
             "criterion": "SER",
-            "policies": total,
-            "endless_policies": excluded,
+            **facts,
             "seconds": time.perf_counter() - began,
         },
     )
@@ -200,23 +213,10 @@ def _enumerate_with_horizon(momdp: MOMDP, limit: float) -> Front:
         block = np.einsum("s,bsk->bk", momdp.start[states], values)
         best = _candidates(block)
         points, codes = _merge(points, codes, [(block[best], numbers[best])])
-    slack = tolerance(points, momdp.rewards)
-    keep = tolerant_front(points, slack)
-    policies = np.zeros((len(keep), momdp.n_states), dtype=np.int64)
-    policies[:, states] = (codes[keep][:, None] // strides) % counts
-    return Front(
-        points[keep],
-        momdp.objectives,
-        discount=momdp.discount,
-        policies=list(policies),
-        epsilon=float(slack.max(initial=0.0)),
-        complete=True,
-        provenance={
-            "algorithm": "enumeration",
-            "policy_class": "stationary deterministic",
-            "criterion": "SER",
-            "policies": int(total),
-            "horizon": momdp.horizon,
-            "seconds": time.perf_counter() - began,
-        },
-    )
+
+    def policy_of(code: int) -> IntArray:
+        policy = np.zeros(momdp.n_states, dtype=np.int64)
+        policy[states] = (code // strides) % counts
+        return policy
+
+    return _front(momdp, points, codes, policy_of, began, {"policies": int(total), "horizon": momdp.horizon})
