@@ -49,12 +49,24 @@ def check_learns_and_predicts(case: Case) -> str | None:
             agent.action_space.contains(one) or agent.action_space.contains(np.asarray(one)), f"action {one!r}"
         )
         case.require(drawn or np.allclose(one, batch[i], atol=1e-5), f"action {one!r} alone, {batch[i]!r} in a batch")
+    _same_memory(case, agent, observations)
     front = agent.front(episodes=20)
     case.require(len(front) >= 1, "the front is empty")
     for key in ("algorithm", "policy_class", "criterion", "env", "seed", "steps"):
         case.require(key in front.provenance, f"the front's provenance lacks {key!r}")
     case.require(front.policies is not None, "the front has no policies behind its points")
     return None
+
+
+def _same_memory(case: Case, agent: Agent, observations: Any) -> None:
+    """From the same memory a policy acts alike, alone and in a batch: what an episode draws is in its memory."""
+    accrued = np.zeros((len(observations), agent.k))
+    _, state = agent.predict(observations, deterministic=True, accrued=accrued)
+    batch, _ = agent.predict(observations, state, deterministic=True, accrued=accrued)
+    for i, observation in enumerate(observations):
+        own = None if state is None else {name: rows[i : i + 1] for name, rows in state.items()}
+        one, _ = agent.predict(observation, own, deterministic=True, accrued=accrued[i])
+        case.require(np.allclose(one, batch[i], atol=1e-5), f"action {one!r} alone, {batch[i]!r} from the same memory")
 
 
 def check_front_policies_act(case: Case) -> str | None:
