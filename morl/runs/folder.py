@@ -181,8 +181,7 @@ class RunFolder:
         A run that begins anew measures its baselines anew: nothing is kept of one that had learned nothing.
         """
         if (self.path / METRICS).is_file():
-            rows = [row for row in self.metrics() if isinstance(row.get("step"), int) and row["step"] <= steps]
-            rows = rows if steps else []
+            rows = [x for x in self.metrics() if isinstance(x.get("step"), int) and 0 < steps >= x["step"]]
             self.write(METRICS, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     # ---- writing ---------------------------------------------------------------------------------------
