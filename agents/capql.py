@@ -94,7 +94,7 @@ class CAPQL(OffPolicy):
         self.critics = self.twin_critics(self.encoder.size + self.size, 1, c.net_arch, c.layer_norm)
         self.critic_targets = target_of(self.critics)
         with seeded(self.integer_seed("network", 2)):
-            self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.net_arch, c.mix).to(self.device)
+            self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.net_arch, c.conditioning).to(self.device)
         self.actor_average = target_of(self.actor)
         self.critics_adam, self.actor_adam = adam(self.critics, c.learning_rate), adam(self.actor, c.learning_rate)
         self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else c.alpha)).to(self.device)

@@ -35,11 +35,10 @@ from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.extractors import Arrays, Inputs
 from morl.agents.neural.normalise import ObservationNormaliser
-from morl.agents.neural.policy_kwargs import OwnNetworks
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import (
-    NetworkConfig,
     adam,
     gradient_step,
     resolve_device,
@@ -72,9 +71,6 @@ class ConditionedPPOConfig(NetworkConfig):
     log_std_init: float = option(-0.5, "log standard deviation of continuous actions, at the beginning")
     focus: float = option(0.25, "share of episodes under preferences that can gain most", low=0.0, high=1.0)
     normalise_observations: bool = option(True, "standardise boxes of numbers by running statistics")
-    policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
-        None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
-    )
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
@@ -128,7 +124,7 @@ class ConditionedPPO(OwnNetworks):
         self.inputs = Inputs(self.observation_space, self.problem.id)
         self.normaliser = ObservationNormaliser(self.inputs)
         with seeded(self.integer_seed("network")):
-            options = self.network_options()
+            options = self.network_options("tanh")
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)

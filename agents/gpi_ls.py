@@ -269,7 +269,7 @@ class TD3:
         self.critics = agent.twin_critics(inputs + size, 1, c.net_arch, layer_norm=False)
         self.critic_targets = target_of(self.critics)
         with seeded(agent.integer_seed("network", 2)):
-            self.actor = Actor(inputs, agent.k, size, c.net_arch, c.mix).to(agent.device)
+            self.actor = Actor(inputs, agent.k, size, c.net_arch, c.conditioning).to(agent.device)
         self.actor_target = target_of(self.actor)
         self.critics_adam = adam(self.critics, c.learning_rate_continuous)
         self.actor_adam = adam(self.actor, c.learning_rate_continuous)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import UtilityNeededError
-from morl.agents.core.observations import Encoder
-from morl.agents.core.restoring import restored
+from morl.agents.core.rows import Rows
 from morl.spec import FloatArray, IntArray
 from morl.utility import as_function, parse_utility
 from morl.utility.functions import Function
@@ -32,17 +30,20 @@ class UtilityConfig(AgentConfig):
 
 
 class AccruedFeatures:
-    """Encoded observation, accrued reward and time as the input of a network.
+    """Observation, accrued reward and time as rows for a network.
 
     Accrued rewards are scaled to [−1, 1] over the return scale, or by ``spread`` where there is none.
 
     Args:
         agent: whose observation space, spec and horizon count.
         spread: ``(K,)`` typical accrued reward where the problem has no return scale.
+
+    Attributes:
+        rows: of observations, with K + 1 numbers more.
     """
 
     def __init__(self, agent: Agent, spread: FloatArray | None = None) -> None:
-        self._encode = Encoder(agent.observation_space)
+        self.rows = Rows(agent.observation_space, agent.problem.id, extra=agent.k + 1)
         scale = agent.spec.return_scale
         low: FloatArray = np.zeros(agent.k) if scale is None else np.array(scale[0])
         default = np.ones(agent.k) if spread is None else spread
@@ -50,13 +51,11 @@ class AccruedFeatures:
         self._middle: FloatArray = (low + high) / 2
         self._half: FloatArray = np.maximum((high - low) / 2, 1e-12)
         self._horizon = float(agent.problem.horizon or 1000)
-        self.size = self._encode.size + agent.k + 1
 
     def __call__(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
-        """Rows ``(n, size)`` of float32."""
+        """Rows ``(n, rows.size)``."""
         rho = np.clip((accrued - self._middle) / self._half, -4.0, 4.0)
-        when = (time / self._horizon)[:, None]
-        return np.concatenate([self._encode(observations), rho, when], axis=1, dtype=np.float32)
+        return self.rows(observations, np.concatenate([rho, (time / self._horizon)[:, None]], axis=1))
 
 
 def typical_accrued(agent: Agent) -> FloatArray:
@@ -136,13 +135,6 @@ class UtilityAgent(Agent):
             self.utility: Function = clipped
         else:
             self.utility = inner
-
-    @classmethod
-    def load(cls, path: str | Path, env: Any, *, utility: Callable[..., Any] | None = None) -> Self:
-        """As :meth:`morl.agents.Agent.load`; ``utility`` where a function was given when the agent was made."""
-        if utility is None:
-            return super().load(path, env)
-        return restored(cls, path, env, utility=utility)
 
     def expected_utility(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[float, float]:
         """E u(R) of the policy and its standard error: exact (error 0) on a finite model, else from fresh episodes."""

@@ -34,8 +34,10 @@ from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import of_actions
-from morl.agents.neural.training import NetworkConfig, gradient_step, set_learning_rate
+from morl.agents.neural.policy_kwargs import NetworkConfig
+from morl.agents.neural.training import gradient_step, set_learning_rate
 from morl.spec import FloatArray
 
 
@@ -44,7 +46,7 @@ class VectorQLambdaConfig(NetworkConfig, Annealed):
     """Options of :class:`VectorQLambda`."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
-    mix: str = option("concat", "how the weight enters the network", choices=("concat", "film"))
+    conditioning: str = option("concat", "how the weight enters the network", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise each layer; without it learning is not stable")
     learning_rate: float = option(1e-3, "Adam's step size at the beginning", low=0.0)
     learning_rate_end: float = option(0.1, "share of it at the end", low=0.0, high=1.0)

@@ -37,7 +37,7 @@ def test_networks_are_seeded_without_touching_the_global_generator() -> None:
     nets = []
     for _ in range(2):
         with seeded(3):
-            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
+            nets.append(VectorNet(4, 2, 3, (8,), conditioning="film", layer_norm=True))
     assert torch.equal(state, torch.get_rng_state())
     x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
     assert torch.equal(nets[0](x, w), nets[1](x, w))

@@ -42,8 +42,8 @@ def facts_of(agent: Agent) -> dict[str, Any]:
     }
 
 
-def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
-    """An agent of that class as it was saved; ``more`` goes to its constructor.
+def restored(cls: type[A], path: str | Path, env: Any, **own: Any) -> A:
+    """An agent of that class as it was saved; what is not ``None`` of ``own`` goes to its constructor.
 
     Raises:
         RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
@@ -56,7 +56,9 @@ def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
         if meta["algorithm"] != cls.info.name:
             raise RunError(f"{where} is of {meta['algorithm']}; load it with morl.agents.load")
         config = present_names(cls.info.name, option_names(cls.Config), meta["config"])
-        agent = cls(env, config, seed=meta["seed"], tuned=False, **more)
+        agent = cls(
+            env, config, seed=meta["seed"], tuned=False, **{name: x for name, x in own.items() if x is not None}
+        )
         names = tuple(o["name"] for o in meta["objectives"])
         if names != agent.spec.names or meta["env"] != agent.problem.id:
             raise RunError(

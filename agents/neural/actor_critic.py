@@ -12,8 +12,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.neural.extractors import Inputs, make_extractor
+from morl.agents.neural.network_options import NetworkOptions
 from morl.agents.neural.networks import PopArt, Trunk
-from morl.agents.neural.policy_kwargs import NetworkOptions
 from morl.spec import FloatArray
 
 Array = np.ndarray[Any, Any]

@@ -23,12 +23,12 @@ class Actor(nn.Module):
         k: objectives.
         outputs: size of an action.
         net_arch: width of each layer.
-        mix: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
+        conditioning: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], conditioning: str) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.trunk = Trunk(inputs, net_arch, preference=k, conditioning=conditioning)
         self.head = nn.Linear(self.trunk.size, outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
@@ -41,12 +41,12 @@ class GaussianActor(nn.Module):
     """A conditioned actor ``π(· | s, w)`` with normally distributed actions, squashed by tanh (Haarnoja et al. 2018).
 
     Args:
-        inputs, k, outputs, net_arch, mix: as for :class:`Actor`.
+        inputs, k, outputs, net_arch, conditioning: as for :class:`Actor`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], conditioning: str) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.trunk = Trunk(inputs, net_arch, preference=k, conditioning=conditioning)
         self.head = nn.Linear(self.trunk.size, 2 * outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

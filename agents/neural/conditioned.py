@@ -71,7 +71,8 @@ class GreedyPolicies(PolicySet):
 class ConditionedQ(Agent):
     """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
 
-    The config must have ``net_arch``, ``mix``, ``layer_norm``, ``learning_rate``, ``device`` and ``front_weights``.
+    The config must have ``net_arch``, ``conditioning``, ``layer_norm``, ``learning_rate``, ``device`` and
+    ``front_weights``.
     """
 
     def _setup(self) -> None:
@@ -81,7 +82,14 @@ class ConditionedQ(Agent):
         self.n_actions = int(self.actions.space.n)
         self.device = resolve_device(c.device)
         with seeded(self.integer_seed("network", 0)):
-            net = VectorNet(self.encoder.size, self.k, self.n_actions, c.net_arch, mix=c.mix, layer_norm=c.layer_norm)
+            net = VectorNet(
+                self.encoder.size,
+                self.k,
+                self.n_actions,
+                c.net_arch,
+                conditioning=c.conditioning,
+                layer_norm=c.layer_norm,
+            )
         self.net = net.to(self.device)
         self.optimizer = adam(self.net, c.learning_rate)
         self._keeps(net=self.net, adam=self.optimizer)

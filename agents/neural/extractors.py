@@ -17,7 +17,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.core.actions import one_line
-from morl.agents.core.observations import Encoder, parts_of
+from morl.agents.core.observations import Encoder, parts_of, plain_parts
+from morl.agents.core.rows import channel_first, channel_last, is_image, looks_like_an_image
 from morl.spec import AgentError, EnvError
 
 Array = np.ndarray[Any, Any]
@@ -28,34 +29,6 @@ Arrays = dict[str, Array]
 # ---- spaces and batches -----------------------------------------------------------------------------------
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
-    """A box of bytes from 0 to 255 that is ``(H, W)``, ``(H, W, C)``, ``(C, H, W)``, or a stack of such frames."""
-    return (
-        isinstance(space, spaces.Box)
-        and space.dtype == np.uint8
-        and len(space.shape) in (2, 3, 4)
-        and bool((space.low == 0).all() and (space.high == 255).all())
-        and min(sorted(space.shape)[-2:]) >= 5
-    )
-
-
-def looks_like_an_image(space: spaces.Space[Any]) -> bool:
-    """Whether a box has the shape of an image, whatever its numbers are."""
-    if not isinstance(space, spaces.Box) or len(space.shape) != 3:
-        return False
-    return min(space.shape) in (1, 3, 4) and min(sorted(space.shape)[-2:]) >= 36
-
-
-def channel_first(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape ``(C, H, W)`` of an image whose own shape is given; frames of a stack are channels."""
-    if len(shape) == 2:
-        return (1, *shape)
-    if len(shape) == 4:
-        c, h, w = channel_first(shape[1:])
-        return (shape[0] * c, h, w)
-    return (shape[2], shape[0], shape[1]) if shape[2] < shape[0] else shape
-
-
 def _to_channel_first(images: Array) -> Array:
     """Images ``(n, ...)`` of any layout as ``(n, C, H, W)``."""
     if images.ndim == 3:
@@ -64,7 +37,7 @@ def _to_channel_first(images: Array) -> Array:
         n, stack = images.shape[:2]
         frames = _to_channel_first(images.reshape(n * stack, *images.shape[2:]))
         return frames.reshape(n, stack * frames.shape[1], *frames.shape[2:])
-    return np.moveaxis(images, 3, 1) if images.shape[3] < images.shape[1] else images
+    return np.moveaxis(images, 3, 1) if channel_last(images.shape[1:]) else images
 
 
 def _plain(space: spaces.Space[Any], name: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:
@@ -274,6 +247,16 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
         if is_image(space)
         else (FlattenExtractor(space))
     )
+
+
+def refuse_odd_images(space: spaces.Space[Any]) -> None:
+    """Refuse a space with a part that has the shape of an image but not its numbers.
+
+    Raises:
+        AgentError: naming it, and what to do.
+    """
+    for part in plain_parts(space):
+        _refuse_odd_image(part)
 
 
 def _refuse_odd_image(space: spaces.Space[Any]) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.core.memory import require
+from morl.agents.neural.conditioning import CODE, CONDITIONING, Code, Film, HyperLinear
+from morl.agents.neural.features import Features
 from morl.spec import AgentError
 
 
@@ -17,58 +19,66 @@ class Trunk(nn.Module):
     """A multi-layer perceptron that may take a preference.
 
     Args:
-        inputs: size of an encoded observation.
+        inputs: size of an encoded observation, or what makes features of rows.
         net_arch: width of each layer.
         preference: size of the preference, 0 for none.
-        mix: ``"concat"`` appends the preference to the input; ``"film"`` scales and shifts every hidden layer by it
-            (Perez et al. 2018).
+        conditioning: how the preference enters; see :mod:`morl.agents.neural.conditioning`.
         layer_norm: normalise each hidden layer.
         activation: what follows each layer.
         orthogonal: begin with orthogonal weights and no biases (Saxe et al. 2014), as on-policy learners like it.
+        more: further inputs beside the features, such as the size of an action.
     """
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | Features,
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: int = 0,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
         activation: type[nn.Module] = nn.ReLU,
         orthogonal: bool = False,
+        more: int = 0,
     ) -> None:
         super().__init__()
-        if mix not in ("concat", "film"):
-            raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
-        self.film = mix == "film" and preference > 0
-        sizes = [inputs + (0 if self.film else preference), *net_arch]
+        if conditioning not in CONDITIONING:
+            raise AgentError(f"conditioning is {conditioning!r}; expected one of {', '.join(CONDITIONING)}")
+        self.conditioning = conditioning if preference else "concat"
+        if self.conditioning != "concat" and not net_arch:
+            raise AgentError(f"conditioning {conditioning!r} needs a hidden layer; give net_arch one, or use 'concat'")
+        self.features: nn.Module = nn.Identity() if isinstance(inputs, int) else inputs
+        first = more + (inputs if isinstance(inputs, int) else inputs.size)
+        sizes = [first + (preference if self.conditioning == "concat" else 0), *net_arch]
+        parameters = sum(a * b for a, b in pairwise(sizes)) * (1 + CODE * (self.conditioning == "hypernetwork"))
         # With their gradients and Adam's two moments, parameters take four times their size.
-        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
-        self.layers = nn.ModuleList(_linear(a, b, orthogonal) for a, b in pairwise(sizes))
+        require(16.0 * parameters, f"a network with layers {sizes}", "lower net_arch")
+        layers: list[nn.Module] = [_linear(a, b, orthogonal) for a, b in pairwise(sizes)]
         self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in net_arch)
-        self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in net_arch) if self.film else nn.ModuleList()
-        for gate in self.gates:
-            assert isinstance(gate, nn.Linear)
-            nn.init.zeros_(gate.weight)
-            nn.init.zeros_(gate.bias)
+        self.gates = nn.ModuleList(Film(b, preference) for b in net_arch if self.conditioning == "film")
+        if self.conditioning == "hypernetwork":
+            self.code = Code(preference)
+            layers = [HyperLinear(layer) for layer in layers]  # type: ignore[arg-type]
+        self.layers = nn.ModuleList(layers)
         self.activation = activation()
         self.preference = preference
         self.size = net_arch[-1] if net_arch else sizes[0]
 
-    def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
-        """Features ``(n, size)`` of inputs ``(n, inputs)`` and preferences ``(n, K)``."""
-        if self.preference and not self.film:
+    def forward(self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None) -> Tensor:
+        """Features ``(n, size)`` of inputs ``(n, ...)``, preferences ``(n, K)`` and further inputs ``(n, more)``."""
+        x: Tensor = self.features(inputs)
+        if more is not None:
+            x = torch.cat([x, more], dim=-1)
+        if self.preference and self.conditioning == "concat":
             assert preference is not None
-            inputs = torch.cat([inputs, preference], dim=-1)
+            x = torch.cat([x, preference], dim=-1)
+        code = (self.code(preference),) if self.conditioning == "hypernetwork" else ()
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            inputs = norm(layer(inputs))
-            if self.film:
-                assert preference is not None
-                scale, shift = self.gates[i](preference).chunk(2, dim=-1)
-                inputs = inputs * (1 + scale) + shift
-            inputs = self.activation(inputs)
-        return inputs
+            x = norm(layer(x, *code))
+            if self.gates:
+                x = self.gates[i](x, preference)
+            x = self.activation(x)
+        return x
 
 
 def _linear(inputs: int, outputs: int, orthogonal: bool) -> nn.Linear:
@@ -188,7 +198,7 @@ class VectorNet(nn.Module):
         outputs: outputs per objective.
         net_arch: width of each layer.
         preference: whether the network takes a preference.
-        mix: how; see :class:`Trunk`.
+        conditioning: how; see :class:`Trunk`.
         layer_norm: see :class:`Trunk`.
     """
 
@@ -200,11 +210,13 @@ class VectorNet(nn.Module):
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: bool = True,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
+        self.trunk = Trunk(
+            inputs, net_arch, preference=k if preference else 0, conditioning=conditioning, layer_norm=layer_norm
+        )
         self.head = PopArt(self.trunk.size, k, outputs)
 
     def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
@@ -215,6 +227,25 @@ class VectorNet(nn.Module):
     def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference))
+
+
+class CommandedNet(nn.Module):
+    """A trunk that takes observation and command, and one linear layer.
+
+    Args:
+        trunk: takes both.
+        outputs: numbers per row.
+    """
+
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
+
+    def forward(self, inputs: Tensor, command: Tensor) -> Tensor:
+        """Outputs ``(n, outputs)`` for inputs ``(n, ...)`` and commands ``(n, size)``."""
+        out: Tensor = self.head(self.trunk(inputs, command))
+        return out
 
 
 class TwinCritics(nn.Module):

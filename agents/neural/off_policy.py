@@ -14,14 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morl.agents.base import Agent, Array
+from morl.agents.base import Array
 from morl.agents.core.collector import Transitions
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
+from morl.agents.core.rows import Rows
+from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import TwinCritics, VectorNet
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.replay import ReplayBuffer
-from morl.agents.neural.training import NetworkConfig, resolve_device, seeded
+from morl.agents.neural.training import resolve_device, seeded
 from morl.spec import FloatArray, IntArray
 
 
@@ -30,7 +33,7 @@ class OffPolicyConfig(NetworkConfig):
     """Options of agents that learn from a replay buffer."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
-    mix: str = option("concat", "how the weight enters the networks", choices=("concat", "film"))
+    conditioning: str = option("concat", "how the weight enters the networks", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise each layer of the networks that say values")
     learning_rate: float = option(5e-4, "Adam's step size", low=0.0)
     batch_size: int = option(128, "transitions per update", low=1)
@@ -64,26 +67,28 @@ class Batch(NamedTuple):
     """``(n, 1)``: 0 where nothing follows, else 1; a truncated episode would have gone on."""
 
 
-class OffPolicy(Agent):
+class OffPolicy(OwnNetworks):
     """Acts for a weight per environment and episode, remembers each transition, and updates every few steps."""
 
     encoder: Encoder
     updates: int
 
     def _remember(
-        self, action_shape: tuple[int, ...], action_type: Any, size: int | None = None, rewards: int | None = None
+        self, action_shape: tuple[int, ...], action_type: Any, rows: Rows | None = None, rewards: int | None = None
     ) -> None:
-        """Allocate the buffer, for actions of this shape and type, features of this size and so many rewards a step."""
-        features = (self.encoder.size if size is None else size,)
+        """Allocate the buffer, for actions of this shape and type, such rows and so many rewards a step."""
+        obs: tuple[tuple[int, ...], Any] = (
+            ((self.encoder.size,), np.float32) if rows is None else ((rows.size,), rows.dtype)
+        )
         self.device = resolve_device(self.config.device)
         self.updates = 0
         self.replay = ReplayBuffer(
             self.config.buffer_size,
             {
-                "obs": (features, np.float32),
+                "obs": obs,
                 "actions": (action_shape, action_type),
                 "rewards": ((self.k if rewards is None else rewards,), np.float32),
-                "next_obs": (features, np.float32),
+                "next_obs": obs,
                 "not_terminated": ((1,), np.float32),
             },
         )
@@ -91,10 +96,10 @@ class OffPolicy(Agent):
 
     def twin_critics(self, inputs: int, outputs: int, net_arch: tuple[int, ...], layer_norm: bool) -> TwinCritics:
         """A pair of critics for inputs of this size, on the agent's device."""
-        nets = []
+        nets, how = [], self.config.conditioning
         for number in range(2):
             with seeded(self.integer_seed("network", number)):
-                nets.append(VectorNet(inputs, self.k, outputs, net_arch, mix=self.config.mix, layer_norm=layer_norm))
+                nets.append(VectorNet(inputs, self.k, outputs, net_arch, conditioning=how, layer_norm=layer_norm))
         return TwinCritics(nets).to(self.device)
 
     @abstractmethod

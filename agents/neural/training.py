@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,21 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.core import torch_state
-from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import DivergedError
 from morl.agents.core.stateful import below
 from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
 M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class NetworkConfig(AgentConfig):
-    """Options of agents that have a network."""
-
-    device: str = option("auto", "where networks compute; auto is a GPU of NVIDIA, else the processor",
-                         choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
 
 
 def resolve_device(name: str) -> torch.device:
