@@ -21,6 +21,7 @@ from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.front import ShowFront
 from morl.cli.plot import Plot
+from morl.cli.protocol import ProtocolGroup
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
@@ -40,6 +41,7 @@ Command = (
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
+    | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
