@@ -22,6 +22,7 @@ from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
 from morl.cli.front import ShowFront
 from morl.cli.plot import Plot
+from morl.cli.protocol import ProtocolGroup
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
@@ -42,6 +43,7 @@ Command = (
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
+    | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
