@@ -66,6 +66,27 @@ def typical_accrued(agent: Agent) -> FloatArray:
     return np.where(np.isfinite(bound) & (bound > 0), bound * length, 1.0)
 
 
+def text_of(utility: Callable[..., Any]) -> str:
+    """What a config says of a utility that is a function of the caller's."""
+    return f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"
+
+
+def function_of(agent: Agent, text: str, given: Callable[..., Any] | None) -> Function:
+    """The utility of an agent: the caller's function, or what a text says.
+
+    Raises:
+        UtilityNeededError: the text says that there was a function, and it has not been given again.
+    """
+    if given is not None:
+        return as_function(given, agent.k)
+    if text.startswith("custom:"):
+        raise UtilityNeededError(
+            f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
+            "(--utility module:function)"
+        )
+    return parse_utility(text, agent.k, agent.spec.objectives, agent.spec.return_scale)
+
+
 class UtilityAgent(Agent):
     """An agent with one utility and one policy.
 
@@ -100,7 +121,7 @@ class UtilityAgent(Agent):
             )
         if callable(utility):
             self._given = utility
-            options["utility"] = f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"
+            options["utility"] = text_of(utility)
         elif utility is not None:
             options["utility"] = utility
         super().__init__(env, config, seed=seed, **options)
@@ -114,17 +135,7 @@ class UtilityAgent(Agent):
         return model is not None and model.horizon is not None
 
     def _setup(self) -> None:
-        text = self.config.utility
-        inner: Function
-        if self._given is not None:
-            inner = as_function(self._given, self.k)
-        elif text.startswith("custom:"):
-            raise UtilityNeededError(
-                f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
-                "(--utility module:function)"
-            )
-        else:
-            inner = parse_utility(text, self.k, self.spec.objectives, self.spec.return_scale)
+        inner = function_of(self, self.config.utility, self._given)
         scale = self.spec.return_scale
         if self.config.clip and scale is not None and self._given is None:
             low, high = np.array(scale[0]), np.array(scale[1])
