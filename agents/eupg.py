@@ -30,11 +30,9 @@ from morl.agents.neural.networks import Trunk
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
-    adam,
     gradient_step,
     resolve_device,
     seeded,
-    set_learning_rate,
     to_numpy,
 )
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
@@ -95,7 +93,7 @@ class EUPG(UtilityAgent, OwnNetworks):
         self.actor = nn.Sequential(actor, policy_head)
         self.critic = nn.Sequential(critic, value_head)
         self._modules = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(self.device)
-        self.optimizer = adam(self._modules, at(c.learning_rate, 0.0), eps=1e-5)
+        self.optimizer = self._adam(self._modules, c.learning_rate, eps=1e-5)
         self._return_scale = 1.0  # size of utilities, so that the critic's targets are of order one
         self._keeps("_return_scale", net=self._modules, adam=self.optimizer)
 
@@ -175,7 +173,7 @@ class EUPG(UtilityAgent, OwnNetworks):
         weight, wanted = self._tensor(advantage.astype(np.float32)), self._tensor(target.astype(np.float32))
         with torch.no_grad():
             old = torch.log_softmax(self.actor(inputs), dim=1).gather(1, chosen[:, None])[:, 0]
-        set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
+        self._follow_schedules()
         for _ in range(c.n_epochs):
             for part in np.array_split(rng.permutation(len(obs)), c.minibatches):
                 i = self._tensor(part)

@@ -34,13 +34,10 @@ from morl.agents.core.rows import Rows
 from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import CommandedNet, Trunk
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
-from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
-    adam,
     gradient_step,
     resolve_device,
     seeded,
-    set_learning_rate,
     to_numpy,
 )
 from morl.momdp import MOMDP
@@ -123,7 +120,7 @@ class PCN(OwnNetworks):
                 activation=options.activation,
             )
             self.net = CommandedNet(trunk, outputs).to(self.device)
-        self.optimizer = adam(self.net, at(c.learning_rate, 0.0))
+        self.optimizer = self._adam(self.net, c.learning_rate)
         self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
         self.rounds = self.episodes_ended = self.steps_ended = 0
         self._keeps("rounds", "episodes_ended", "steps_ended")
@@ -143,7 +140,7 @@ class PCN(OwnNetworks):
             return
         c, data = self.config, self.archive.dataset()
         rows = np.concatenate([data.draw(c.batch_size, c.focus, rng) for _ in range(c.gradient_steps)])
-        set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
+        self._follow_schedules()
         observations = torch.split(self._tensor(data.observations[rows]), c.batch_size)
         commands = torch.split(self._command(data.remaining[rows], data.left[rows]), c.batch_size)
         actions = torch.split(self._tensor(data.actions[rows]), c.batch_size)

@@ -31,12 +31,9 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.networks import CommandedNet, Trunk, of_actions
 from morl.agents.neural.off_policy import Batch, OffPolicy
 from morl.agents.neural.policy_kwargs import NetworkConfig
-from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
-    adam,
     gradient_step,
     seeded,
-    set_learning_rate,
     target_of,
     to_numpy,
 )
@@ -101,7 +98,7 @@ class QuantileDQN(UtilityAgent, OffPolicy):
             net = CommandedNet(trunk, self.n_actions * c.quantiles)
         self.net = net.to(self.device)
         self.target = target_of(self.net)
-        self.optimizer = adam(self.net, at(c.learning_rate, 0.0))
+        self.optimizer = self._adam(self.net, c.learning_rate)
         self.range = np.array([np.inf, -np.inf])  # lowest and highest utility of an episode so far
         self.eta = 0.0
         self._found = -1
@@ -123,7 +120,6 @@ class QuantileDQN(UtilityAgent, OffPolicy):
         c = self.config
         if not np.isfinite(self.range).all():
             return  # no episode has ended
-        set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
         gradient_step(self.loss(batch, self._draw(len(batch.obs), rng)), self.optimizer)
         if (self.updates + 1) % c.target_update_interval == 0:
             self.target.load_state_dict(self.net.state_dict())

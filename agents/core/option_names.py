@@ -37,7 +37,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     "ParetoEvolution": {"brood": "offspring"},
     "QuantileDQN": {"warm_up": "learning_starts", "target_every": "target_update_interval"},
     "WorstCase": {"round_steps": "n_steps", "rate": "learning_rate", "warm_up": "warm_up_rounds"},
-    "VectorQLambda": {"lr_end": "learning_rate_end", "steps": "n_steps", "epochs": "n_epochs"},
+    "VectorQLambda": {"steps": "n_steps", "epochs": "n_epochs"},
 }
 """Options that have another name now: what they were called → what they are called, by algorithm.
 

@@ -35,7 +35,7 @@ class OffPolicyConfig(NetworkConfig):
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
     conditioning: str = option("concat", "how the weight enters the networks", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise each layer of the networks that say values")
-    learning_rate: float = option(5e-4, "Adam's step size", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(5e-4, "Adam's step size, or first and last", low=0.0)
     batch_size: int = option(128, "transitions per update", low=1)
     buffer_size: int = option(200_000, "transitions remembered", low=1)
     learning_starts: int = option(1000, "steps before the first update", low=0)

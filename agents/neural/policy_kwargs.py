@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from morl.agents.base import Agent
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.neural.schedules import Schedule, at
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from morl.agents.neural.network_options import NetworkOptions
@@ -79,6 +81,7 @@ class OwnNetworks(Agent):
         **options: Any,
     ) -> None:
         self._own: dict[str, type[nn.Module]] = {}
+        self._rates: list[tuple[torch.optim.Optimizer, Schedule]] = []
         if isinstance(config, Mapping) and isinstance(config.get("policy_kwargs"), Mapping):
             if isinstance(policy_kwargs, Mapping):
                 policy_kwargs = {**config["policy_kwargs"], **policy_kwargs}
@@ -91,6 +94,21 @@ class OwnNetworks(Agent):
         elif policy_kwargs is not None:
             options["policy_kwargs"] = policy_kwargs
         super().__init__(env, config, **options)
+
+    def _adam(self, modules: nn.Module, learning_rate: Schedule, eps: float = 1e-8) -> torch.optim.Adam:
+        """Adam whose step size :meth:`_follow_schedules` keeps on a schedule."""
+        from morl.agents.neural.training import adam
+
+        optimizer = adam(modules, at(learning_rate, 0.0), eps)
+        self._rates.append((optimizer, learning_rate))
+        return optimizer
+
+    def _follow_schedules(self) -> None:
+        """Set step sizes to what schedules say by now."""
+        for optimizer, schedule in self._rates:
+            if isinstance(schedule, tuple):
+                for group in optimizer.param_groups:
+                    group["lr"] = at(schedule, self.progress)
 
     def network_options(self, activation: str = "relu") -> NetworkOptions:
         """The networks asked for, checked; ``net_arch`` in ``policy_kwargs`` takes the place of the option.
