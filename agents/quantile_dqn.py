@@ -88,13 +88,14 @@ class QuantileDQN(UtilityAgent, OffPolicy):
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
         self.features = AccruedFeatures(self, typical_accrued(self))
+        self.rows = self.features.rows
         self.n_actions = int(self.actions.space.n)
         # Of each step the utility of what was accrued with it is remembered, which matters where the episode is over.
-        self._remember((), np.int64, self.features.rows, rewards=1)
+        self._remember((), np.int64, rewards=1)
         options = self.one_network()
         with seeded(self.integer_seed("network")):
             # The level η enters beside the features, as a preference of one number.
-            trunk = Trunk(options.features(self.features.rows), options.pi, preference=1, activation=options.activation)
+            trunk = Trunk(options.features(self.rows), options.pi, preference=1, activation=options.activation)
             net = CommandedNet(trunk, self.n_actions * c.quantiles)
         self.net = net.to(self.device)
         self.target = target_of(self.net)

@@ -21,20 +21,20 @@ def test_film_without_weights_is_no_conditioning() -> None:
     with_film, plain = trunk("film", layer_norm=True), trunk("concat", preference=0, layer_norm=True)
     x, w = torch.randn(6, 4), torch.rand(6, 3)
     torch.testing.assert_close(with_film(x, w), plain(x))
-    for gate in with_film.gates:
-        nn.init.normal_(gate.weight)
+    for film in with_film.gates:
+        nn.init.normal_(film.gate.weight)
     assert not torch.allclose(with_film(x, w), plain(x))
 
 
 def test_film_scales_and_shifts_each_hidden_layer() -> None:
     net = trunk("film")
-    for gate in net.gates:
-        nn.init.normal_(gate.weight)
-        nn.init.normal_(gate.bias)
+    for film in net.gates:
+        nn.init.normal_(film.gate.weight)
+        nn.init.normal_(film.gate.bias)
     x, w = torch.randn(1, 4), torch.rand(1, 3)
     h = x[0]
-    for layer, gate in zip(net.layers, net.gates, strict=True):
-        scale, shift = (gate.weight @ w[0] + gate.bias).chunk(2)
+    for layer, film in zip(net.layers, net.gates, strict=True):
+        scale, shift = (film.gate.weight @ w[0] + film.gate.bias).chunk(2)
         h = torch.relu((1 + scale) * (layer.weight @ h + layer.bias) + shift)
     torch.testing.assert_close(net(x, w)[0], h)
 
@@ -49,8 +49,8 @@ def test_a_hypernetwork_is_a_network_whose_weights_its_code_makes() -> None:
         h = x[i]
         for layer in net.layers:
             assert isinstance(layer, HyperLinear)
-            weight = layer.weight(codes[i])
-            assert weight.shape == (layer.base.out_features, layer.base.in_features)
+            basis = layer.basis.weight.view(CODE, *layer.base.weight.shape)
+            weight = layer.base.weight + torch.einsum("i,ioj->oj", codes[i], basis)
             bias = layer.base.bias + codes[i] @ layer.basis.bias.view(CODE, -1)
             h = torch.relu(weight @ h + bias)
         torch.testing.assert_close(net(x, w)[i], h, rtol=1e-4, atol=1e-5)
@@ -90,6 +90,27 @@ def test_each_way_can_learn_what_depends_on_the_preference(conditioning: str) ->
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.1 * first
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_members_are_networks_of_their_own(conditioning: str, layer_norm: bool) -> None:
+    """Each of two networks side by side is what one network with its parameters is; the first can be had alone."""
+    pair = trunk(conditioning, layer_norm=layer_norm, more=2, members=2)
+    for parameter in pair.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    x, w, more = torch.randn(5, 4), torch.rand(5, 3), torch.randn(5, 2)
+    both = pair(x, w, more)
+    assert both.shape == (2, 5, 8)
+    torch.testing.assert_close(pair(x, w, more, alone=True)[0], both[0])
+    for member in range(2):
+        one = trunk(conditioning, layer_norm=layer_norm, more=2)
+        for name, value in one.state_dict().items():
+            given = pair.state_dict()[name]
+            if not name.startswith("code"):
+                given = given[member].T if value.dim() == 2 else given[member, 0]
+            value.copy_(given)
+        torch.testing.assert_close(one(x, w, more), both[member], rtol=1e-4, atol=1e-5)
 
 
 def test_wrong_conditioning_is_refused() -> None:

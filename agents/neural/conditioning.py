@@ -14,6 +14,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from morl.agents.neural.layers import linear
+
 CONDITIONING = ("concat", "film", "hypernetwork")
 """Ways in which a preference enters a network."""
 
@@ -21,22 +23,24 @@ CODE = 8
 """Numbers of the code e(w) from which a hypernetwork makes weights."""
 
 
-class Film(nn.Linear):
+class Film(nn.Module):
     """Scales and shifts a layer by a preference; at first it changes nothing.
 
     Args:
         size: of the layer.
         preference: size of the preference.
+        members: networks side by side; see :class:`~morl.agents.neural.networks.Trunk`.
     """
 
-    def __init__(self, size: int, preference: int) -> None:
-        super().__init__(preference, 2 * size)
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+    def __init__(self, size: int, preference: int, members: int | None = None) -> None:
+        super().__init__()
+        self.gate = linear(preference, 2 * size, members)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
 
-    def forward(self, layer: Tensor, preference: Tensor) -> Tensor:  # type: ignore[override]
-        """``(n, size)`` for a layer ``(n, size)`` and preferences ``(n, K)``."""
-        scale, shift = super().forward(preference).chunk(2, dim=-1)
+    def forward(self, layer: Tensor, preference: Tensor) -> Tensor:
+        """``(..., n, size)`` for a layer ``(..., n, size)`` and preferences ``(n, K)``."""
+        scale, shift = self.gate(preference).chunk(2, dim=-1)
         return torch.addcmul(layer + shift, layer, scale)
 
 
@@ -59,24 +63,21 @@ class HyperLinear(nn.Module):
     The weights of a row are never made: each W_i x is computed for all rows at once, and weighted by e_i.
 
     Args:
-        linear: W₀ and b₀.
+        inputs, outputs: sizes.
+        members: networks side by side; see :class:`~morl.agents.neural.networks.Trunk`.
+        orthogonal: begin with an orthogonal W₀.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, inputs: int, outputs: int, members: int | None = None, orthogonal: bool = False) -> None:
         super().__init__()
-        self.base = linear
-        self.basis = nn.Linear(linear.in_features, CODE * linear.out_features)
+        self.base = linear(inputs, outputs, members, orthogonal)
+        self.basis = linear(inputs, CODE * outputs, members)
         with torch.no_grad():  # all parts together begin as large as one layer
             for parameter in self.basis.parameters():
                 parameter.div_(math.sqrt(CODE))
 
     def forward(self, inputs: Tensor, code: Tensor) -> Tensor:
-        """``(n, outputs)`` for inputs ``(n, inputs)`` and codes ``(n, CODE)``."""
-        parts = self.basis(inputs).view(len(inputs), CODE, -1)
-        out: Tensor = torch.baddbmm(self.base(inputs)[:, None], code[:, None], parts)[:, 0]
+        """``(..., n, outputs)`` for inputs ``(..., n, inputs)`` and codes ``(n, CODE)``."""
+        parts = self.basis(inputs).unflatten(-1, (CODE, -1))
+        out: Tensor = self.base(inputs) + (code[:, None] @ parts).squeeze(-2)
         return out
-
-    def weight(self, code: Tensor) -> Tensor:
-        """The weights ``(outputs, inputs)`` that one code ``(CODE,)`` makes."""
-        basis = self.basis.weight.view(CODE, *self.base.weight.shape)
-        return self.base.weight + torch.einsum("i,ioj->oj", code, basis)

@@ -13,6 +13,7 @@ from morl.agents.core.errors import UtilityNeededError
 from morl.agents.core.rows import Rows, is_image
 from morl.agents.neural.extractors import EXTRACTORS, default_extractor, make_extractor
 from morl.agents.neural.features import Features
+from morl.agents.neural.networks import Trunk
 from morl.spec import AgentError, UnknownNameError
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -50,6 +51,10 @@ class NetworkOptions:
     def features(self, rows: Rows) -> Features:
         """What a network begins with."""
         return Features(rows, self.extractor, self.extractor_kwargs)
+
+    def trunk(self, rows: Rows, **how: Any) -> Trunk:
+        """The hidden layers of a policy, from rows on; ``how`` as for :class:`~morl.agents.neural.networks.Trunk`."""
+        return Trunk(self.features(rows), self.pi, activation=self.activation, **how)
 
 
 def network_options(
