@@ -392,7 +392,7 @@ class Agent(Stateful, ABC):
         Args:
             path: the folder written by :meth:`save`.
             env: the environment (or its id) to act and go on learning in.
-            own: what was the caller's own and is in no file: a function as ``utility``, classes in ``policy_kwargs``.
+            own: what no file holds, a function as ``utility`` and classes in ``policy_kwargs``, or another ``device``.
 
         Raises:
             RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.

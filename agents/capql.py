@@ -40,6 +40,7 @@ from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import training_weights
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
+from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
     follow,
     gradient_step,
@@ -61,10 +62,13 @@ class CAPQLConfig(OffPolicyConfig):
     train_freq: int = option(2, "environment steps (over all parallel environments) per update", low=1)
     tau: float = option(0.01, "share by which target critics and average actor follow", low=0.0, high=1.0)
     policy_delay: int = option(2, "updates of the critics per update of the actor", low=1)
-    alpha: float | None = option(
-        None, "weight of an episode's entropy beside its return, both normalised; None tunes it", low=0.0
+    alpha: float | tuple[float, ...] | None = option(
+        None, "weight of an episode's entropy beside its return, both normalised, or first and last; None tunes it",
+        low=0.0,
+    )  # fmt: skip
+    target_entropy: float | tuple[float, ...] = option(
+        -1.0, "entropy per action component that a tuned alpha aims at, or first and last"
     )
-    target_entropy: float = option(-1.0, "entropy per action component that a tuned alpha aims at")
     persistence: int = option(1, "longest run of one random action in the beginning", low=1)
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
 
@@ -99,7 +103,7 @@ class CAPQL(OffPolicy):
         self.actor_average = target_of(self.actor)
         self.critics_adam = self._adam(self.critics, c.learning_rate)
         self.actor_adam = self._adam(self.actor, c.learning_rate)
-        self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else c.alpha)).to(self.device)
+        self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else at(c.alpha, 0.0))).to(self.device)
         self.alpha_adam = self._adam(self.temperature, c.learning_rate)
         self._keeps(critics=self.critics, critic_targets=self.critic_targets, critics_adam=self.critics_adam)
         self._keeps(actor=self.actor, actor_average=self.actor_average, actor_adam=self.actor_adam)
@@ -135,11 +139,13 @@ class CAPQL(OffPolicy):
     def alpha_loss(self, log_prob: Tensor) -> Tensor:
         """log α (H_π − H): the policy's entropy H_π = −E log π is to become the one wanted, H."""
         entropy = -log_prob.detach().mean()
-        loss: Tensor = self.temperature.log * (entropy - self.config.target_entropy * self.size)
+        loss: Tensor = self.temperature.log * (entropy - at(self.config.target_entropy, self.progress) * self.size)
         return loss
 
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:
         n = len(batch.obs)
+        if isinstance(self.config.alpha, tuple):
+            self.temperature.set(self.per_step(at(self.config.alpha, self.progress)))
         weights = self._tensor(self._draw(n, rng))
         gradient_step(self.critic_loss(batch, weights, self._noise(n, rng)), self.critics_adam)
         follow(self.critic_targets, self.critics, self.config.tau)

@@ -10,7 +10,7 @@ import numpy as np
 
 from morl.agents.core import checkpoint
 from morl.agents.core.config import option_names, to_dict
-from morl.agents.core.errors import UtilityNeededError
+from morl.agents.core.errors import DeviceError, UtilityNeededError
 from morl.agents.core.option_names import present_names
 from morl.envs.recorded import check_words
 from morl.spec import MorlError, RunError
@@ -48,6 +48,7 @@ def restored(cls: type[A], path: str | Path, env: Any, **own: Any) -> A:
     Raises:
         RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
         UtilityNeededError: it maximised a function of its caller's.
+        DeviceError: it is to compute on a device that is not here.
     """
     saved = checkpoint.load(path)
     meta, where = saved.meta, f"checkpoint {str(path)!r}"
@@ -71,7 +72,7 @@ def restored(cls: type[A], path: str | Path, env: Any, **own: Any) -> A:
         agent.run = meta.get("run")
         admit(agent, saved)
         agent._saved_front = meta.get("measured")
-    except (RunError, UtilityNeededError):
+    except (RunError, UtilityNeededError, DeviceError):
         raise
     except (MorlError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -73,7 +73,13 @@ class Temperature(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(max(value, 1e-12))))
+        self.log = nn.Parameter(torch.zeros(()))
+        self.set(value)
+
+    @torch.no_grad()
+    def set(self, value: float) -> None:
+        """Make it another number."""
+        self.log.fill_(math.log(max(value, 1e-12)))
 
     def forward(self) -> Tensor:
         """The number, without gradient."""
