@@ -362,6 +362,10 @@ class ConditionedPolicies(PolicySet):
         """Of one discrete action; ``None`` for others."""
         return self.agent.net.probabilities(*self._inputs(decision))
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
+        return self.preferences[number], number >= self._greedy
+
     def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
         agent = self.agent
         preference = agent.seen_preference(self.preferences[decision.which])
