@@ -79,6 +79,10 @@ class PolicySet(ABC):
         """Action probabilities ``(n, A)`` of a memoryless stochastic policy with discrete actions, or ``None``."""
         return None
 
+    def action_values(self, decision: Decision) -> Array | None:
+        """Expected returns ``(n, A, K)`` after each numbered action, where the set knows them; else ``None``."""
+        return None
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Start values ``(m, K)`` on a finite model, where the set can compute them itself; else ``None``.
 
@@ -184,6 +188,10 @@ class Subset(PolicySet):
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """As the inner set."""
         return self.inner.probabilities(self._renumbered(decision))
+
+    def action_values(self, decision: Decision) -> Array | None:
+        """As the inner set."""
+        return self.inner.action_values(self._renumbered(decision))
 
     def _renumbered(self, decision: Decision) -> Decision:
         return replace(decision, which=self.chosen[decision.which])
