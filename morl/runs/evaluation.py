@@ -14,6 +14,7 @@ import numpy as np
 from morl import storage
 from morl.agents.core import checkpoint
 from morl.bench.protocols import setup_of
+from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 from morl.runs.points import Opened, measure
@@ -68,7 +69,7 @@ def evaluate(
     if point is not None:
         front = _with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
     elif preference is None:
-        front = measured_front(agent, config, episodes, chosen)
+        front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
         front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
@@ -201,12 +202,19 @@ def verify(run: RunFolder) -> list[str]:
     return problems
 
 
-def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
+def measured_front(agent: Agent, config: RunConfig, episodes: int | None, seed: int | None) -> Front:
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance.
+
+    Args:
+        episodes: per policy; ``None`` is at most 100, and as many as take no more steps than learning did.
+    """
     discount = None
     if config.protocol is not None:  # some learn with one and report under another
         discount = setup_of(config.protocol, config.env, config.env_options).discount
-    return _with_facts(agent.front(episodes=episodes, seed=seed, discount=discount), config)
+    how: dict[str, Any] = {"episodes": episodes}
+    if episodes is None:
+        how = {"episodes": 100, "budget": agent.num_timesteps}
+    return _with_facts(agent.front(seed=seed, discount=discount, **how), config)
 
 
 def _with_facts(front: Front, config: RunConfig) -> Front:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.agents.core import checkpoint
+from morl.agents.core.errors import warn
+from morl.runs.baselines import no_better, with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.evaluation import load_agent, measured_front
 from morl.runs.folder import METRICS, RunFolder
@@ -147,17 +149,14 @@ def _learn(
 ) -> None:
     """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
     from morl.agents.core.training import terminated_like_interrupted
-    from morl.agents.core.watching import affordable_episodes
 
     agent.run = run.identity
     try:
         with terminated_like_interrupted():
             run.set_status("running", steps=agent.num_timesteps)
-            length = None
             if steps:
-                length = _learn_steps(run, agent, config, steps, callbacks, progress_bar)
-            episodes = affordable_episodes(agent, 100, length) if config.episodes is None else config.episodes
-            front = measured_front(agent, config, episodes, None)
+                _learn_steps(run, agent, config, steps, callbacks, progress_bar)
+            front = with_baselines(measured_front(agent, config, config.episodes, None), agent)
             run.save_front(front)
             agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
             run.seal_metrics()
@@ -172,12 +171,19 @@ def _learn(
         eval_steps=agent.eval_steps,
         points=len(front),
     )
+    told = no_better(front) if agent.info.multi_policy else None  # one policy is for its own utility
+    if told:
+        warn(
+            f"what {config.algo} has learned is hardly better than a policy that learned nothing ({told}): "
+            f"{agent.num_timesteps:,} steps may be too few, or its options may not suit the environment; "
+            "`morl plot` draws the learning curve"
+        )
 
 
 def _learn_steps(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
-) -> float:
-    """Learn, watched and saved along the way; returns how many steps an episode takes."""
+) -> None:
+    """Learn, watched and saved along the way."""
     from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.core.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
     from morl.agents.core.watching import LearningCurve, TimedCheckpoint
@@ -193,7 +199,6 @@ def _learn_steps(
     curve = LearningCurve(config.eval_share, ref_point=ref_point)
     agent.learn(steps, callback=[saving, *timed, curve, *callbacks, *bar], log_interval=max(1, config.steps // 100))
     agent.save(run.checkpoint)
-    return curve.length
 
 
 def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:
