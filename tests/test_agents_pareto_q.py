@@ -74,7 +74,7 @@ def test_an_episode_that_only_a_time_limit_ends() -> None:
 
 
 def test_resting_for_nothing_is_an_end_at_gamma_one() -> None:
-    """Two states and a third that pays nothing for ever, and is no end of the episode: the chain is solved all the same."""
+    """Two states and a third that pays nothing for ever without ending the episode: the chain is solved."""
 
     def outcomes(state: int, action: int) -> list[tuple[float, Any, tuple[float, float], bool]]:
         if state == 2:

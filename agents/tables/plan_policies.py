@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet
@@ -65,6 +67,10 @@ class PlanPolicies(PolicySet):
         actions = np.where(nodes >= 0, self.plans.action[np.maximum(nodes, 0)], 0)
         return actions.astype(np.int64), {"node": nodes}
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The node of its plan that it begins with."""
+        return (int(self.roots[number]),)
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values ``(m, K)``: plans and model together are one Markov chain. ``None`` where it never ends."""
         if not self.tables.visible():
@@ -75,8 +81,8 @@ class PlanPolicies(PolicySet):
 def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
     """Solve the Markov chain on (model state, plan node) for the value of every root.
 
-    Pairs after which nothing is earned any more are worth 0, whether or not they ever end. ``None`` where γ = 1 and what
-    is earned has no end.
+    Pairs after which nothing is earned any more are worth 0, whether or not they ever end. ``None`` where γ = 1 and
+    what is earned has no end.
     """
     from scipy import sparse
     from scipy.sparse.csgraph import breadth_first_order
