@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morl.pareto.convexity import supported_mask
+from morl.pareto.indicators import nondominated_mask
 from morl.pareto.kinds import KINDS
 from morl.spec import FloatArray, FrontError, Objective
 
@@ -47,6 +49,8 @@ def page_data(
     low, high = ranges.T if scale is None else scale
     commands = commands or {}
     kinds = [KINDS.index(kind) for front in every for kind in front.kinds]
+    options = np.flatnonzero(nondominated_mask(points))
+    rivals = options[supported_mask(points[options])]
     return {
         "title": title or " · ".join(fronts),
         "summary": _summary(fronts),
@@ -61,9 +65,13 @@ def page_data(
         "kind": _packed(np.array(kinds), "u1"),
         "kinds": list(KINDS),
         "ids": [id for front in every for id in front.ids],
+        "options": options.tolist(),
+        "rivals": rivals.tolist(),
         "covariance": _covariances(every),
         "episodes": _episodes(every),
-        "reference": None if reference is None else {"name": reference.role, "points": _packed(reference.points, "<f8")},
+        "reference": None
+        if reference is None
+        else {"name": reference.role, "points": _packed(reference.points, "<f8")},
         "media": {str(index): one for index, one in (media or {}).items()},
     }
 

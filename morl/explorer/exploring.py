@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from morl.explorer.data import page_data
 from morl.explorer.page import page
-from morl.spec import FrontError, RunError
 from morl.storage import write_atomic
 
 if TYPE_CHECKING:
