@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from morl.pareto import indicators
 from morl.pareto.comparison import Comparison, Row, numbers
-from morl.pareto.front import UNION, Front
+from morl.pareto.front import Front
 from morl.pareto.intervals import Excess, excesses, half_widths
 from morl.pareto.kinds import NON_CONVEX, SUPPORTED, WITHIN_NOISE
+from morl.pareto.roles import UNION
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
 
