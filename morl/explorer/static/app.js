@@ -87,7 +87,7 @@ const App = (() => {
     limit(j, interval, from) {
       this.state.limits[j] = interval;
       Panels.limits(this, from === "typed" ? j : -1);
-      if (from !== "brushed") this.parallel.limits(this.state.limits);
+      if (from !== "brushed") this.parallel.limits(this.state.limits, j);
       cancelAnimationFrame(this.waiting);
       if (from === "brushed") this.waiting = requestAnimationFrame(() => this.refilter());
       else this.refilter();
