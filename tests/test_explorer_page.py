@@ -195,7 +195,6 @@ def test_a_policy_is_watched(opened: Any) -> None:
     given = front(5, 2)
 
     def play(point: int) -> Iterator[Any]:
-        yield None, np.full((20, 30, 3), 10, np.uint8)
         for step in range(4):
             yield [1.0 + point, -2.0], np.full((20, 30, 3), 50 * step, np.uint8)
 

@@ -91,9 +91,7 @@ def _recorded(fronts: Mapping[str, Front], play: Player, watched: int, budget: i
     found: dict[str, Any] = {}
     first = 0
     for name, front in fronts.items():
-        made = recordings(
-            worth_watching(front, watched), partial(play, name), budget // len(fronts)
-        )
+        made = recordings(worth_watching(front, watched), partial(play, name), budget // len(fronts))
         found |= {str(first + point): one for point, one in made.items()}
         first += len(front)
     return found

@@ -25,7 +25,7 @@ WIDTH = 260
 """Pixels of a frame; larger ones are made smaller."""
 
 Step = tuple[ArrayLike, Any]
-"""Reward ``(K,)`` of one step and the picture after it, ``(height, width, 3)`` bytes or ``None``."""
+"""Reward ``(K,)`` of one step and the picture after it: ``(height, width, 3)`` bytes; text and ``None`` are no pictures."""
 
 
 def worth_watching(front: Front, count: int) -> list[int]:
@@ -52,8 +52,7 @@ def recordings(points: Sequence[int], play: Callable[[int], Iterable[Step]], bud
 
     Args:
         points: numbers of the points.
-        play: one episode of the policy behind a point: the picture before the first step is that of a step with a
-            reward of ``None``.
+        play: one episode of the policy behind a point.
         budget: bytes of all recordings together. One that does not fit is tried without its pictures.
     """
     found: dict[int, Any] = {}
@@ -77,10 +76,10 @@ def recording(steps: Iterable[Step]) -> dict[str, Any]:
         if len(rewards) == STEPS:
             cut = True
             break
-        if reward is not None:
-            rewards.append([_short(x) for x in np.asarray(reward, dtype=np.float64)])
-        if frame is not None:
-            frames.append(np.asarray(frame))
+        rewards.append([_short(x) for x in np.asarray(reward, dtype=np.float64)])
+        picture = np.asarray(frame)
+        if picture.ndim == 3 and picture.dtype == np.uint8:
+            frames.append(picture)
     return {"steps": len(rewards), "rewards": rewards, "cut": cut, "frames": sheet(frames)}
 
 
