@@ -21,6 +21,7 @@ from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
+from morl.cli.explore import Explore
 from morl.cli.front import ShowFront
 from morl.cli.play import Play
 from morl.cli.plot import Plot
@@ -42,6 +43,7 @@ Command = (
     | Annotated[Explain, subcommand("explain", description="Explain why a run's policy takes an action.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
+    | Annotated[Explore, subcommand("explore", description="Write fronts as one web page to choose from.")]
     | Annotated[Plot, subcommand("plot", description="Draw learning curves of runs beside two baselines.")]
     | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and a reference front.")]
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
