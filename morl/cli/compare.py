@@ -8,7 +8,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from morl.cli.console import emit, emit_json, note
-from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources, union
+from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources
 from morl.spec import FrontError, as_returns
 
 
@@ -41,7 +41,7 @@ class Compare:
 
     def run(self) -> int:
         """Measure and print."""
-        from morl.pareto import compare
+        from morl.pareto.compare import compare, union
 
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")

@@ -61,7 +61,7 @@ def evaluate(
     if preference is None:
         front = measured_front(agent, config, episodes, chosen)
     else:
-        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+        front = with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
     front = front.replace(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
@@ -92,6 +92,7 @@ def load_agent(
     trust: bool = False,
     imports: Sequence[str] = (),
     utility: Callable[..., Any] | None = None,
+    places: Sequence[Path] | None = None,
 ) -> Agent:
     """The agent of a run as last saved; what an interrupt or an error left behind counts.
 
@@ -99,6 +100,7 @@ def load_agent(
         trust: execute what the run imports, whoever made the run.
         imports: packages and files to import first; they stand for recorded ones of the same name.
         utility: the function that the run was trained on, where it was one.
+        places: where to look among :attr:`RunFolder.places`; everywhere by default.
 
     Raises:
         RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
@@ -107,7 +109,7 @@ def load_agent(
 
     config = RunConfig.from_dict(run.config)
     storage.refuse_links(run.path)
-    places = [place for place in run.places if checkpoint.exists(place)]
+    places = [place for place in (run.places if places is None else places) if checkpoint.exists(place)]
     if not places:
         raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.state}); go on with it: morl resume {run.path}")
     env = open_env(run, trust=trust, imports=imports)
@@ -189,10 +191,10 @@ def verify(run: RunFolder) -> list[str]:
 
 def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
     """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
-    return _with_facts(agent.front(episodes=episodes, seed=seed), config)
+    return with_facts(agent.front(episodes=episodes, seed=seed), config)
 
 
-def _with_facts(front: Front, config: RunConfig) -> Front:
+def with_facts(front: Front, config: RunConfig) -> Front:
     """The front with the environment, its options and the reference point of the run's configuration."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
