@@ -272,7 +272,8 @@ class TD3:
         self.critics = agent.twin_critics(1, more=size, layer_norm=False)
         self.critic_targets = target_of(self.critics)
         with seeded(agent.integer_seed("network", 2)):
-            self.actor = Actor(agent.rows, agent.k, size, agent.network_options(), c.conditioning).to(agent.device)
+            trunk = agent.network_options().trunk(agent.rows, preference=agent.k, conditioning=c.conditioning)
+            self.actor = Actor(trunk, size).to(agent.device)
         self.actor_target = target_of(self.actor)
         self.critics_adam = agent._adam(self.critics, c.learning_rate_continuous)
         self.actor_adam = agent._adam(self.actor, c.learning_rate_continuous)

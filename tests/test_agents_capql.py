@@ -8,6 +8,7 @@ import torch
 
 from morl.agents.capql import CAPQL
 from morl.agents.neural.actors import GaussianActor
+from morl.agents.neural.networks import Trunk
 from morl.agents.neural.training import follow
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
@@ -30,7 +31,7 @@ def test_conforms(name: str) -> None:
 
 def test_density_of_squashed_actions_integrates_to_one() -> None:
     torch.manual_seed(0)
-    actor = GaussianActor(3, 2, 1, (8,), "concat")
+    actor = GaussianActor(Trunk(3, (8,), preference=2), 1)
     raw = torch.linspace(-12, 12, 20001)
     obs, weights = torch.ones(1, 3), torch.tensor([[0.3, 0.7]])
     with torch.no_grad():

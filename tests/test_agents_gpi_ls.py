@@ -8,6 +8,7 @@ import torch
 
 from morl.agents.gpi_ls import GPILS, TD3, DoubleQ
 from morl.agents.neural.actors import Actor
+from morl.agents.neural.networks import Trunk
 from morl.agents.neural.off_policy import Batch
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
@@ -104,7 +105,7 @@ def test_some_weights_are_drawn_over_the_whole_simplex() -> None:
 
 
 def test_large_outputs_do_not_drive_actions_to_the_bounds() -> None:
-    actor = Actor(3, 2, 4, (8,), "concat")
+    actor = Actor(Trunk(3, (8,), preference=2), 4)
     with torch.no_grad():
         actor.head.weight.mul_(1000.0)
         actions = actor(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), torch.full((50, 2), 0.5))

@@ -12,6 +12,7 @@ from torch import nn
 
 from morl.agents import registry
 from morl.agents.core.errors import UtilityNeededError
+from morl.agents.neural.layers import ParallelLinear
 from morl.spec import AgentError, UnknownNameError
 from morl.testing.agents import digest
 from morl.testing.problems import AnySpaces
@@ -79,6 +80,12 @@ def modules(agent: Any, kind: type[nn.Module]) -> list[nn.Module]:
     return [module for part in parts for module in part.modules() if isinstance(module, kind)]
 
 
+def widths(agent: Any) -> set[int]:
+    """Of all linear layers."""
+    single = {layer.out_features for layer in modules(agent, nn.Linear)}
+    return single | {layer.weight.shape[2] for layer in modules(agent, ParallelLinear)}
+
+
 @pytest.mark.parametrize(("name", "options", "continuous"), CASES)
 def test_own_extractors_learn_and_are_given_again_to_load(
     name: str, options: dict[str, Any], continuous: bool, tmp_path: Any
@@ -87,7 +94,7 @@ def test_own_extractors_learn_and_are_given_again_to_load(
     if name != "LinearScalarization":  # its model is gone once a weight is solved
         assert {module.features_dim for module in modules(agent, Sines)} == {5}
         assert modules(agent, nn.ELU)
-        assert any(layer.out_features == 6 for layer in modules(agent, nn.Linear))
+        assert 6 in widths(agent)
     path = agent.save(tmp_path / "agent")
     env = agent.problem.env
     with pytest.raises(UtilityNeededError, match="features_extractor_class was the caller's own class <Sines>"):
@@ -145,6 +152,6 @@ def test_one_network_has_one_shape(name: str) -> None:
 def test_actors_and_critics_may_differ(name: str) -> None:
     shape = {"net_arch": {"pi": [5], "qf": [3]}}
     agent = made(name, AGENTS[name], name in ("CAPQL", "GPILS"), PLAIN, policy_kwargs=shape)
-    assert {5, 3} <= {layer.out_features for layer in modules(agent, nn.Linear)}
+    assert {5, 3} <= widths(agent)
     with pytest.raises(AgentError, match="one of vf and qf"):
         made(name, AGENTS[name], name == "CAPQL", PLAIN, policy_kwargs={"net_arch": {"vf": [5], "qf": [3]}})

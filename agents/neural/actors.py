@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from morl.agents.core.rows import Rows
-from morl.agents.neural.network_options import NetworkOptions
+from morl.agents.neural.networks import Trunk
 
 
 class Actor(nn.Module):
@@ -19,17 +18,14 @@ class Actor(nn.Module):
     push it to where tanh is flat, for every preference alike, and it takes very long to come back.
 
     Args:
-        rows: how observations become rows.
-        k: objectives.
+        trunk: takes observations and preferences.
         outputs: size of an action.
-        options: networks.
-        conditioning: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
     """
 
-    def __init__(self, rows: Rows, k: int, outputs: int, options: NetworkOptions, conditioning: str) -> None:
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
-        self.trunk = options.trunk(rows, preference=k, conditioning=conditioning)
-        self.head = nn.Linear(self.trunk.size, outputs)
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
         """Actions ``(n, outputs)``."""
@@ -41,13 +37,13 @@ class GaussianActor(nn.Module):
     """A conditioned actor ``π(· | s, w)`` with normally distributed actions, squashed by tanh (Haarnoja et al. 2018).
 
     Args:
-        rows, k, outputs, options, conditioning: as for :class:`Actor`.
+        trunk, outputs: as for :class:`Actor`.
     """
 
-    def __init__(self, rows: Rows, k: int, outputs: int, options: NetworkOptions, conditioning: str) -> None:
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
-        self.trunk = options.trunk(rows, preference=k, conditioning=conditioning)
-        self.head = nn.Linear(self.trunk.size, 2 * outputs)
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, 2 * outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation before tanh, ``(n, outputs)`` each."""
