@@ -97,9 +97,8 @@ class CAPQL(OffPolicy):
         self.critics = self.twin_critics(1, more=self.size, layer_norm=c.layer_norm)
         self.critic_targets = target_of(self.critics)
         with seeded(self.integer_seed("network", 2)):
-            self.actor = GaussianActor(self.rows, self.k, self.size, self.network_options(), c.conditioning).to(
-                self.device
-            )
+            trunk = self.network_options().trunk(self.rows, preference=self.k, conditioning=c.conditioning)
+            self.actor = GaussianActor(trunk, self.size).to(self.device)
         self.actor_average = target_of(self.actor)
         self.critics_adam = self._adam(self.critics, c.learning_rate)
         self.actor_adam = self._adam(self.actor, c.learning_rate)
