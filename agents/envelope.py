@@ -82,10 +82,13 @@ class Envelope(OffPolicy, ConditionedQ):
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
         """y = r + γ Q⁻(s', a*, w*) with (a*, w*) = argmax w · Q(s', a, w'), ``(n, m, K)``."""
         n, m = len(batch.obs), len(weights)
-        found = (net.head.denormalise(net.of_pairs(batch.next_obs, weights)) for net in (self.net, self.target))
-        q, q_target = (values.view(n, m * self.n_actions, self.k) for values in found)  # every w' and a, in this order
-        best = (q @ weights.T).argmax(dim=1)  # (n, m), of every w
-        chosen = q_target.gather(1, best[:, :, None].expand(n, m, self.k))
+        q = self.net.head.denormalise(self.net.of_pairs(batch.next_obs, weights))
+        best = (weights @ q.view(n, m * self.n_actions, self.k).mT).argmax(dim=2)  # (n, m), of every w
+        pair = best // self.n_actions + m * torch.arange(n, device=best.device)[:, None]
+        # What Q⁻ says of other pairs is not wanted.
+        needed, place = pair.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        q_target = self.target.head.denormalise(self.target.of_pairs(batch.next_obs, weights, needed))
+        chosen = q_target[place, best % self.n_actions]
         return batch.rewards[:, None] + self.discount * batch.not_terminated[:, None] * chosen
 
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:

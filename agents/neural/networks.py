@@ -267,14 +267,24 @@ class VectorNet(nn.Module):
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference, more))
 
-    def of_pairs(self, inputs: Tensor, preferences: Tensor) -> Tensor:
+    def of_pairs(self, inputs: Tensor, preferences: Tensor, which: Tensor | None = None) -> Tensor:
         """Normalised values ``(n·m, outputs, K)`` of every input ``(n, ...)`` under every preference ``(m, K)``.
 
         Row i·m + j is input i under preference j; features are made once per input.
+
+        Args:
+            inputs: ``(n, ...)``.
+            preferences: ``(m, K)``.
+            which: ``(p,)`` rows that are wanted; all by default.
         """
         n, m = len(inputs), len(preferences)
-        features = self.trunk.features(inputs).repeat_interleave(m, dim=0)
-        out: Tensor = self.head(self.trunk.of_features(features, preferences.repeat(n, 1)))
+        features = self.trunk.features(inputs)
+        if which is None:
+            features = features[:, None].expand(n, m, -1).reshape(n * m, -1)
+            preferences = preferences.expand(n, m, -1).reshape(n * m, -1)
+        else:
+            features, preferences = features[which // m], preferences[which % m]
+        out: Tensor = self.head(self.trunk.of_features(features, preferences))
         return out
 
 
