@@ -12,6 +12,7 @@ from torch import nn
 
 from morl.agents import registry
 from morl.agents.core.errors import UtilityNeededError
+from morl.agents.neural.conditioning import Film, HyperLinear
 from morl.agents.neural.layers import ParallelLinear
 from morl.spec import AgentError, UnknownNameError
 from morl.testing.agents import digest
@@ -155,3 +156,28 @@ def test_actors_and_critics_may_differ(name: str) -> None:
     assert {5, 3} <= widths(agent)
     with pytest.raises(AgentError, match="one of vf and qf"):
         made(name, AGENTS[name], name == "CAPQL", PLAIN, policy_kwargs={"net_arch": {"vf": [5], "qf": [3]}})
+
+
+@pytest.mark.parametrize("how", ["film", "hypernetwork"])
+@pytest.mark.parametrize("name", ["CAPQL", "ConditionedPPO", "Envelope", "GPILS", "PCN", "VectorQLambda"])
+def test_conditioning_is_learned_saved_and_resumed(name: str, how: str, tmp_path: Any) -> None:
+    agent = made(name, AGENTS[name], name in ("CAPQL", "GPILS"), PLAIN, conditioning=how).learn(48)
+    assert modules(agent, Film if how == "film" else HyperLinear)
+    twin = registry.get(name).load(agent.save(tmp_path / "agent"), agent.problem.env)
+    assert twin.config.conditioning == how
+    assert digest(twin.learn(32)) == digest(agent.learn(32))
+
+
+@pytest.mark.parametrize("name", [name for name in AGENTS if name not in ("LinearScalarization", "WorstCase")])
+def test_step_sizes_follow_their_schedule(name: str) -> None:
+    rates: list[float] = []
+
+    def watch(agent: Any) -> None:
+        parts = [*agent._objects.values()]
+        rates.append(max(p.param_groups[0]["lr"] for p in parts if isinstance(p, torch.optim.Optimizer)))
+
+    given: dict[str, Any] = {"learning_rate": (1e-2, 1e-4)}
+    made(name, AGENTS[name], name == "CAPQL", PLAIN, **given).learn(128, callback=watch)
+    assert rates[0] <= 1e-2
+    assert 1e-4 <= rates[-1] < 0.5 * 1e-2
+    assert rates == sorted(rates, reverse=True)
