@@ -63,7 +63,9 @@ def page_data(
         "ids": [id for front in every for id in front.ids],
         "covariance": _covariances(every),
         "episodes": _episodes(every),
-        "reference": None if reference is None else {"name": reference.role, "points": _packed(reference.points, "<f8")},
+        "reference": None
+        if reference is None
+        else {"name": reference.role, "points": _packed(reference.points, "<f8")},
         "media": {str(index): one for index, one in (media or {}).items()},
     }
 
