@@ -18,7 +18,10 @@ from morl.agents.core.exact_values import return_distribution, stationary_values
 from morl.agents.core.policies import Decision, Memory, PolicySet, Subset
 from morl.agents.core.problem import Problem
 from morl.momdp import MOMDP
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError, EnvError, FloatArray, IntArray
+
+LONGEST = 100_000
+"""Steps after which an episode of an environment without a time limit is taken for one that never ends."""
 
 Array = np.ndarray[Any, Any]
 
@@ -221,6 +224,9 @@ def roll_out(
     Returns:
         Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps, at most ``limit``.
         Returns of episodes that are not over by then are NaN.
+
+    Raises:
+        EnvError: an episode does not end: it passed the time limit, or :data:`LONGEST` steps where there is none.
     """
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
@@ -237,7 +243,13 @@ def roll_out(
         return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
+    longest = max(problem.horizon or 0, LONGEST)
     while playing.any():
+        if int(collector.time[playing].max()) > longest:
+            raise EnvError(
+                f"{problem.id}: an episode did not end within {longest:,} steps; give the environment a time limit "
+                "(max_steps=... where it is registered), or a state that ends it"
+            )
         if limit is not None and steps + int(playing.sum()) > limit:
             surplus = np.flatnonzero(playing)[limit - steps :]
             discounted[slot[surplus]] = plain[slot[surplus]] = np.nan

@@ -17,11 +17,13 @@ from morl.bench.protocols import setup_of
 from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
+from morl.runs.points import Opened, measure
 from morl.runs.trust import open_env
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
+    from morl.agents.core.acting import PolicyHandle
     from morl.pareto import Front
 
 
@@ -31,6 +33,7 @@ def evaluate(
     seed: int | None = None,
     *,
     preference: Any = None,
+    point: str | None = None,
     raw: bool = False,
     utility: Callable[..., Any] | None = None,
     trust: bool = False,
@@ -47,6 +50,7 @@ def evaluate(
         seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
             way, so that no seed given here repeats its episodes.
         preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        point: measure only the policy of the point with this identity.
         raw: the preference is of raw returns.
         utility: the function, where the run was trained on one.
         trust, imports: as for :func:`load_agent`.
@@ -60,7 +64,11 @@ def evaluate(
     if seed is not None and seed < 0:
         raise SpecError(f"seed is {seed}; expected a non-negative integer")
     chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    if preference is None:
+    if point is not None and preference is not None:
+        raise SpecError(f"point {point!r} and a preference are given; expected one of them")
+    if point is not None:
+        front = _with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
+    elif preference is None:
         front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
         front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
@@ -69,9 +77,14 @@ def evaluate(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
     )
     front.save(path)
-    if preference is None and not (run.path / "front.json").is_file():
+    if preference is None and point is None and not (run.path / "front.json").is_file():
         run.save_front(front)
     return front
+
+
+def _policy_of(agent: Agent, run: RunFolder, point: str) -> PolicyHandle:
+    measured = agent.measured
+    return Opened(agent, None, run.front() if measured is None else measured).policy(point)
 
 
 def _beside(run: RunFolder, seed: int) -> Path:
