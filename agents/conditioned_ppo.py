@@ -179,15 +179,14 @@ class ConditionedPPO(PPOAgent):
         exact: bool | None = None,
         budget: int | None = None,
     ) -> Front:
-        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as ``eval_share`` pays for.
+        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as many as ``eval_share`` pays for.
 
-        Where there is no model, policies whose actions are the most likely ones are measured, and those whose actions
-        are drawn.
+        Policies whose actions are the most likely ones are measured, and those whose actions are drawn.
         """
-        if episodes is None:
-            share = int(self.config.eval_share * self.num_timesteps)
-            episodes, budget = 100, share if budget is None else min(budget, share)
-        return super().front(episodes, seed, discount=discount, exact=exact, budget=budget)
+        if episodes is None and budget is None:
+            budget = int(self.config.eval_share * self.num_timesteps)
+        many = 100 if episodes is None else episodes
+        return super().front(many, seed, discount=discount, exact=exact, budget=budget)
 
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""

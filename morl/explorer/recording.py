@@ -25,7 +25,7 @@ WIDTH = 260
 """Pixels of a frame; larger ones are made smaller."""
 
 Step = tuple[ArrayLike, Any]
-"""Reward ``(K,)`` of one step and the picture after it: ``(height, width, 3)`` bytes; text and ``None`` are no pictures."""
+"""Reward ``(K,)`` of one step and the picture after it, ``(height, width, 3)`` bytes; text and ``None`` are none."""
 
 
 def worth_watching(front: Front, count: int) -> list[int]:

@@ -272,3 +272,39 @@ def _scale(reference: Front, scale: tuple[ArrayLike, ArrayLike] | str | None) ->
     best = reference.nondominated().points
     low, high = best.min(axis=0), best.max(axis=0)
     return low, np.where(high > low, high, low + 1.0), f"the range of the {reference.role}"
+
+
+def union(fronts: Mapping[str, Front]) -> Front:
+    """The best of several fronts together, for where no reference front is known; its role says so.
+
+    Raises:
+        FrontError: no fronts, or fronts with different objectives.
+
+    >>> union({"a": Front([[1, 3]]), "b": Front([[3, 1], [1, 2]])}).points.tolist()
+    [[3.0, 1.0], [1.0, 3.0]]
+    """
+    if not fronts:
+        raise FrontError("there are no fronts to unite; expected at least one")
+    given = list(fronts.values())
+    first = given[0]
+    for name, front in fronts.items():
+        if front.names != first.names:
+            raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
+    noise: dict[str, Any] = {}
+    if any(front.covariance is not None for front in given):  # so that noise is not taken for shape
+        k = first.k
+        noise["covariance"] = np.concatenate(
+            [np.zeros((len(f), k, k)) if f.covariance is None else f.covariance for f in given]
+        )
+        noise["episodes"] = np.concatenate(
+            [np.full(len(f), 0 if f.covariance is None else 2) if f.episodes is None else f.episodes for f in given]
+        )
+    return Front(
+        np.concatenate([front.points for front in given]),
+        first.objectives,
+        first.ref_point,
+        first.discount,
+        scale=first.scale,
+        provenance={"status": f"{UNION} given"},
+        **noise,
+    ).nondominated()
