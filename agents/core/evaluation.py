@@ -230,13 +230,8 @@ def roll_out(
         return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
-    longest = max(problem.horizon or 0, LONGEST)
     while playing.any():
-        if int(collector.time[playing].max()) > longest:
-            raise EnvError(
-                f"{problem.id}: an episode did not end within {longest:,} steps; give the environment a time limit "
-                "(max_steps=... where it is registered), or a state that ends it"
-            )
+        _require_end(problem, int(collector.time[playing].max()))
         if limit is not None and steps + int(playing.sum()) > limit:
             surplus = np.flatnonzero(playing)[limit - steps :]
             discounted[slot[surplus]] = plain[slot[surplus]] = np.nan
@@ -270,6 +265,16 @@ def roll_out(
                 memory[key][fresh] = value
     discounted[upcoming:] = plain[upcoming:] = np.nan
     return discounted, plain, steps
+
+
+def _require_end(problem: Problem, steps: int) -> None:
+    longest = max(problem.horizon or 0, LONGEST)
+    if steps <= longest:
+        return
+    raise EnvError(
+        f"{problem.id}: an episode did not end within {longest:,} steps; give it a time limit (max_steps=... where "
+        "it is registered), or a state that ends it"
+    )
 
 
 # ---- exact evaluation -----------------------------------------------------------------------------------
