@@ -157,27 +157,3 @@ def find_reference(sources: Mapping[str, Source], imports: Sequence[str] = (), t
     except MorlError as error:
         note(f"no exact front to compare with: {error}")
         return None
-
-
-def union(fronts: dict[str, Front]) -> Front:
-    """The best of several fronts together."""
-    import numpy as np
-
-    first = next(iter(fronts.values()))
-    for name, front in fronts.items():
-        if front.names != first.names:
-            raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
-    points = np.concatenate([front.points for front in fronts.values()])
-    noise: dict[str, Any] = {}
-    if any(front.covariance is not None for front in fronts.values()):  # so that noise is not taken for shape
-        k, given = first.k, list(fronts.values())
-        noise["covariance"] = np.concatenate(
-            [np.zeros((len(f), k, k)) if f.covariance is None else f.covariance for f in given]
-        )
-        noise["episodes"] = np.concatenate(
-            [np.full(len(f), 0 if f.covariance is None else 2) if f.episodes is None else f.episodes for f in given]
-        )
-    facts = {"status": "union of the fronts given"}
-    return type(first)(
-        points, first.objectives, first.ref_point, first.discount, scale=first.scale, provenance=facts, **noise
-    ).nondominated()
