@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from morl.momdp import MOMDP
     from morl.pareto import Front, compare
     from morl.solving import solve
+    from morl.studies import study
 
 __version__ = "0.1.0"
 
@@ -33,8 +34,9 @@ _LAZY = {
     "register_dynamics": "morl.envs",
     "register_momdp": "morl.envs",
     "solve": "morl.solving",
+    "study": "morl.studies",
 }
-_MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "testing", "utility")
+_MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "studies", "testing", "utility")
 
 __all__ = [
     "MOMDP",
@@ -53,6 +55,7 @@ __all__ = [
     "register_dynamics",
     "register_momdp",
     "solve",
+    "study",
     "testing",
 ]
 

@@ -29,6 +29,7 @@ from morl.cli.protocol import ProtocolGroup
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
+from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
@@ -50,6 +51,7 @@ Command = (
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
+    | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
@@ -63,12 +65,14 @@ FORMER_OPTIONS = {
 
 
 def with_present_names(words: Sequence[str]) -> list[str]:
-    """The words of a command line with former names of options replaced.
+    """The words of a command line with former names of options replaced, and ``study FILE`` as ``study run FILE``.
 
     >>> with_present_names(["compare", "a.csv", "--truth=b.csv"])
     ['compare', 'a.csv', '--reference=b.csv']
     """
     former = FORMER_OPTIONS.get(words[0], {}) if words else {}
+    if words[:1] == ["study"] and words[1:] and words[1] not in VERBS and not words[1].startswith("-"):
+        words = ["study", VERBS[0], *words[1:]]  # morl study FILE.toml
     parts = [word.partition("=") for word in words]
     return [former.get(name.replace("_", "-"), name) + equals + value for name, equals, value in parts]
 
