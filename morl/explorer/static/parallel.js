@@ -46,7 +46,7 @@ const Parallel = (() => {
           nameTextStyle: { color: t.ink, fontSize: 12, lineHeight: 15, width: Math.min(gap, 190) - 6, overflow: "truncate" },
           axisLine: { lineStyle: { color: t.soft } }, axisTick: { show: false },
           axisLabel: { color: t.ink, fontSize: 11, formatter: Core.number, hideOverlap: true, textBorderColor: t.back, textBorderWidth: 3 },
-          areaSelectStyle: { width: coarse() ? 30 : 22, borderColor: t.pin, color: t.pin, opacity: 0.25 },
+          areaSelectStyle: { width: coarse() ? 30 : 16, borderColor: t.pin, color: t.pin, opacity: 0.25 },
         })),
         series,
       }, { notMerge: true });

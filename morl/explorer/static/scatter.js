@@ -63,7 +63,7 @@ const Scatter = (() => {
       });
       this.chart.setOption({
         animation: false,
-        grid: this.solid ? { left: 8, right: 8, top: 8, bottom: 8 } : { left: 66, right: 18, top: 14, bottom: 52 },
+        grid: this.solid ? { left: 8, right: 8, top: 8, bottom: 8 } : { left: 66, right: 18, top: 22, bottom: 52 },
         xAxis: this.axis(0, t), yAxis: this.axis(1, t),
         series: [...this.reference(t, map), ...this.regions(t, map), ...series],
       }, { notMerge: true });
