@@ -14,8 +14,9 @@ from morl.agents.core import checkpoint
 from morl.agents.core.errors import warn
 from morl.runs.baselines import no_better, with_baselines
 from morl.runs.config import RunConfig
-from morl.runs.evaluation import load_agent, measured_front, with_facts
+from morl.runs.evaluation import measured_front, with_facts
 from morl.runs.folder import METRICS, RunFolder
+from morl.runs.loading import load_agent
 from morl.runs.trust import located, open_env, signed
 from morl.spec import MissingExtraError, MorlError, RunError, SpecError, as_returns
 
