@@ -11,7 +11,7 @@ import numpy as np
 
 from morl.momdp import MOMDP
 from morl.pareto.identity import digest
-from morl.spec import FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
 Memory = dict[str, Array]
@@ -94,6 +94,14 @@ class PolicySet(ABC):
         """What tells one policy from the others of its agent: numbers, texts and arrays, for its identity."""
         return (number,) if self.preferences is None else (self.preferences[number],)
 
+    def network(self, number: int) -> Any:
+        """One policy as a :class:`morl.agents.neural.deployed.Network`, taking its most likely actions, for export.
+
+        Raises:
+            AgentError: it is none, or draws what it does.
+        """
+        raise AgentError(f"{type(self).__name__} act by no network that could be exported")
+
     def mixture(self) -> FloatArray | None:
         """Probabilities ``(m, components)`` where a policy draws one of several per episode, or ``None``."""
         return None
@@ -124,6 +132,11 @@ class TablePolicies(PolicySet):
         known = (states >= 0) & (states < self.actions.shape[1])
         chosen = self.actions[decision.which, np.where(known, states, 0)]
         return np.where(known, chosen, self.default).astype(np.int64), decision.memory
+
+    def table(self, number: int) -> dict[str, Array]:
+        """The action of each observation seen, and the one in any other."""
+        seen = self.index.table()[: self.actions.shape[1]]
+        return {"observations": seen, "actions": self.actions[number, : len(seen)], "default": np.array(self.default)}
 
     def content(self, number: int) -> tuple[Any, ...]:
         """The action of each observation, whatever numbers they have."""
