@@ -82,11 +82,12 @@ class ExactPlanner(Agent):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
         """The solver's own front with its certificate, or its policies measured under another discount."""
         solved = self._solve()
         if exact is False or (discount is not None and discount != solved.discount):
-            return super().front(episodes, seed, discount=discount, exact=exact)
+            return super().front(episodes, seed, discount=discount, exact=exact, budget=budget)
         from morl.agents.core.acting import PolicyHandle
 
         policies = self._policies(None)

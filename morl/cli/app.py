@@ -22,6 +22,7 @@ from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
 from morl.cli.export import Export
+from morl.cli.explore import Explore
 from morl.cli.front import ShowFront
 from morl.cli.play import Play
 from morl.cli.plot import Plot
@@ -29,6 +30,7 @@ from morl.cli.protocol import ProtocolGroup
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
+from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
@@ -44,12 +46,14 @@ Command = (
     | Annotated[Explain, subcommand("explain", description="Explain why a run's policy takes an action.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
+    | Annotated[Explore, subcommand("explore", description="Write fronts as one web page to choose from.")]
     | Annotated[Plot, subcommand("plot", description="Draw learning curves of runs beside two baselines.")]
     | Annotated[Compare, subcommand("compare", description="Measure fronts against each other and a reference front.")]
     | Annotated[Demo, subcommand("demo", description="Solve, train and compare on two problems; about a minute.")]
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
+    | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
@@ -63,12 +67,14 @@ FORMER_OPTIONS = {
 
 
 def with_present_names(words: Sequence[str]) -> list[str]:
-    """The words of a command line with former names of options replaced.
+    """The words of a command line with former names of options replaced, and ``study FILE`` as ``study run FILE``.
 
     >>> with_present_names(["compare", "a.csv", "--truth=b.csv"])
     ['compare', 'a.csv', '--reference=b.csv']
     """
     former = FORMER_OPTIONS.get(words[0], {}) if words else {}
+    if words[:1] == ["study"] and words[1:] and words[1] not in VERBS and not words[1].startswith("-"):
+        words = ["study", VERBS[0], *words[1:]]  # morl study FILE.toml
     parts = [word.partition("=") for word in words]
     return [former.get(name.replace("_", "-"), name) + equals + value for name, equals, value in parts]
 

@@ -14,6 +14,7 @@ import numpy as np
 from morl import storage
 from morl.agents.core import checkpoint
 from morl.bench.protocols import setup_of
+from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 from morl.runs.points import Opened, measure
@@ -66,11 +67,11 @@ def evaluate(
     if point is not None and preference is not None:
         raise SpecError(f"point {point!r} and a preference are given; expected one of them")
     if point is not None:
-        front = _with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
+        front = with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
     elif preference is None:
-        front = measured_front(agent, config, episodes, chosen)
+        front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
-        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+        front = with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
     front = front.replace(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
@@ -106,6 +107,7 @@ def load_agent(
     trust: bool = False,
     imports: Sequence[str] = (),
     utility: Callable[..., Any] | None = None,
+    places: Sequence[Path] | None = None,
 ) -> Agent:
     """The agent of a run as last saved; what an interrupt or an error left behind counts.
 
@@ -113,6 +115,7 @@ def load_agent(
         trust: execute what the run imports, whoever made the run.
         imports: packages and files to import first; they stand for recorded ones of the same name.
         utility: the function that the run was trained on, where it was one.
+        places: where to look among :attr:`RunFolder.places`; everywhere by default.
 
     Raises:
         RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
@@ -121,7 +124,7 @@ def load_agent(
 
     config = RunConfig.from_dict(run.config)
     storage.refuse_links(run.path)
-    places = [place for place in run.places if checkpoint.exists(place)]
+    places = [place for place in (run.places if places is None else places) if checkpoint.exists(place)]
     if not places:
         raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.state}); go on with it: morl resume {run.path}")
     env = open_env(run, trust=trust, imports=imports)
@@ -201,15 +204,22 @@ def verify(run: RunFolder) -> list[str]:
     return problems
 
 
-def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
+def measured_front(agent: Agent, config: RunConfig, episodes: int | None, seed: int | None) -> Front:
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance.
+
+    Args:
+        episodes: per policy; ``None`` is at most 100, and as many as take no more steps than learning did.
+    """
     discount = None
     if config.protocol is not None:  # some learn with one and report under another
         discount = setup_of(config.protocol, config.env, config.env_options).discount
-    return _with_facts(agent.front(episodes=episodes, seed=seed, discount=discount), config)
+    how: dict[str, Any] = {"episodes": episodes}
+    if episodes is None:
+        how = {"episodes": 100, "budget": agent.num_timesteps}
+    return with_facts(agent.front(seed=seed, discount=discount, **how), config)
 
 
-def _with_facts(front: Front, config: RunConfig) -> Front:
+def with_facts(front: Front, config: RunConfig) -> Front:
     """The front with the environment, its options and the reference point of the run's configuration."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
