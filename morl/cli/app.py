@@ -21,8 +21,8 @@ from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
-from morl.cli.export import Export
 from morl.cli.explore import Explore
+from morl.cli.export import Export
 from morl.cli.front import ShowFront
 from morl.cli.play import Play
 from morl.cli.plot import Plot
