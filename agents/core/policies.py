@@ -100,7 +100,15 @@ class PolicySet(ABC):
         Raises:
             AgentError: it is none, or draws what it does.
         """
-        raise AgentError(f"{type(self).__name__} act by no network that could be exported")
+        raise AgentError("this policy acts by no network that could be exported; a table goes to .npz or .json")
+
+    def table(self, number: int) -> dict[str, Array]:
+        """One policy as a table for export: ``observations``, ``actions`` or ``probabilities``, ``default``.
+
+        Raises:
+            AgentError: it is none.
+        """
+        raise AgentError("this policy is no table that could be exported; a network goes to .onnx")
 
     def mixture(self) -> FloatArray | None:
         """Probabilities ``(m, components)`` where a policy draws one of several per episode, or ``None``."""
@@ -198,6 +206,14 @@ class Subset(PolicySet):
         """As the inner set."""
         return self.inner.act(self._renumbered(decision))
 
+    def network(self, number: int) -> Any:
+        """As the inner set."""
+        return self.inner.network(int(self.chosen[number]))
+
+    def table(self, number: int) -> dict[str, Array]:
+        """As the inner set."""
+        return self.inner.table(int(self.chosen[number]))
+
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """As the inner set."""
         return self.inner.probabilities(self._renumbered(decision))
@@ -252,3 +268,14 @@ class Mixtures(PolicySet):
     def mixture(self) -> FloatArray:
         """The probabilities of the components."""
         return self.weights
+
+    def network(self, number: int) -> Any:
+        """Refused: no file draws."""
+        raise AgentError("this policy draws one of several policies for each episode, which no network file does")
+
+    def table(self, number: int) -> dict[str, Array]:
+        """The tables of the components, and their shares."""
+        used = np.flatnonzero(self.weights[number] > 0)
+        tables = [self.inner.table(int(i)) for i in used]
+        shares = self.weights[number][used] / self.weights[number][used].sum()
+        return {**tables[0], "actions": np.stack([one["actions"] for one in tables]), "shares": shares}

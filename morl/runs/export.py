@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.agents.core.policies import Subset
 from morl.spec import AgentError, MissingExtraError, SpecError
 from morl.storage import write_atomic
 
@@ -88,14 +87,10 @@ def deployed(agent: Agent, policy: PolicyHandle | None) -> Any:
 
     policies = agent._policies(None) if policy is None else policy.policies
     number = 0 if policy is None else policy.number
-    while isinstance(policies, Subset):
-        number = int(policies.chosen[number])
-        policies = policies.inner
     try:
         network = policies.network(number)
     except AgentError as error:
-        hint = "; a table goes to .npz or .json" if _has_table(policies) else ""
-        raise AgentError(f"{agent.info.name} on {agent.problem.id}: {error}{hint}") from None
+        raise AgentError(f"{agent.info.name} on {agent.problem.id}: {error}") from None
     if policy is None and not network.takes_weights:
         raise AgentError(f"{agent.info.name} takes no preference; choose a policy: --point ID")
     span = return_range(agent.spec)
@@ -145,24 +140,18 @@ def as_table(agent: Agent, policy: PolicyHandle) -> dict[str, Any]:
     Raises:
         AgentError: the policy is no table.
     """
-    policies, number = policy.policies, policy.number
-    while isinstance(policies, Subset):
-        number = int(policies.chosen[number])
-        policies = policies.inner
-    if not _has_table(policies):
-        raise AgentError(f"{agent.info.name} on {agent.problem.id}: this policy is no table; write a network to .onnx")
-    table: dict[str, Any] = policies.table(number)  # type: ignore[attr-defined]
+    try:
+        table = policy.policies.table(policy.number)
+    except AgentError as error:
+        raise AgentError(f"{agent.info.name} on {agent.problem.id}: {error}") from None
     for key in ("actions", "default"):
         if key in table:
-            table[key] = agent.actions.to_env(np.asarray(table[key]).ravel()).reshape(
-                *np.shape(table[key]), *(agent.action_space.shape or ())
+            chosen = np.asarray(table[key])
+            table[key] = agent.actions.to_env(chosen.ravel()).reshape(
+                (*chosen.shape, *(agent.action_space.shape or ()))
             )
     if "probabilities" in table and agent.action_space.shape != ():
         raise AgentError(f"{agent.info.name} draws among several actions, which no table holds; choose another point")
     if "probabilities" in table:
         table["first_action"] = agent.actions.to_env(np.zeros(1, dtype=np.int64))
     return table
-
-
-def _has_table(policies: Any) -> bool:
-    return hasattr(policies, "table")
