@@ -38,6 +38,7 @@ from morl.agents.core.preferences import reported_weights
 from morl.agents.core.rows import Rows
 from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import training_weights
+from morl.agents.neural.deployed import Network, encoded_rows
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
 from morl.agents.neural.schedules import at
@@ -216,3 +217,12 @@ class ActorPolicies(PolicySet):
         if decision.deterministic:
             return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
         return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The mean actions in tensors."""
+        actor = self.agent.actor_average
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            return torch.tanh(actor(rows, weights)[0])
+
+        return Network(act, encoded_rows(self.agent.rows), [actor], self._inputs[number], takes_weights=True)

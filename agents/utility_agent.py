@@ -57,6 +57,22 @@ class AccruedFeatures:
         rho = np.clip((accrued - self._middle) / self._half, -4.0, 4.0)
         return self.rows(observations, np.concatenate([rho, (time / self._horizon)[:, None]], axis=1))
 
+    def network(self, act: Any, modules: Any) -> Any:
+        """A policy that acts on such rows, ``act(rows) -> actions``, in tensors for export."""
+        import torch
+
+        from morl.agents.neural.deployed import Network, encoded_rows
+        from morl.agents.neural.features import beside
+
+        middle, half = torch.as_tensor(self._middle), torch.as_tensor(self._half)
+
+        def on_rows(observation: Any, weights: Any, accrued: Any, time: Any) -> Any:
+            rho = ((accrued - middle) / half).clamp(-4.0, 4.0)
+            when = (time.double() / self._horizon)[:, None]
+            return act(beside(observation, torch.cat([rho, when], dim=1).float()))
+
+        return Network(on_rows, encoded_rows(self.rows), modules, timed=True)
+
 
 def typical_accrued(agent: Agent) -> FloatArray:
     """A typical size of returns ``(K,)`` from the bounds of one step's rewards and the horizon."""

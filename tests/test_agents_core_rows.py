@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from morl.agents.core.observations import Encoder, each, unreadable
+from morl.agents.core.observations import Encoder, each, plain_parts, unreadable
 from morl.agents.core.rows import Rows, channel_first, is_image
 from morl.spec import EnvError
 from morl.testing.spaces import OBSERVATIONS
@@ -16,6 +16,11 @@ from morl.testing.spaces import OBSERVATIONS
 EYE = spaces.Box(0, 255, (6, 9, 3), np.uint8)
 PLACE = spaces.Box(np.array([0.0, -np.inf]), np.array([4.0, np.inf]), dtype=np.float32)
 MIXED = spaces.Dict({"eye": EYE, "place": PLACE, "more": spaces.Dict({"mode": spaces.Discrete(3, start=2)})})
+
+
+def has_image(space: spaces.Space[Any]) -> bool:
+    """Whether a part of the space is one."""
+    return any(is_image(part) for part in plain_parts(space))
 
 
 def sampled(space: spaces.Space[Any], n: int, seed: int = 0) -> Any:
@@ -26,7 +31,8 @@ def sampled(space: spaces.Space[Any], n: int, seed: int = 0) -> Any:
 
 
 @pytest.mark.parametrize(
-    "label", [name for name, space in OBSERVATIONS.items() if not unreadable(space) and not is_image(space)]
+    "label",
+    [name for name, space in OBSERVATIONS.items() if not unreadable(space) and not has_image(space)],
 )
 def test_without_images_rows_are_the_encoders(label: str) -> None:
     space = OBSERVATIONS[label]

@@ -86,7 +86,9 @@ def test_stable_baselines3_gives_the_same() -> None:
     [spaces.Box(0.0, 1.0, (64, 64, 3), np.float32), spaces.Dict({"eye": spaces.Box(0, 1, (3, 40, 40), np.uint8)})],
 )
 def test_what_looks_like_an_image_and_is_none_is_refused(space: spaces.Space[Any]) -> None:
-    with pytest.raises(AgentError, match="give images as uint8 from 0 to 255, or choose") as error:
+    with pytest.raises(
+        AgentError, match=r"a network reads images of uint8 from 0 to 255; .*: give such images, or choose"
+    ) as error:
         Features(Rows(space))
     assert "\n" not in str(error.value)
 

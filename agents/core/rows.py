@@ -74,6 +74,7 @@ class Rows:
 
     Attributes:
         parts: spaces of the plain parts by their dotted names; an observation without parts is named ``""``.
+        encoders: of the parts that are no images.
         columns: of the numbers of each part that is no image.
         images: of the bytes of each image, among those of a row.
         numbers: how many numbers a row has, the extra ones last.
@@ -89,16 +90,16 @@ class Rows:
     def __init__(self, space: spaces.Space[Any], env: str = "the environment", extra: int = 0) -> None:
         self.given, self.env, self.extra = space, env, extra
         self.parts: dict[str, spaces.Space[Any]] = dict(_plain(space))
-        self._encoders = {name: Encoder(part) for name, part in self.parts.items() if not is_image(part)}
+        self.encoders = {name: Encoder(part) for name, part in self.parts.items() if not is_image(part)}
         self.columns: dict[str, slice] = {}
         self.images: dict[str, slice] = {}
         self.numbers = 0
-        for name, encoder in self._encoders.items():
+        for name, encoder in self.encoders.items():
             self.columns[name] = slice(self.numbers, self.numbers + encoder.size)
             self.numbers += encoder.size
         self.numbers += extra
         bytes_so_far = 4 * self.numbers
-        for name in [name for name in self.parts if name not in self._encoders]:
+        for name in [name for name in self.parts if name not in self.encoders]:
             size = math.prod(self.parts[name].shape or ())
             self.images[name] = slice(bytes_so_far, bytes_so_far + size)
             bytes_so_far += size
@@ -123,19 +124,19 @@ class Rows:
         Raises:
             EnvError: an image that is not of bytes.
         """
-        named = dict(_named(observations))
-        numbers = [encoder(named[name]) for name, encoder in self._encoders.items()]
+        given = dict(named(observations))
+        numbers = [encoder(given[name]) for name, encoder in self.encoders.items()]
         if self.extra:
             assert extra is not None
             numbers.append(extra.astype(np.float32))
         if not self.images:
             return numbers[0] if len(numbers) == 1 else np.concatenate(numbers, axis=1)
-        n = len(next(iter(named.values())))
+        n = len(next(iter(given.values())))
         rows = np.empty((n, self.size), dtype=np.uint8)
         if numbers:
             self.numbers_of(rows)[:] = np.concatenate(numbers, axis=1)
         for name, place in self.images.items():
-            rows[:, place] = self._image(name, named[name]).reshape(n, place.stop - place.start)
+            rows[:, place] = self._image(name, given[name]).reshape(n, place.stop - place.start)
         return rows
 
     def _image(self, name: str, part: Any) -> Array:
@@ -159,10 +160,11 @@ def _plain(space: spaces.Space[Any], name: str = "") -> Iterator[tuple[str, spac
         yield from _plain(part, f"{name}.{key}" if name else str(key))
 
 
-def _named(observations: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def named(observations: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain parts of observations by their dotted names."""
     if isinstance(observations, dict | tuple):
         inner = observations if isinstance(observations, dict) else dict(enumerate(observations))
         for key, part in inner.items():
-            yield from _named(part, f"{name}.{key}" if name else str(key))
+            yield from named(part, f"{name}.{key}" if name else str(key))
     else:
         yield name, observations

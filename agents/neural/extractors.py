@@ -119,9 +119,9 @@ class CombinedExtractor(FeaturesExtractor):
     def __init__(self, observation_space: spaces.Space[Any], cnn_output_dim: int = 256) -> None:
         if not isinstance(observation_space, spaces.Dict):
             raise AgentError(f"CombinedExtractor needs Dict observations; the observation is {observation_space}")
+        refuse_odd_images(observation_space, "CombinedExtractor")
         parts: dict[str, FeaturesExtractor] = {}
         for name, part in observation_space.spaces.items():
-            _refuse_odd_image(part)
             parts[name] = cnn(part, cnn_output_dim) if is_image(part) else FlattenExtractor(part)
         super().__init__(observation_space, sum(part.features_dim for part in parts.values()))
         self.names = list(parts)
@@ -141,7 +141,7 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
     """
     if isinstance(space, spaces.Dict):
         return CombinedExtractor(space)
-    _refuse_odd_image(space)
+    refuse_odd_images(space, "the default extractor")
     return (
         cnn(space, 512 if min(space.shape or (0,)) >= NatureCNN.LEAST else 128)
         if is_image(space)
@@ -149,22 +149,23 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
     )
 
 
-def refuse_odd_images(space: spaces.Space[Any]) -> None:
+def refuse_odd_images(space: spaces.Space[Any], who: str) -> None:
     """Refuse a space with a part that has the shape of an image but not its numbers.
+
+    Args:
+        space: of observations.
+        who: does not read it.
 
     Raises:
         AgentError: naming it, and what to do.
     """
     for part in plain_parts(space):
-        _refuse_odd_image(part)
-
-
-def _refuse_odd_image(space: spaces.Space[Any]) -> None:
-    if looks_like_an_image(space) and not is_image(space):
-        raise AgentError(
-            f"the observation has the shape of an image but is {one_line(space)}; give images as uint8 from 0 to 255, "
-            "or choose features_extractor_class='FlattenExtractor' in policy_kwargs to read it as numbers"
-        )
+        if looks_like_an_image(part) and not is_image(part):
+            raise AgentError(
+                f"{who} reads images of uint8 from 0 to 255; the observation has the shape of an image but is "
+                f"{one_line(part)}: give such images, or choose features_extractor_class='FlattenExtractor' in "
+                "policy_kwargs to read it as numbers"
+            )
 
 
 EXTRACTORS: dict[str, type[FeaturesExtractor]] = {

@@ -40,6 +40,7 @@ class NetworkOptions:
         activation: after each of them.
         extractor: class of the features extractor; ``None`` takes what suits the observation.
         extractor_kwargs: its further arguments.
+        who: the algorithm's name.
     """
 
     pi: tuple[int, ...] = (64, 64)
@@ -47,10 +48,11 @@ class NetworkOptions:
     activation: type[nn.Module] = nn.Tanh
     extractor: type[nn.Module] | None = None
     extractor_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    who: str = "a network"
 
     def features(self, rows: Rows) -> Features:
         """What a network begins with."""
-        return Features(rows, self.extractor, self.extractor_kwargs)
+        return Features(rows, self.extractor, self.extractor_kwargs, self.who)
 
     def trunk(self, rows: Rows, **how: Any) -> Trunk:
         """The hidden layers of a policy, from rows on; ``how`` as for :class:`~morl.agents.neural.networks.Trunk`."""

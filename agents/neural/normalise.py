@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from torch import Tensor
 
 from morl.agents.core.boxes import UnitScale
 from morl.agents.core.rows import Rows
 from morl.agents.core.running import merge_moments
+from morl.agents.neural.features import Parts
 from morl.spec import FloatArray
 
 Array = np.ndarray[Any, Any]
@@ -64,6 +67,17 @@ class ObservationNormaliser:
         standard = (numbers[:, self._entries] - self._shift) * self._factor
         numbers[:, self._entries] = np.clip(standard, -self.clip, self.clip)
         return done
+
+    def in_tensors(self, seen: Tensor | Parts) -> Tensor | Parts:
+        """The same as calling it, for what :func:`~morl.agents.neural.deployed.encoded_rows` makes."""
+        shift, factor = np.zeros(self.rows.numbers, np.float32), np.ones(self.rows.numbers, np.float32)
+        clip = np.full(self.rows.numbers, np.inf, np.float32)
+        shift[self._entries], factor[self._entries], clip[self._entries] = self._shift, self._factor, self.clip
+        numbers = seen if isinstance(seen, Tensor) else seen.numbers
+        limit = torch.from_numpy(clip)
+        standard = (numbers - torch.from_numpy(shift)) * torch.from_numpy(factor)
+        standard = torch.minimum(torch.maximum(standard, -limit), limit)
+        return standard if isinstance(seen, Tensor) else seen._replace(numbers=standard)
 
     def arrays(self) -> dict[str, Array]:
         """The statistics as named arrays."""

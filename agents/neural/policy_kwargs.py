@@ -10,7 +10,7 @@ when a checkpoint is loaded. Needs torch only where there are classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from morl.agents.base import Agent
@@ -119,7 +119,8 @@ class OwnNetworks(Agent):
         from morl.agents.neural.network_options import network_options
 
         net_arch = getattr(self.config, "net_arch", (64, 64))
-        return network_options(self.config.policy_kwargs, self._own, net_arch, activation)
+        options = network_options(self.config.policy_kwargs, self._own, net_arch, activation)
+        return replace(options, who=self.info.name)
 
     def one_network(self) -> NetworkOptions:
         """The same where there is one network only.

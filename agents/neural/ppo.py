@@ -8,7 +8,7 @@ minibatches are here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ from morl.agents.core.config import option
 from morl.agents.core.memory import require
 from morl.agents.core.rows import Rows
 from morl.agents.neural.conditioning import CONDITIONING
+from morl.agents.neural.deployed import encoded_rows
+from morl.agents.neural.features import Parts
 from morl.agents.neural.normalise import ObservationNormaliser
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.schedules import Schedule, at
@@ -195,6 +197,13 @@ class PPOAgent(OwnNetworks):
         if learn:
             self.normaliser.observe(rows)
         return self.normaliser(rows)
+
+    def _see_in_tensors(self) -> Callable[[Any], Tensor | Parts]:
+        """:meth:`_see` without learning, for observations in tensors, for export."""
+        read = encoded_rows(self.rows)
+        if not self.config.normalise_observations:
+            return read
+        return lambda observation: self.normaliser.in_tensors(read(observation))
 
     def _tensor(self, array: Array) -> Tensor:
         tensor = torch.from_numpy(array)

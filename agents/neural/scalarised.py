@@ -15,14 +15,18 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from torch import Tensor
 
 from morl.agents.core.collector import take
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.problem import Problem
+from morl.agents.core.rows import is_image
 from morl.agents.core.running import Normaliser, unscaled
-from morl.agents.core.sb3_observations import sb3_encoder
+from morl.agents.core.sb3_observations import ChannelsFirst, sb3_encoder
 from morl.agents.neural import sb3, sb3_budget
+from morl.agents.neural.deployed import Network, encoded
+from morl.agents.neural.features import channels_first
 from morl.agents.neural.network_options import for_stable_baselines3
 from morl.agents.neural.scalar_env import ScalarVecEnv
 from morl.agents.neural.training import load_module
@@ -173,6 +177,35 @@ class ActorPolicies(PolicySet):
             out[rows] = actions
         assert out is not None
         return out, decision.memory
+
+    def network(self, number: int) -> Network:
+        """The most likely actions in tensors."""
+        actor = self.actors[number]
+
+        def act(seen: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            chosen: Tensor = actor.policy._predict(seen, deterministic=True)
+            return chosen
+
+        return Network(act, self._in_tensors(actor), [actor.policy])
+
+    def _in_tensors(self, actor: Actor) -> Any:
+        """What the actor is given, in tensors."""
+        if self._encode is None:
+            return sb3.in_tensors(actor.policy.observation_space)
+        if isinstance(self._encode, ChannelsFirst):
+            return self._channels_first(self._encode.given)
+        rows, normaliser = encoded(self._encode), actor.normaliser
+        if normaliser is None or normaliser.entries is None:
+            return rows
+        return lambda observation: normaliser.in_tensors(rows(observation))
+
+    def _channels_first(self, space: spaces.Space[Any]) -> Any:
+        """What :class:`~morl.agents.core.sb3_observations.ChannelsFirst` does, for tensors."""
+        if isinstance(space, spaces.Dict):
+            parts = {name: self._channels_first(part) for name, part in space.spaces.items()}
+            return lambda observation: {name: one(observation[name]) for name, one in parts.items()}
+        shape = tuple(space.shape or ())
+        return (lambda image: channels_first(image, shape)) if is_image(space) else (lambda values: values)
 
 
 @dataclass(frozen=True)
