@@ -21,88 +21,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from morl.agents.base import Array
-from morl.agents.core import returns
-from morl.agents.core.collector import Collector, take
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
-from morl.agents.neural.extractors import Arrays, Inputs
-from morl.agents.neural.normalise import ObservationNormaliser
-from morl.agents.neural.policy_kwargs import OwnNetworks
+from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, flat
 from morl.agents.neural.preference_sampler import PreferenceSampler
-from morl.agents.neural.schedules import Schedule, at, check_schedule
-from morl.agents.neural.training import (
-    NetworkConfig,
-    adam,
-    gradient_step,
-    resolve_device,
-    seeded,
-    set_learning_rate,
-    to_numpy,
-)
+from morl.agents.neural.schedules import at
+from morl.agents.neural.training import adam, gradient_step, seeded, set_learning_rate, to_numpy
 from morl.pareto.front import Front
-from morl.spec import BoolArray, FloatArray, IntArray
+from morl.spec import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ConditionedPPOConfig(NetworkConfig):
+class ConditionedPPOConfig(PPOConfig):
     """Options of :class:`ConditionedPPO`."""
 
-    n_envs: int = option(32, "parallel environments", low=1)
-    n_steps: int | None = option(None, "steps of each between updates; None fits the steps asked for", low=1)
-    batch_size: int = option(256, "steps per gradient step", low=1)
-    n_epochs: int = option(10, "passes over each rollout", low=1)
-    learning_rate: float | tuple[float, ...] = option((1e-3, 0.0), "Adam's step size, or its first and last value")
-    gae_lambda: float = option(0.95, "λ of the advantages", low=0.0, high=1.0)
-    clip_range: float | tuple[float, ...] = option(
-        0.2, "how far the policy may move per rollout; one number or first and last"
-    )
-    ent_coef: float | tuple[float, ...] | None = option(
-        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
-    )
-    vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
-    max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
-    log_std_init: float = option(-0.5, "log standard deviation of continuous actions, at the beginning")
     focus: float = option(0.25, "share of episodes under preferences that can gain most", low=0.0, high=1.0)
-    normalise_observations: bool = option(True, "standardise boxes of numbers by running statistics")
-    policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
-        None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
-    )
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """T steps of n environments, time first, as the loss needs them; ``valid`` is false where a row is a reset."""
-
-    obs: Arrays
-    preference: FloatArray
-    actions: Array
-    log_prob: FloatArray
-    rewards: FloatArray
-    values: FloatArray
-    next_values: FloatArray
-    terminated: BoolArray
-    ended: BoolArray
-    valid: BoolArray
-
-
-def advantages(rollout: Rollout, discount: float, gae_lambda: float) -> FloatArray:
-    """λ-advantages ``(T, n, K)``, one per objective; zero in rows that are no steps."""
-    r = rollout
-    found = returns.advantages(r.rewards, r.values, r.next_values, r.terminated, r.ended, discount, gae_lambda)
-    return np.where(r.valid[..., None], found, 0.0)
-
-
-class ConditionedPPO(OwnNetworks):
+class ConditionedPPO(PPOAgent):
     """See the module's description."""
 
     info = AlgoInfo(
@@ -118,22 +62,16 @@ class ConditionedPPO(OwnNetworks):
         several_actions=True,
     )
     Config = ConditionedPPOConfig
+    net: ActorCritic
 
     def _setup(self) -> None:
+        self._prepare()
         c = self.config
-        for name in ("learning_rate", "clip_range", "ent_coef"):
-            if getattr(c, name) is not None:
-                check_schedule(f"{self.info.name} option {name}", getattr(c, name))
-        self.device = resolve_device(c.device)
-        self.inputs = Inputs(self.observation_space, self.problem.id)
-        self.normaliser = ObservationNormaliser(self.inputs)
         with seeded(self.integer_seed("network")):
             options = self.network_options()
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
-        usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
-        self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
         self._steps_per_episode = 0.0
         parts = {"observations": self.normaliser, "preferences": self.sampler}
         self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
@@ -143,87 +81,41 @@ class ConditionedPPO(OwnNetworks):
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
         with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
-            preference = self._draw(collector.n, rng)
+            preference = self._draw(np.arange(collector.n), rng)
             while self.num_timesteps < until:
-                before = collector.steps
-                rollout = self._collect(collector, preference, self._length(until, collector.n), rng)
-                self._improve(rollout, rng)
+                before, steps = collector.steps, self._rollout_steps(until - self.num_timesteps, collector.n)
+                self._improve(self._collect(collector, preference, steps, rng), rng)
                 self.advance(collector.steps - before)
 
-    def _draw(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Preferences ŵ ``(n, K)`` for episodes that begin."""
-        return self.sampler.draw(n, rng, self.unit if self.net.values.count > 0 else None)
+    def _draw(self, rows: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Preferences ŵ ``(len(rows), K)`` for episodes that begin."""
+        return self.sampler.draw(len(rows), rng, self.unit if self.net.values.count > 0 else None)
 
-    def _length(self, until: int, n: int) -> int:
-        """Steps of each environment in the next rollout: equal rollouts up to ``until``."""
-        wanted = self.config.n_steps
-        if wanted is None:  # about sixty updates, of 512 to 4096 steps
-            wanted = max(1, min(4096, max(512, self.target_timesteps // 60)) // n)
-        left = -(-(until - self.num_timesteps) // n)
-        return int(-(-left // max(1, round(left / wanted))))
+    def _episodes_ended(self, condition: FloatArray, returns: FloatArray, lengths: IntArray) -> None:
+        self.sampler.record(condition, returns)
+        known, length = self._steps_per_episode, float(lengths.mean())
+        self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
 
-    def _collect(self, collector: Collector, preference: FloatArray, steps: int, rng: np.random.Generator) -> Rollout:
-        """Play; ``preference`` ``(n, K)`` is drawn anew, in place, wherever an episode begins."""
-        n, k = collector.n, self.k
-        require(steps * n * (self.inputs.row_bytes() + 40 * k), f"a rollout of {steps} × {n} steps", "lower n_steps")
-        record: list[tuple[Array, ...]] = []
-        seen: list[Arrays] = []
-        rewards, terminated, ended, valid = np.zeros((steps, n, k)), *np.zeros((3, steps, n), dtype=bool)
-        cut: list[tuple[int, IntArray, Arrays, FloatArray]] = []
-        for t in range(steps):
-            obs = self._see(collector.obs, learn=True)
-            actions, log_prob, values = self.net.act(self._on_device(obs), self._tensor(preference), rng)
-            seen.append(obs)
-            record.append((preference.astype(np.float32), actions, log_prob, values))
-            out = collector.step(actions)
-            rows = out.env
-            rewards[t, rows], terminated[t, rows], valid[t, rows] = out.rewards, out.terminated, True
-            ended[t, rows] = out.terminated | out.truncated
-            if out.truncated.any():
-                last = np.flatnonzero(out.truncated)
-                cut.append((t, rows[last], self._see(take(out.next_obs, last)), preference[rows[last]]))
-            over = np.flatnonzero(ended[t, rows])
-            if len(over):
-                earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
-                self.sampler.record(preference[rows[over]], earned)
-                length = float(out.time[over].mean()) + 1.0
-                known = self._steps_per_episode
-                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
-            fresh = np.flatnonzero(collector.time == 0)
-            if len(fresh):
-                preference[fresh] = self._draw(len(fresh), rng)
-        following = self._values(self._see(collector.obs), preference)
-        prefs, actions, log_probs, values = (np.stack(parts) for parts in zip(*record, strict=True))
-        next_values = np.concatenate([values[1:], following[None]])
-        for t, at_rows, last_obs, last_preference in cut:
-            next_values[t, at_rows] = self._values(last_obs, last_preference)
-        obs = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
-        return Rollout(obs, prefs, actions, log_probs, rewards, values, next_values, terminated, ended, valid)
-
-    def _improve(self, rollout: Rollout, rng: np.random.Generator) -> None:
+    def _improve(self, played: Experience, rng: np.random.Generator) -> None:
         """Some epochs of gradient steps on a rollout."""
-        c = self.config
-        rows = np.flatnonzero(rollout.valid.ravel())
-        advantage = advantages(rollout, self.discount, c.gae_lambda)
-        target = (advantage + rollout.values).reshape(-1, self.k)
+        c, rows, preference = self.config, played.rows, flat(played.condition)
+        advantage = played.advantages(self.discount, c.gae_lambda)
+        target = flat(advantage + played.values)
         self.net.values.update(self._tensor(target[rows]))
         batch = {
-            "preference": _flat(rollout.preference),
-            "actions": _flat(rollout.actions),
-            "old_log_prob": _flat(rollout.log_prob),
-            "advantage": self.weighted(_flat(rollout.preference), _flat(advantage), rows),
+            "preference": preference,
+            "actions": flat(played.rollout.actions),
+            "old_log_prob": flat(played.log_prob),
+            "advantage": self.weighted(preference, flat(advantage), rows),
             "returns": to_numpy(self.net.values.normalise(self._tensor(target))),
         }
         data = {name: self._tensor(array) for name, array in batch.items()}
-        obs = self._on_device({name: _flat(array) for name, array in rollout.obs.items()})
+        obs = self._on_device({name: flat(array) for name, array in played.obs.items()})
         set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
-        for _ in range(c.n_epochs):
-            order = rng.permutation(rows)
-            for part in np.array_split(order, max(1, round(len(order) / c.batch_size))):
-                index = torch.from_numpy(part).to(self.device)
-                some = {name: value[index] for name, value in data.items()}
-                loss = self.loss({name: value[index] for name, value in obs.items()}, **some)
-                gradient_step(loss, self.optimizer, c.max_grad_norm)
+        for index in self._minibatches(rows, rng):
+            some = {name: value[index] for name, value in data.items()}
+            loss = self.loss({name: value[index] for name, value in obs.items()}, **some)
+            gradient_step(loss, self.optimizer, c.max_grad_norm)
 
     def weighted(self, preference: FloatArray, advantage: FloatArray, rows: IntArray) -> FloatArray:
         """ω·Â ``(n,)``: advantages ``(n, K)`` normalised per objective over ``rows``, then weighted by ω ∝ w σ."""
@@ -251,12 +143,10 @@ class ConditionedPPO(OwnNetworks):
             advantage: ``(n,)`` ω·Â.
             returns: ``(n, K)`` in the units of the value head.
         """
-        c = self.config
         log_prob, entropy, values = self.net(obs, preference, actions)
-        ratio, clip = (log_prob - old_log_prob).exp(), at(c.clip_range, self.progress)
-        surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+        surrogate = self._surrogate(log_prob, old_log_prob, advantage).mean()
         error = (values - returns).square().mean()
-        loss: Tensor = -surrogate + c.vf_coef * error - at(self._entropy, self.progress) * entropy.mean()
+        loss: Tensor = -surrogate + self.config.vf_coef * error - at(self._entropy, self.progress) * entropy.mean()
         return loss
 
     # ---- acting ----------------------------------------------------------------------------------------------
@@ -269,26 +159,6 @@ class ConditionedPPO(OwnNetworks):
     def seen_preference(self, weights: FloatArray) -> FloatArray:
         """ŵ ∝ w s for weights ``(n, K)`` of raw returns."""
         return to_scaled(weights, self.unit)
-
-    def _see(self, observations: Any, learn: bool = False) -> Arrays:
-        arrays = self.inputs.arrays(observations)
-        if not self.config.normalise_observations:
-            return arrays
-        if learn:
-            self.normaliser.observe(arrays)
-        return self.normaliser(arrays)
-
-    def _on_device(self, arrays: Arrays) -> dict[str, Tensor]:
-        return self.inputs.tensors(arrays, self.device)
-
-    def _tensor(self, array: Array) -> Tensor:
-        tensor = torch.from_numpy(array)
-        return (tensor.float() if tensor.dtype == torch.float64 else tensor).to(self.device)
-
-    def _values(self, obs: Arrays, preference: FloatArray) -> FloatArray:
-        """V(s, w) ``(n, K)`` in the unit of the returns."""
-        with torch.no_grad():
-            return to_numpy(self.net.value(self._on_device(obs), self._tensor(preference))).astype(np.float64)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         if preferences is not None:
@@ -362,12 +232,11 @@ class ConditionedPolicies(PolicySet):
         """Of one discrete action; ``None`` for others."""
         return self.agent.net.probabilities(*self._inputs(decision))
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
+        return self.preferences[number], number >= self._greedy
+
     def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
         agent = self.agent
         preference = agent.seen_preference(self.preferences[decision.which])
         return agent._on_device(agent._see(decision.observations)), agent._tensor(preference)
-
-
-def _flat(array: Array) -> Array:
-    """``(T, n, ...)`` as ``(T n, ...)``."""
-    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])

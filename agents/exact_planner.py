@@ -121,6 +121,7 @@ class PlannedPolicies(PolicySet):
 
     has_memory = True
     stochastic = True
+    whole = True
 
     def __init__(self, model: MOMDP, index: StateIndex, plans: list[Any], preferences: FloatArray | None) -> None:
         self.model, self.index, self.plans, self.preferences = model, index, plans, preferences
@@ -164,6 +165,10 @@ class PlannedPolicies(PolicySet):
         chances = table[first:last] / table[first:last].sum()
         return int(rng.choice(last - first, p=chances)), node
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The plan's tables."""
+        return plan_content(self.plans[number])
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values of plans that the solver itself can evaluate; ``None`` where one of them needs sampling."""
         from morl.exact import HistoryPolicy, evaluate
@@ -171,6 +176,20 @@ class PlannedPolicies(PolicySet):
         if any(isinstance(part, HistoryPolicy) for plan in self.plans for part in getattr(plan, "policies", (plan,))):
             return None
         return np.array([evaluate(model, plan).start for plan in self.plans])
+
+
+def plan_content(plan: Any) -> tuple[Any, ...]:
+    """Everything that a plan is, as numbers and arrays."""
+    from morl.exact import HistoryPolicy, Mixture
+
+    if isinstance(plan, Mixture):
+        parts = [part for policy in plan.policies for part in ("part", *plan_content(policy))]
+        return (plan.probabilities, *parts)
+    if isinstance(plan, HistoryPolicy):
+        nodes = plan.plan
+        tables = (nodes.state, nodes.action, nodes.ptr, nodes.successors, nodes.children, nodes.tail, *nodes.tails)
+        return (*(part for root in sorted(plan.roots.items()) for part in root), *tables)
+    return (np.asarray(plan),)
 
 
 def draw_component(plan: Any, rng: np.random.Generator) -> int:

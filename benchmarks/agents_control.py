@@ -2,7 +2,7 @@
 
     python benchmarks/agents_control.py                                        # ConditionedPPO, all tasks, five seeds
     python benchmarks/agents_control.py cheetah minecart --agents ConditionedPPO CAPQL --seeds 3
-    python benchmarks/agents_control.py cheetah --steps 50k --json out.json    # results as data too
+    python benchmarks/agents_control.py cheetah --agents all --json docs/agents/control.json  # one cell after another
     python benchmarks/agents_control.py cheetah --sb3-seconds like             # SB3 for as long as the first agent
 
 Per run: hypervolume (HV) of the front and expected utility (EU: mean over even weights of raw returns of the best
@@ -11,6 +11,9 @@ front; steps of learning and of evaluation; seconds of each (one thread, wall-cl
 over seeds, with the least and the largest. "do nothing" takes action 0, or the middle of the box. "SB3 PPO" is plain
 PPO (8 environments × 256 steps, VecNormalize) on the first objective alone; its other objectives are what that policy
 earns. Its steps are the agents' unless ``--sb3-seconds`` says how long it learns.
+
+With ``--json`` each cell is written as soon as it is measured, with the warnings that learning gave and the learning
+curve, and cells of the file that are not asked for stay as they are.
 """
 
 from __future__ import annotations
@@ -30,12 +33,14 @@ import torch
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
-from morl.agents.core.policies import Decision, PolicySet
+from morl.agents.core.policies import Decision, PolicySet, Subset
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.core.problem import Problem
+from morl.agents.core.watching import LearningCurve, affordable_episodes
 from morl.counts import as_count
 from morl.pareto.indicators import hypervolume
 from morl.spec import AgentError, FloatArray, MorlError
+from morl.storage import write_atomic
 
 Row = dict[str, Any]
 
@@ -96,23 +101,25 @@ def measured(task: Task, points: FloatArray, undiscounted: FloatArray, **more: A
 def agent_row(task: Task, name: str, seed: int, steps: int) -> Row:
     """One agent with shipped defaults."""
     options = {} if task.discount is None else {"discount": task.discount}
+    curve = LearningCurve(ref_point=task.ref_point or None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        agent = registry.get(name)(task.env, seed=seed, tuned=False, **options).learn(steps, callback=curve)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        agent = registry.get(name)(task.env, seed=seed, tuned=False, **options).learn(steps)
         began = time.perf_counter()
-        front = agent.front()
-    spent = time.perf_counter() - began
+        front = agent.front(episodes=affordable_episodes(agent, 100, curve.length))
     more = {"steps": agent.num_timesteps, "seconds": agent.seconds, "eval_steps": agent.eval_steps}
+    more |= {"eval_seconds": time.perf_counter() - began, "policies": len(front)}
+    said = sorted({str(w.message) for w in caught if issubclass(w.category, UserWarning)})
     plain = played(agent, front) if agent.problem.model is None else front.points
-    return measured(task, front.points, plain, eval_seconds=spent, policies=len(front), **more)
+    return measured(task, front.points, plain, warnings=said, curve=curve.history, **more)
 
 
 def played(agent: Any, front: Any, episodes: int = 5) -> FloatArray:
     """Undiscounted returns of the policies that are best for one objective each; not counted as the agent's."""
     best = [front.policies[int(front.points[:, k].argmax())] for k in range(agent.k)]
     evaluator = Evaluator(agent.problem, np.random.SeedSequence(99))
-    from morl.agents.core.policies import Subset
-
     chosen = Subset(best[0].policies, np.array([handle.number for handle in best]))
     return evaluator.evaluate(chosen, episodes, exact=False).undiscounted
 
@@ -185,6 +192,13 @@ def line(label: str, rows: list[Row]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def store(path: Path, task: str, label: str, rows: list[Row]) -> None:
+    """Put one cell into a JSON file; the others stay as they are."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known.setdefault(task, {})[label] = rows
+    write_atomic(path, json.dumps(known, indent=1))
+
+
 def run(name: str, task: Task, args: argparse.Namespace) -> dict[str, list[Row]]:
     """All rows of one task, printed as they come."""
     info = registry.get("ConditionedPPO").info
@@ -200,18 +214,22 @@ def run(name: str, task: Task, args: argparse.Namespace) -> dict[str, list[Row]]
     def add(label: str, make: Callable[[int], Row], seeds: int) -> None:
         try:
             found[label] = [make(seed) for seed in range(seeds)]
-            print(line(label, found[label]), flush=True)
         except MorlError as error:
             print(f"| {label} | {error} |", flush=True)
+            return
+        print(line(label, found[label]), flush=True)
+        if args.json:
+            store(args.json, name, label, found[label])
 
     add("do nothing", lambda seed: fixed_row(task, problem, nothing(problem)), 1)
     add("random", lambda seed: fixed_row(task, problem, at_random(problem)), 1)
-    for agent in args.agents:
+    chosen = registry.names() if args.agents == ["all"] else args.agents
+    for agent in chosen:
         add(agent, lambda seed, agent=agent: agent_row(task, agent, seed, steps), args.seeds)
     if task.sb3 and not args.no_sb3:
         seconds = args.sb3_seconds
         if seconds == "like":
-            seconds = np.median([row["seconds"] for row in found[args.agents[0]]])
+            seconds = np.median([row["seconds"] for row in found[chosen[0]]])
         limit = None if seconds is None else float(seconds)
         add("SB3 PPO, one objective", lambda seed: sb3_row(task, problem, seed, steps, limit), args.seeds)
     return found
@@ -220,7 +238,7 @@ def run(name: str, task: Task, args: argparse.Namespace) -> dict[str, list[Row]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; all by default")
-    parser.add_argument("--agents", nargs="*", default=["ConditionedPPO"])
+    parser.add_argument("--agents", nargs="*", default=["ConditionedPPO"], help="'all' for every one")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", help="instead of each task's own")
     parser.add_argument("--no-sb3", action="store_true")
@@ -231,9 +249,8 @@ def main() -> None:
     if unknown:
         sys.exit(f"unknown task {sorted(unknown)[0]!r}; expected {', '.join(TASKS)}")
     torch.set_num_threads(1)
-    results = {name: run(name, TASKS[name], args) for name in args.tasks or TASKS}
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    for name in args.tasks or TASKS:
+        run(name, TASKS[name], args)
 
 
 if __name__ == "__main__":

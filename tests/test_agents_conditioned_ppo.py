@@ -1,4 +1,4 @@
-"""ConditionedPPO: closed forms for advantages and loss, invariances, learning on tiny problems, and bad input."""
+"""ConditionedPPO: closed forms of advantages and loss, invariances, learning on tiny problems, and bad input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from gymnasium import spaces
 
 from morl.agents import ConditionedPPO
-from morl.agents.conditioned_ppo import Rollout, advantages
 from morl.agents.core.preferences import simplex_grid
 from morl.agents.neural.extractors import Inputs
 from morl.envs.core import MOEnv
@@ -25,46 +24,6 @@ SMALL: dict[str, Any] = {"n_envs": 4, "n_steps": 8, "batch_size": 16, "n_epochs"
 
 
 # ---- advantages -------------------------------------------------------------------------------------------
-
-
-def rollout(rng: np.random.Generator, steps: int = 9, n: int = 5, k: int = 3) -> Rollout:
-    """Random numbers, ends of both kinds, and resets after some of them."""
-    ended, valid = rng.random((steps, n)) < 0.25, np.ones((steps, n), dtype=bool)
-    for t in range(1, steps):  # the step after an end is a reset in half of the environments, as in NEXT_STEP mode
-        valid[t, : n // 2] = ~ended[t - 1, : n // 2]
-        ended[t] &= valid[t]
-    terminated = ended & (rng.random((steps, n)) < 0.5)
-    draw = lambda: rng.normal(size=(steps, n, k))  # noqa: E731
-    none = np.zeros((steps, n))
-    return Rollout({}, draw(), none, none, draw(), draw(), draw(), terminated, ended, valid)
-
-
-def by_hand(r: Rollout, t: int, i: int, gamma: float, lam: float) -> np.ndarray[Any, Any]:
-    """Σ_l (γλ)^l δ_{t+l} up to the end of the episode or of the rollout, one term after the other."""
-    total, factor = np.zeros(r.rewards.shape[2]), 1.0
-    for s in range(t, len(r.rewards)):
-        ahead = np.zeros_like(total) if r.terminated[s, i] else r.next_values[s, i]
-        total = total + factor * (r.rewards[s, i] + gamma * ahead - r.values[s, i])
-        factor *= gamma * lam
-        if r.ended[s, i]:
-            break
-    return total
-
-
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("gamma", "lam"), [(0.9, 0.8), (1.0, 1.0), (0.99, 0.0)])
-def test_advantages_are_sums_of_discounted_errors_per_objective(seed: int, gamma: float, lam: float) -> None:
-    r = rollout(np.random.default_rng(seed))
-    found = advantages(r, gamma, lam)
-    for t, i in np.argwhere(r.valid):
-        assert np.allclose(found[t, i], by_hand(r, t, i, gamma, lam))
-    assert not found[~r.valid].any()
-
-
-def test_advantages_of_one_objective_do_not_see_the_others() -> None:
-    r = rollout(np.random.default_rng(1))
-    one = Rollout(**{**vars(r), **{name: getattr(r, name)[..., 1:2] for name in ("rewards", "values", "next_values")}})
-    assert np.array_equal(advantages(r, 0.9, 0.8)[..., 1:2], advantages(one, 0.9, 0.8))
 
 
 def test_weighted_advantages_are_those_of_the_weighted_sum() -> None:

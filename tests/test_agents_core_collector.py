@@ -62,6 +62,20 @@ def test_rollout_marks_resets_as_invalid() -> None:
     assert out.terminated[2].all()
 
 
+def test_rollout_without_observations_says_what_happened_after_each_step() -> None:
+    model, spec = walk()
+    env = TabularVectorEnv(model, spec, 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    collector = Collector(env, spec, 0.5, "walk")
+    whole = [collector.reset(0), collector.rollout(lambda o, a, t: np.zeros(2, dtype=np.int64), 8)][1]
+    steps: list[Any] = []
+    collector.reset(0)
+    bare = collector.rollout(lambda o, a, t: np.zeros(2, dtype=np.int64), 8, steps.append, observations=False)
+    assert (bare.obs, bare.next_obs) == (None, None)
+    assert [len(out) for out in steps] == whole.valid.sum(axis=1).tolist()
+    for name in ("actions", "rewards", "terminated", "truncated", "accrued", "time", "valid", "ended"):
+        assert np.array_equal(getattr(bare, name), getattr(whole, name)), name
+
+
 def test_rewards_are_checked_with_names() -> None:
     spec = MOSpec((Objective("gain"), Objective("cost")))
     with pytest.raises(EnvError, match=r"lab, step 7, copy 1: reward of objective 'cost' is inf"):

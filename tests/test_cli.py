@@ -186,7 +186,29 @@ MISTAKES = [
     (["eval", "nowhere"], 1, "does not exist"),
     (["compare", "nothing.csv"], 1, "cannot be read"),
     (["env", "show", "morl/Nope-v0"], 2, "unknown environment"),
+    (["train", "--algo", "PCN"], 2, "no environment is given"),
+    (["train", "--algo", "PCN", "--protocol", "cmorl-2026"], 2, "did you mean cmorl-2025"),
+    (["train", "--algo", "PCN", "--protocol", "pdmorl-dst", "--ref-point", "0", "-9"], 2, "leave out the protocol"),
+    (["protocol", "show", "pgmorl"], 2, "did you mean pgmorl-2020"),
 ]
+
+
+def test_a_run_under_a_protocol_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["train", "--algo", "MultiWeightQLearning", "--protocol", "pdmorl-dst", "-n", "400", "--out", str(tmp_path)]
+    assert main([*words, "-q", "--name", "run"]) == 0
+    front = Front.load(tmp_path / "run" / "front.json")
+    assert front.provenance["protocol"] == "pdmorl-dst"
+    assert front.ref_point is not None
+    assert front.ref_point.tolist() == [0, -19]
+    capsys.readouterr()
+    assert main(["compare", str(tmp_path / "run"), "--protocol", "pdmorl-dst", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows[0]["hypervolume"] == pytest.approx(front.hypervolume())
+    assert [row["name"] for row in rows] == ["run", "PD-MORL", "Envelope", "exact front"]
+    code, message = error_of(capsys, ["compare", str(tmp_path / "run"), "--protocol", "cmorl-2025"])
+    assert (code, "was measured under protocol pdmorl-dst" in message) == (1, True)
+    code, message = error_of(capsys, ["compare", str(tmp_path / "run"), "--protocol", "pdmorl-dst", "--ref-point", "0"])
+    assert (code, "does not go with --protocol" in message) == (1, True)
 
 
 @pytest.mark.parametrize(("words", "code", "fragment"), MISTAKES, ids=[" ".join(w[:2] + w[-2:]) for w, *_ in MISTAKES])

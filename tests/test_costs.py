@@ -16,11 +16,11 @@ import morl
 from morl.cli import main
 from morl.envs.core import published_front
 from morl.exact import maximise
-from morl.exact.programs import parse_constraints
 from morl.momdp import MOMDP
 from morl.pareto import Front, plot_front
 from morl.spec import ModelError, Objective, SpecError, as_returns, shown
 from morl.utility import Linear, parse_utility
+from morl.utility.constraints import parse_constraints
 
 GOODS = [Objective("goods", "pieces", 0, 5), Objective("cost", "EUR", 0, 12, minimise=True)]
 
@@ -160,8 +160,8 @@ MODEL = MOMDP.from_arrays(
 
 class TestNumbersByName:
     def test_constraints(self) -> None:
-        assert parse_constraints(["cost<=5"], MODEL).matrix.tolist() == [[0, 1]]
-        assert parse_constraints(["cost<=5"], MODEL).bound.tolist() == [-5]
+        assert parse_constraints(["cost<=5"], MODEL.objectives).matrix.tolist() == [[0, 1]]
+        assert parse_constraints(["cost<=5"], MODEL.objectives).bound.tolist() == [-5]
         found = maximise(MODEL, Linear((1.0, 0.0)), ["cost<=5"])
         assert found.value.tolist() == pytest.approx([4, -5])
         for text, best in (("cost<=1", "2"), ("cost>=9", "8"), ("goods>=7", "6"), ("goods<=1", "2")):

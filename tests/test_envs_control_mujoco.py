@@ -80,6 +80,38 @@ def test_the_bonus_can_be_given_to_all_objectives() -> None:
         morl.make("morl/Walker2d-v5", control=False)
 
 
+def test_the_effort_can_have_another_price() -> None:
+    """MO-Gymnasium's ``mo-halfcheetah-v4`` has Gymnasium's own cost of control as its second objective."""
+    priced = morl.make("morl/HalfCheetah-v5", effort=0.1).unwrapped
+    priced.reset(seed=0)
+    _, rewards, _, _, info = priced.step(np.full(6, 0.5, np.float32))
+    assert rewards[1] == pytest.approx(info["reward_ctrl"])
+    np.testing.assert_allclose(priced.scalar_weights, [1, 1])
+    assert copy.deepcopy(priced).mo_spec == priced.mo_spec
+    with pytest.raises(EnvError, match="effort is 0; expected a positive number"):
+        morl.make("morl/HalfCheetah-v5", effort=0)
+
+
+def test_tasks_of_pgmorl_by_hand() -> None:
+    """Xu et al. (2020): speed is capped and carries a bonus, efficiency is what is saved, starts are without noise."""
+    cheetah = morl.make("morl/PGMORLHalfCheetah-v2").unwrapped
+    first = cheetah.reset(seed=0)[0]
+    np.testing.assert_array_equal(first, cheetah.reset(seed=1)[0])
+    _, rewards, _, _, info = cheetah.step(np.full(6, 0.5, np.float32))
+    np.testing.assert_allclose(rewards, [info["x_velocity"] + 1, 5 - 6 * 0.25])
+    cheetah.simulator.data.qpos[2] = np.deg2rad(80)
+    assert cheetah.step(np.zeros(6, np.float32))[2]
+    cheetah.reset()
+    cheetah.simulator.data.qvel[0] = 30.0
+    assert cheetah.step(np.zeros(6, np.float32))[1][0] == 5.0
+    ant = morl.make("morl/PGMORLAnt-v2")
+    ant.reset(seed=0)
+    over = [ant.step(np.full(8, 1.0, np.float32)) for _ in range(500)]
+    assert [any(step[2] for step in over), over[-1][3], over[0][0].shape] == [False, True, (27,)]
+    info = over[3][4]
+    np.testing.assert_allclose(over[3][1], [info["x_velocity"] - 3, info["y_velocity"] - 3])
+
+
 def test_the_largest_torques_stay_in_the_reward_space() -> None:
     env = morl.make("morl/Humanoid-v5").unwrapped
     env.reset(seed=0)

@@ -5,7 +5,6 @@ import pytest
 from exact_models import RETURN_SCALE, all_policies, random_momdp, scientific_discovery
 
 from morl.exact import evaluate, lexicographic, maximise, occupancy_lp
-from morl.exact.programs import parse_constraints, winning_subsets
 from morl.momdp import MOMDP
 from morl.spec import ModelError, SpecError, UnknownNameError
 from morl.utility import (
@@ -18,6 +17,8 @@ from morl.utility import (
     Threshold,
     WorstCase,
 )
+from morl.utility.constraints import parse_constraints
+from morl.utility.programs import winning_subsets
 
 SCALE = (tuple(RETURN_SCALE[0]), tuple(RETURN_SCALE[1]))
 UTILITIES = [
@@ -43,7 +44,7 @@ def test_two_methods_agree(utility, constraints):
     assert evaluate(m, found.mixture).start == pytest.approx(found.value, abs=1e-9)
     assert evaluate(m, found.policy).start == pytest.approx(found.value, abs=1e-9)
     assert evaluate(m, program.policy).start == pytest.approx(program.value, abs=1e-8)
-    bounds = parse_constraints(constraints, m)
+    bounds = parse_constraints(constraints, m.objectives)
     assert (bounds.matrix @ found.value >= bounds.bound - 1e-7).all()
 
 

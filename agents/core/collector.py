@@ -60,6 +60,11 @@ class Rollout:
     time: IntArray
     valid: BoolArray
 
+    @property
+    def ended(self) -> BoolArray:
+        """Where an episode ended, either way ``(T, n)``."""
+        return self.terminated | self.truncated
+
     def encoded(self, encoder: Callable[[Any], Array]) -> tuple[Array, Array]:
         """Observations before and after each step as rows, each ``(T, n, size)``."""
 
@@ -313,37 +318,42 @@ class Collector:
             _put(true, rows, take(final, rows))
         return self._seen(true, f"end of an episode in step {self.steps}"), after
 
-    def rollout(self, actor: Actor, steps: int) -> Rollout:
-        """``steps`` steps of every environment under ``actor``, as arrays ``(T, n, ...)``."""
+    def rollout(
+        self,
+        actor: Actor,
+        steps: int,
+        after_step: Callable[[Transitions], None] | None = None,
+        *,
+        observations: bool = True,
+    ) -> Rollout:
+        """``steps`` steps of every environment under ``actor``, as arrays ``(T, n, ...)``.
+
+        Args:
+            actor: chooses the actions.
+            steps: T.
+            after_step: called after each step.
+            observations: whether they are in the result; ``None`` stands there where the actor keeps what it sees.
+        """
         n, k = self.n, self.spec.k
-        rewards = np.zeros((steps, n, k))
-        terminated = np.zeros((steps, n), dtype=bool)
-        truncated = np.zeros((steps, n), dtype=bool)
-        valid = np.zeros((steps, n), dtype=bool)
-        accrued = np.zeros((steps, n, k))
-        time = np.zeros((steps, n), dtype=np.int64)
+        rewards, accrued, time = *np.zeros((2, steps, n, k)), np.zeros((steps, n), dtype=np.int64)
+        terminated, truncated, valid = np.zeros((3, steps, n), dtype=bool)
         obs: list[Any] = []
         successors: list[Any] = []
         actions: list[Array] = []
         for t in range(steps):
-            obs.append(self.obs)
-            chosen = actor(self.obs, self.accrued, self.time)
             before = self.obs
-            out = self.step(chosen)
-            actions.append(chosen)
+            actions.append(actor(before, self.accrued, self.time))
+            out = self.step(actions[-1])
             rows = out.env
-            rewards[t, rows] = out.rewards
+            rewards[t, rows], accrued[t, rows], time[t, rows] = out.rewards, out.accrued, out.time
             terminated[t, rows], truncated[t, rows], valid[t, rows] = out.terminated, out.truncated, True
-            accrued[t, rows], time[t, rows] = out.accrued, out.time
-            if len(rows) == n:
-                successors.append(out.next_obs)
-            else:
-                full = _copy(before)
-                _put(full, rows, out.next_obs)
-                successors.append(full)
-        return Rollout(
-            _stack(obs), np.stack(actions), rewards, _stack(successors), terminated, truncated, accrued, time, valid
-        )
+            if observations:
+                obs.append(before)
+                successors.append(out.next_obs if len(rows) == n else _with_rows(before, rows, out.next_obs))
+            if after_step is not None:
+                after_step(out)
+        seen = (_stack(obs), _stack(successors)) if observations else (None, None)
+        return Rollout(seen[0], np.stack(actions), rewards, seen[1], terminated, truncated, accrued, time, valid)
 
 
 def random_actions(space: spaces.Space[Any], n: int, rng: np.random.Generator) -> Array:
@@ -364,6 +374,13 @@ def random_actions(space: spaces.Space[Any], n: int, rng: np.random.Generator) -
 
 def _copy(observations: Any) -> Any:
     return each(np.array, observations)
+
+
+def _with_rows(observations: Any, rows: IntArray, values: Any) -> Any:
+    """A copy of a batch in which some rows are others."""
+    full = _copy(observations)
+    _put(full, rows, values)
+    return full
 
 
 def _put(target: Any, rows: IntArray, values: Any) -> None:

@@ -78,10 +78,10 @@ class Baselines(PolicySet):
 class LearningCurve(Callback):
     """Measures the front along the way, and two baselines at the start, and logs how good they are.
 
-    Where the environment has a finite model and the policies can be evaluated exactly, they are (``by_clock``: in at most
-    a tenth of the time). Else episodes are sampled: as many policies and episodes as the share of steps allows, and no
-    more. When it measures, and with which seeds, depends on the steps alone, so that a run which goes on from a boundary
-    with the rows that were ``logged`` up to it logs what the uninterrupted one does.
+    Where the environment has a finite model and the policies can be evaluated exactly, they are (``by_clock``: in at
+    most a tenth of the time). Else episodes are sampled: as many policies and episodes as the share of steps allows,
+    and no more. When it measures, and with which seeds, depends on the steps alone, so that a run which goes on from a
+    boundary with the rows that were ``logged`` up to it logs what the uninterrupted one does.
 
     Rows that :attr:`Agent.logger` receives hold ``front/points``, ``front/hypervolume`` (of discounted returns; where
     there is a reference point), ``front/expected_utility`` (over even linear preferences of returns in their scale;

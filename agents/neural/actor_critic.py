@@ -67,12 +67,19 @@ class ActorCritic(nn.Module):
         self, obs: Mapping[str, Tensor], preference: Tensor, rng: np.random.Generator | None
     ) -> tuple[Array, FloatArray, FloatArray]:
         """Actions (without ``rng`` the most likely ones), their log probabilities ``(n,)``, and values ``(n, K)``."""
+        noise = None if rng is None else self.choice.noise((len(preference),), rng).to(preference.device)
+        actions, log_prob, values = self.choose(obs, preference, noise)
+        return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
+
+    def choose(
+        self, obs: Mapping[str, Tensor], preference: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`act` for noise drawn before: tensors in, tensors out."""
         inputs = self._inputs(obs, preference)
         features = self.actor(inputs)
-        actions = self.choice.sample(features, preference, rng)
+        actions = self.choice.sample(features, preference, noise)
         log_prob, _ = self.choice.log_prob(features, preference, actions)
-        values = self.values.denormalise(self.values(self.critic(inputs))[:, 0])
-        return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
+        return actions, log_prob, self.values.denormalise(self.values(self.critic(inputs))[:, 0])
 
     @torch.no_grad()
     def probabilities(self, obs: Mapping[str, Tensor], preference: Tensor) -> FloatArray | None:
@@ -102,12 +109,16 @@ class Categorical(nn.Module):
         entropies = [-(part.exp() * part).sum(dim=1) for part in parts]
         return torch.stack(picked).sum(dim=0), torch.stack(entropies).sum(dim=0)
 
-    def sample(self, features: Tensor, preference: Tensor, rng: np.random.Generator | None) -> Tensor:
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+        """What :meth:`sample` draws actions with, for a batch of this shape: Gumbel noise."""
+        uniform = np.clip(rng.random((*shape, sum(self.sizes)), dtype=np.float32), 1e-20, 1 - 1e-7)
+        return torch.from_numpy(-np.log(-np.log(uniform)))
+
+    def sample(self, features: Tensor, preference: Tensor, noise: Tensor | None) -> Tensor:
         """Actions drawn by the Gumbel trick, or the most likely ones."""
         logits = self.logits(features)
-        if rng is not None:
-            uniform = np.clip(rng.random(tuple(logits.shape), dtype=np.float32), 1e-20, 1 - 1e-7)
-            logits = logits + torch.from_numpy(-np.log(-np.log(uniform))).to(logits.device)
+        if noise is not None:
+            logits = logits + noise
         chosen = torch.stack([part.argmax(dim=1) for part in logits.split(self.sizes, dim=1)], dim=1)
         return chosen[:, 0] if self.single else chosen
 
@@ -130,12 +141,15 @@ class Gaussian(nn.Module):
         log_prob = (-0.5 * square - log_std - 0.5 * math.log(2 * math.pi)).sum(dim=1)
         return log_prob, (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=1)
 
-    def sample(self, features: Tensor, preference: Tensor, rng: np.random.Generator | None) -> Tensor:
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+        """What :meth:`sample` draws actions with, for a batch of this shape: standard normal noise."""
+        return torch.from_numpy(rng.standard_normal((*shape, self.mean.out_features), dtype=np.float32))
+
+    def sample(self, features: Tensor, preference: Tensor, noise: Tensor | None) -> Tensor:
         """Actions drawn, or the mean ones; both may lie beyond the box, whose bounds the environment's actions keep."""
         mean: Tensor = self.mean(features)
-        if rng is None:
+        if noise is None:
             return mean
-        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32)).to(mean.device)
         drawn: Tensor = mean + self.log_std(standard(preference)).exp() * noise
         return drawn
 

@@ -64,8 +64,11 @@ class GreedyPolicies(PolicySet):
 
     def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
-        weights = self._inputs[decision.which]
-        return greedy(self.values(self.encoder(decision.observations), weights), weights), decision.memory
+        return greedy(self.action_values(decision), self._inputs[decision.which]), decision.memory
+
+    def action_values(self, decision: Decision) -> Array:
+        """What the network says."""
+        return self.values(self.encoder(decision.observations), self._inputs[decision.which])
 
 
 class ConditionedQ(Agent):

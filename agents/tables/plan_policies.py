@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet
@@ -64,6 +66,10 @@ class PlanPolicies(PolicySet):
         nodes = np.array([self.next_node(int(n), int(s)) for n, s in zip(decision.memory["node"], states, strict=True)])
         actions = np.where(nodes >= 0, self.plans.action[np.maximum(nodes, 0)], 0)
         return actions.astype(np.int64), {"node": nodes}
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The node of its plan that it begins with."""
+        return (int(self.roots[number]),)
 
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values ``(m, K)``: plans and model together are one Markov chain. ``None`` where it never ends."""

@@ -28,6 +28,7 @@ class MujocoTask(SplitEnv):
         control: make the effort an objective; otherwise each objective pays for it at Gymnasium's rate.
         bonus: ``"speed"`` adds the bonus and contact costs to the speed-like objectives; ``"all"`` to the effort as
             well, as MO-Gymnasium does: then no weights recover Gymnasium's reward, and ``scalar_weights`` is absent.
+        effort: what one unit of Σa² costs in the effort objective. (MO-Gymnasium's ``mo-halfcheetah-v4`` has 0.1.)
         max_steps: time limit.
         render_mode: ``"rgb_array"``, ``"human"`` or ``"ansi"``.
         options: arguments of Gymnasium's class.
@@ -50,6 +51,7 @@ class MujocoTask(SplitEnv):
         self,
         control: bool = True,
         bonus: str = "speed",
+        effort: float = 1.0,
         max_steps: int | None = MAX_STEPS,
         render_mode: str | None = None,
         **options: Any,
@@ -58,7 +60,10 @@ class MujocoTask(SplitEnv):
             raise EnvError(f"bonus is {bonus!r}; expected 'speed' or 'all'")
         if not control and self.SECOND is None:
             raise EnvError(f"control is {control!r}; {type(self).__name__} has two objectives, one of them control")
-        recipe = {"control": control, "bonus": bonus, "max_steps": max_steps, "render_mode": render_mode, **options}
+        if not 0.0 < effort < np.inf:
+            raise EnvError(f"effort is {effort}; expected a positive number, the cost of one unit of Σa²")
+        own = {"control": control, "bonus": bonus, "effort": effort, "max_steps": max_steps, "render_mode": render_mode}
+        recipe = {**own, **options}
         path = f"gymnasium.envs.mujoco.{self.MODULE}"
         inner: Any = simulator(path, self.NAME, "mujoco", render_mode=inner_mode(render_mode), **options)
         self._forward_weight = float(inner._forward_reward_weight)
@@ -66,11 +71,16 @@ class MujocoTask(SplitEnv):
         if not self._forward_weight > 0:
             raise EnvError(f"forward_reward_weight is {self._forward_weight}; expected a positive number")
         self._control, self._everywhere = bool(control), bonus == "all"
-        self._worst = -float(np.square(inner.action_space.high.astype(np.float64)).sum())
+        self._effort = float(effort)
+        self._worst = -self._effort * float(np.square(inner.action_space.high.astype(np.float64)).sum())
         super().__init__(inner, self._spec(inner, max_steps), max_steps, recipe)
         self.render_mode = render_mode
         if not (self._everywhere and self._control):
-            weights = [self._forward_weight, *[0.0] * (self.SECOND is not None), *[self._effort_weight] * control]
+            weights = [
+                self._forward_weight,
+                *[0.0] * (self.SECOND is not None),
+                *[self._effort_weight / self._effort] * control,
+            ]
             self.scalar_weights = np.array(weights)
         self._shared = [
             key
@@ -103,8 +113,8 @@ class MujocoTask(SplitEnv):
         if self.SECOND is not None:
             split[1] = self.SECOND[2] * info[self.SECOND[1]] + shared
         if self._control:
-            effort = priced / self._effort_weight if self._effort_weight else -np.square(action).sum()
-            effort = max(effort, self._worst)  # float32 torques may round below it
+            squares = priced / self._effort_weight if self._effort_weight else -np.square(action).sum()
+            effort = max(self._effort * squares, self._worst)  # float32 torques may round below it
             split[-1] = effort + shared if self._everywhere else effort
         self._info = info
         return split

@@ -100,6 +100,10 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
     def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         """The rewards ``(K,)`` float64 of the step that has just been simulated."""
 
+    def _ends(self, terminated: Any) -> Any:
+        """Whether the episode ends in the state just reached; as the simulator says."""
+        return terminated
+
     @abstractmethod
     def describe(self) -> str:
         """The current situation in a few lines, for ``render_mode="ansi"``."""
@@ -141,6 +145,7 @@ class SplitEnv(MOEnv[Any, Any], EzPickle):
         else:
             valid = action if self._checked.fits(action) else check_one(action, self.action_space)[0]
         observation, reward, terminated, truncated, info = self.simulator.step(valid)
+        terminated = self._ends(terminated)
         rewards = self._split(valid, reward, terminated, info)
         for key, value in info.items():
             if type(value) is np.ndarray:

@@ -19,8 +19,10 @@ from morl.cli.demo import Demo
 from morl.cli.doctor import Doctor
 from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
+from morl.cli.explain import Explain
 from morl.cli.front import ShowFront
 from morl.cli.plot import Plot
+from morl.cli.protocol import ProtocolGroup
 from morl.cli.resume import Resume
 from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
@@ -34,6 +36,7 @@ Command = (
     Annotated[Train, subcommand("train", description="Train an agent; writes a run folder.")]
     | Annotated[Resume, subcommand("resume", description="Continue a run from its newest valid checkpoint.")]
     | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
+    | Annotated[Explain, subcommand("explain", description="Explain why a run's policy takes an action.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
     | Annotated[Plot, subcommand("plot", description="Draw learning curves of runs beside two baselines.")]
@@ -42,6 +45,7 @@ Command = (
     | Annotated[EnvGroup, subcommand("env", description="List, show, check and create environments.")]
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
+    | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from morl.cli.console import emit, emit_json, note
+from morl.cli.console import emit, emit_json, emit_table, note
 from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources
 from morl.spec import FrontError, as_returns
+
+if TYPE_CHECKING:
+    from morl.pareto import Front
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Compare:
     Examples:
         morl compare runs/pql-dst runs/ppo-dst
         morl compare a.csv b.csv --reference best.json --ref-point 0 -25
+        morl compare runs/capql-hopper --protocol openrlbenchmark-2023
     """
 
     sources: Positional[tuple[str, ...]]
@@ -32,6 +37,10 @@ class Compare:
     """Reference front: a front file, or an environment id, instead of the runs' own environment."""
     ref_point: tuple[float, ...] = ()
     """Reference point for the hypervolume."""
+    protocol: str | None = None
+    """Measure as a publication did, beside the numbers that it reports; `morl protocol list` names them."""
+    any_protocol: bool = False
+    """Compare fronts that were measured under different protocols, or under none, all the same."""
     json: bool = False
     """Print JSON."""
     plot: Path | None = None
@@ -41,12 +50,16 @@ class Compare:
 
     def run(self) -> int:
         """Measure and print."""
-        from morl.pareto.compare import compare, union
+        from morl.pareto.compare import check_protocols, compare, union
 
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")
         sources = load_sources(self.sources)
         fronts = {name: source.front for name, source in sources.items()}
+        if self.protocol is not None:
+            return self._under(fronts, self.protocol)
+        if not self.any_protocol:
+            check_protocols(fronts)
         given = (self.imports, self.trust)
         if self.reference is None:
             found = find_reference(sources, *given)
@@ -54,7 +67,8 @@ class Compare:
         else:
             reference = load_reference(sources, self.reference, *given)
         ref = as_returns(self.ref_point, reference.objectives) if self.ref_point else None
-        result = compare(reference, *fronts.values(), names=list(fronts), ref_point=ref, above="flag")
+        how: dict[str, Any] = {"ref_point": ref, "above": "flag", "any_protocol": self.any_protocol}
+        result = compare(reference, *fronts.values(), names=list(fronts), **how)
         if self.json:
             emit_json(result.to_dict())
         else:
@@ -64,3 +78,30 @@ class Compare:
 
             note(f"wrote {save_plot(self.plot, fronts, None if result.alone else reference)}")
         return int(any(row.above for row in result.fronts))
+
+    def _under(self, fronts: dict[str, Front], protocol: str) -> int:
+        """Measure fronts as a protocol does, beside what its source reports."""
+        from morl.bench import compare_under
+
+        clashing = {"--reference": self.reference, "--ref-point": self.ref_point, "--plot": self.plot}
+        for option, value in clashing.items():
+            if value:
+                raise FrontError(f"{option} does not go with --protocol, which says what is measured; leave out one")
+        result = compare_under(protocol, fronts, any_protocol=self.any_protocol)
+        if self.json:
+            emit_json(result.to_dict())
+            return 0
+        columns = ("front", "steps", "points", "hypervolume", "utility", "known", "minutes")
+        emit_table(columns, [tuple(map(_cell, columns, astuple(row))) for row in result.rows])
+        note(result.title)
+        if result.setup.differs:
+            note(f"what differs from {result.setup.problem} here: {result.setup.differs}")
+        return 0
+
+
+def _cell(column: str, value: object) -> str:
+    """A value of a table; numbers of steps and volumes with commas."""
+    if value is None:
+        return ""
+    form = {"steps": ",", "hypervolume": ",.6g", "utility": ".4g", "minutes": ".3g"}.get(column, "")
+    return format(value, form)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from morl.runs import RunFolder
 
 
+STEPS = 100_000
+"""Environment steps to learn from, where nothing says how many."""
+
+
 @dataclass
 class Train:
     """Train an agent on an environment and write a run folder.
@@ -28,14 +32,20 @@ class Train:
         morl train --algo ParetoQLearning --env morl/DeepSeaTreasureConcave-v0 -n 60000
         morl train --algo LinearScalarization --env morl/DeepSeaTreasure-v0 -n 20000 --set algorithm=DQN
         morl train --algo PCN --env minecart-deterministic-v0 -n 200000 --ref-point 0 0 -200
+        morl train --algo CAPQL --protocol openrlbenchmark-2023 --env mo-hopper-2d-v4
     """
 
     algo: str
     """Algorithm; `morl algo list` shows them."""
-    env: str
-    """Environment id; `morl env list` shows them. package:id imports the package first."""
-    steps: Annotated[Count, arg(aliases=["-n"])] = 100_000
-    """Environment steps to learn from: 100000, 1e5 and 100k are the same."""
+    env: str | None = None
+    """Environment id; `morl env list` shows them. package:id imports the package first. With --protocol, the name that
+    its source uses will do."""
+    protocol: str | None = None
+    """Learn and measure as a publication did: environment, discount, reference point, steps and episodes are its own.
+    `morl protocol list` names them."""
+    steps: Annotated[Count | None, arg(aliases=["-n"])] = None
+    """Environment steps to learn from: 100000, 1e5 and 100k are the same. 100,000, or the protocol's, when not
+    given."""
     seed: int = 0
     """Random seed."""
     config: Path | None = None
@@ -93,14 +103,16 @@ class Train:
         from morl.envs import import_package
         from morl.runs import RunConfig
 
-        package = self.env.rpartition(":")[0]
+        if self.env is None and self.protocol is None:
+            raise AgentError("no environment is given; expected --env ID (see `morl env list`) or --protocol NAME")
+        package = (self.env or "").rpartition(":")[0]
         for name in (*self.imports, *([package] if package else [])):
             import_package(name)
         options: dict[str, Any] = load_options(self.config) if self.config else {}
         options.update(parse_assignments(self.assign))
         given = {
             "n_envs": self.n_envs,
-            "weights": [self._weights()] if self.weights else None,
+            "weights": [self._weights(*self._made_from())] if self.weights else None,
             "utility": self.utility,
             "discount": self.discount,
         }
@@ -111,23 +123,35 @@ class Train:
         if former:
             note(former)
             options = present_names(algo, known, options)
-        return RunConfig(
-            algo,
-            self.env,
-            self.steps,
-            self.seed,
-            options,
-            parse_json_assignments(self.env_option),
-            tuple(self.ref_point) or None,
-            self.checkpoint_every,
-            self.episodes,
-            tuple(self.imports),
-            self.track,
-            not self.no_tuned,
-            self.eval_share,
-        )
+        fields: dict[str, Any] = {
+            "steps": self.steps,
+            "seed": self.seed,
+            "options": options,
+            "env_options": parse_json_assignments(self.env_option),
+            "ref_point": tuple(self.ref_point) or None,
+            "checkpoint_every": self.checkpoint_every,
+            "episodes": self.episodes,
+            "imports": tuple(self.imports),
+            "track": self.track,
+            "tuned": not self.no_tuned,
+            "eval_share": self.eval_share,
+        }
+        if self.protocol is not None:
+            return RunConfig.under(self.protocol, algo, self.env, **fields)
+        fields["steps"] = STEPS if self.steps is None else self.steps
+        return RunConfig(algo, str(self.env), **fields)
 
-    def _weights(self) -> list[float]:
+    def _made_from(self) -> tuple[str, dict[str, Any]]:
+        """What the environment is made from: its id, and arguments."""
+        options = parse_json_assignments(self.env_option)
+        if self.protocol is None:
+            return str(self.env), options
+        from morl.bench import setup_of
+
+        setup = setup_of(self.protocol, self.env, options)
+        return setup.env, dict(setup.env_options)
+
+    def _weights(self, env_id: str, env_options: dict[str, Any]) -> list[float]:
         """The weights in the order of the objectives."""
         given = parse_preference(self.weights, "--weights")
         if not isinstance(given, dict):
@@ -136,7 +160,7 @@ class Train:
         from morl.envs import make
         from morl.envs.core import mo_spec
 
-        env = make(self.env, **parse_json_assignments(self.env_option))
+        env = make(env_id, **env_options)
         try:
             return [float(x) for x in by_name(given, mo_spec(env))]
         finally:

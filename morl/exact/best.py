@@ -134,9 +134,9 @@ def _deterministic(
 
 def _meet(front: Front, momdp: MOMDP, constraints: Constraints) -> Front:
     """The points of a deterministic front that meet the constraints."""
-    from morl.exact.programs import parse_constraints
+    from morl.utility.constraints import parse_constraints
 
-    bounds = parse_constraints(constraints, momdp)
+    bounds = parse_constraints(constraints, momdp.objectives or ())
     if (bounds.matrix < 0).any():
         raise SpecError(
             f"constraint {bounds.text[0]!r} bounds from above, which dominated policies may meet better; "

@@ -18,10 +18,11 @@ from morl.exact.deadline import OutOfTime, until
 from morl.exact.occupancy import average_policy, stationary
 from morl.exact.oracle import Oracle
 from morl.exact.policy import Mixture
-from morl.exact.programs import Block, Bounds, Constraint, parse_constraints, utility_blocks
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, ModelError, MOSpec, SpecError
 from morl.utility import Threshold, Utility
+from morl.utility.constraints import Bounds, Constraint, parse_constraints
+from morl.utility.programs import Block, best_shares, utility_blocks, value_at
 
 _ROUNDS = 500
 _GAP = 1e-10
@@ -105,7 +106,7 @@ def best_mixture(
     deadline: float = math.inf,
 ) -> Maximum:
     """The mixture for the best of some blocks of a utility; see :func:`maximise`."""
-    bounds = parse_constraints(constraints, momdp)
+    bounds = parse_constraints(constraints, momdp.objectives or ())
     pool = make_pool(momdp, deadline)
     meet(pool, bounds)
     best: tuple[FloatArray, float] | None = None
@@ -113,7 +114,7 @@ def best_mixture(
     for block in blocks:
         shares, gap = optimise(pool, block, bounds)
         value = shares @ np.array(pool.points[: len(shares)])
-        score = _value_of(block, value)
+        score = value_at(block, value)
         upper = max(upper, score + gap)
         if best is None or score > best[1]:
             best = (shares, score)
@@ -197,52 +198,13 @@ def _infeasible(pool: Pool, bounds: Bounds, missing: FloatArray) -> str:
 
 def _master(pool: Pool, block: Block, bounds: Bounds) -> tuple[FloatArray, FloatArray, float]:
     """Solve the master program: shares ``(n,)``, prices of the objectives ``(K,)`` and its value."""
-    from scipy.optimize import linprog  # slow to import
-
-    points = np.array(pool.points) / pool.unit
-    n, k = points.shape
-    y = len(block.cost)
-    on_x, gain, matrix = block.on_x * pool.unit, block.gain * pool.unit, bounds.matrix * pool.unit
-    scale = np.maximum(np.abs(matrix).max(axis=1, initial=0.0), 1e-300)
-    slack = 1e-9 * np.maximum(1.0, np.abs(bounds.bound) / scale)
-    upper = np.vstack(
-        [
-            np.hstack([np.zeros((len(block.bound), n)), on_x, block.on_y]),
-            np.hstack([np.zeros((len(scale), n)), -matrix / scale[:, None], np.zeros((len(scale), y))]),
-        ]
-    )
-    limit = np.concatenate([block.bound, -bounds.bound / scale + slack])
-    link = np.hstack([points.T, -np.eye(k), np.zeros((k, y))])
-    one = np.concatenate([np.ones(n), np.zeros(k + y)])[None]
-    result = linprog(
-        -np.concatenate([np.zeros(n), gain, block.cost]),
-        A_ub=upper if len(limit) else None,
-        b_ub=limit if len(limit) else None,
-        A_eq=np.vstack([link, one]),
-        b_eq=np.append(np.zeros(k), 1.0),
-        bounds=[(0, None)] * n + [(None, None)] * (k + y),
-        method="highs-ds",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if result.status != 0:
-        raise ModelError(f"master program: HiGHS stopped with {result.message!r}; scale the rewards")
-    shares = np.maximum(result.x[:n], 0.0)
-    shares /= shares.sum()
-    prices = np.asarray(result.eqlin.marginals[:k]) / pool.unit
-    return shares, prices, -float(result.fun)
-
-
-def _value_of(block: Block, x: FloatArray) -> float:
-    """The block's utility at a return: its auxiliary variables chosen best."""
-    fixed = block.gain @ x + block.constant
-    if not len(block.cost):
-        return float(fixed)
-    from scipy.optimize import linprog  # slow to import
-
-    result = linprog(
-        -block.cost, A_ub=block.on_y, b_ub=block.bound - block.on_x @ x, bounds=[(None, None)] * len(block.cost)
-    )
-    return float(fixed - result.fun)
+    try:
+        found = best_shares(np.array(pool.points), block, bounds, pool.unit)
+    except SpecError as error:
+        raise ModelError(f"master program: {error}") from None
+    if found is None:
+        raise ModelError("master program: the constraints cannot be met by the policies found; scale the rewards")
+    return found.shares, found.prices, found.value
 
 
 def finish(pool: Pool, shares: FloatArray, utility: Callable[[FloatArray], Any], upper: float) -> Maximum:
@@ -303,7 +265,7 @@ def lexicographic(
     )
     if slacks.shape != (len(numbers),) or not np.all(slacks >= 0):
         raise SpecError(f"slack is {slack!r}; expected a number >= 0, or one per objective in {len(numbers)}")
-    bounds = parse_constraints(constraints, momdp)
+    bounds = parse_constraints(constraints, momdp.objectives or ())
     pool = make_pool(momdp, until(time_limit))
     meet(pool, bounds)
     for number, allowed in zip(numbers, slacks, strict=True):

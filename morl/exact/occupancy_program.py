@@ -13,10 +13,11 @@ from morl.exact.columns import Maximum, best_mixture
 from morl.exact.deterministic.unroll import unroll
 from morl.exact.occupancy import Flow, policy_of, stationary
 from morl.exact.policy import Mixture
-from morl.exact.programs import Block, Constraint, parse_constraints, utility_blocks
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, ModelError
 from morl.utility import Utility
+from morl.utility.constraints import Constraint, parse_constraints
+from morl.utility.programs import Block, utility_blocks
 
 
 def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iterable[Constraint] | str = ()) -> Maximum:
@@ -31,7 +32,7 @@ def occupancy_lp(momdp: MOMDP, objective: Utility | ArrayLike, constraints: Iter
     """
     unrolled = None if momdp.horizon is None else unroll(momdp)
     model = momdp if unrolled is None else unrolled.model
-    bounds = parse_constraints(constraints, momdp)
+    bounds = parse_constraints(constraints, momdp.objectives or ())
     if isinstance(objective, Utility):
         blocks = utility_blocks(objective, momdp.k)
     else:

@@ -24,10 +24,10 @@ from morl.exact.accrued import Accrued, EpisodicPolicy, accrue
 from morl.exact.columns import best_mixture
 from morl.exact.deadline import check
 from morl.exact.policy import Mixture
-from morl.exact.programs import utility_blocks
 from morl.momdp import MOMDP
 from morl.spec import FloatArray, IntArray, ModelError, SpecError
 from morl.utility import Utility, WorstCase
+from morl.utility.programs import utility_blocks
 
 Utilities = Utility | Callable[[FloatArray], Any]
 """A utility, or a function of returns ``(..., K)`` that never falls when an objective rises."""

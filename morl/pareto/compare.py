@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from morl.pareto import indicators
 from morl.pareto.comparison import Comparison, Row, numbers
-from morl.pareto.front import UNION, Front
+from morl.pareto.front import Front
 from morl.pareto.intervals import Excess, excesses, half_widths
 from morl.pareto.kinds import NON_CONVEX, SUPPORTED, WITHIN_NOISE
+from morl.pareto.roles import UNION
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
 
@@ -28,6 +29,7 @@ def compare(
     weights: ArrayLike | None = None,
     confidence: float = 0.999,
     above: str = "error",
+    any_protocol: bool = False,
 ) -> Comparison:
     """Measure fronts against a reference front: hypervolume ratio, ε, IGD+, EUM, MUL and which points were found.
 
@@ -42,12 +44,14 @@ def compare(
         weights: ``(m, K)`` preferences for EUM and MUL; by default the whole simplex.
         confidence: level of the simultaneous confidence intervals by which a point may exceed the exact front.
         above: ``"error"`` or ``"flag"``: what to do with a point above the exact front by more than that.
+        any_protocol: compare fronts although they were measured under different protocols (``"protocol"`` in their
+            provenance, see :mod:`morl.bench.protocols`).
 
     A best-known front (:attr:`Front.best_known`) may be exceeded: that is a new record.
 
     Raises:
-        FrontError: fronts with different objectives or discounts, an empty reference front, a point above the
-            exact front.
+        FrontError: fronts with different objectives, discounts or protocols, an empty reference front, a point above
+            the exact front.
 
     >>> exact = Front([[0, 4], [1.5, 1.5], [4, 0]], ["a", "b"], ref_point=[-1, -1], discount=1)
     >>> linear = Front([[0, 4], [4, 0]], ["a", "b"], discount=1)
@@ -62,6 +66,8 @@ def compare(
     labels = _labels(fronts, names)
     for label, front in zip(labels, fronts, strict=True):
         _check_comparable(reference, front, label)
+    if not any_protocol:
+        check_protocols({reference.role: reference, **dict(zip(labels, fronts, strict=True))})
     low, high, source = _scale(reference, scale)
     owners = [reference, *fronts]
     ref = next((f.ref_point for f in owners if f.ref_point is not None), None) if ref_point is None else ref_point
@@ -217,6 +223,23 @@ def _check_comparable(reference: Front, front: Front, label: str) -> None:
     mine, theirs = front.provenance.get("criterion"), reference.provenance.get("criterion")
     if mine and theirs and mine != theirs:
         warnings.warn(f"{label} is optimised for {mine}, {given} for {theirs}", stacklevel=3)
+
+
+def check_protocols(fronts: Mapping[str, Front]) -> None:
+    """Refuse fronts that say that they were measured under different protocols; others are taken at their word.
+
+    Raises:
+        FrontError: two protocols are named.
+    """
+    named = {label: front.provenance["protocol"] for label, front in fronts.items() if "protocol" in front.provenance}
+    if len(set(map(str, named.values()))) > 1:
+        (first, one), (second, two) = next(
+            (pair, other) for pair in named.items() for other in named.items() if pair[1] != other[1]
+        )
+        raise FrontError(
+            f"{first} was measured under protocol {one}, {second} under {two}: their numbers do not compare; measure "
+            "both under one, or compare all the same with any_protocol=True (--any-protocol)"
+        )
 
 
 def _scale(reference: Front, scale: tuple[ArrayLike, ArrayLike] | str | None) -> tuple[FloatArray, FloatArray, str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.front import EXACT, UNION
 from morl.pareto.intervals import Excess
+from morl.pareto.roles import EXACT, UNION
 from morl.spec import FloatArray, FrontError
 
 if TYPE_CHECKING:

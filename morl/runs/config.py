@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from morl import __version__
+from morl.bench.protocols import get, setup_of
 from morl.spec import RunError
 
 
@@ -27,6 +28,7 @@ class RunConfig:
         episodes: episodes per policy for the final evaluation, where sampling is needed; ``None`` is at most 100, and
             as many as take no more steps than learning did.
         eval_share: evaluation steps while learning, for each step of learning, at most; 0 measures at the end only.
+        protocol: name of the published protocol under which the front is measured; see :meth:`under`.
         imports: packages and ``.py`` files that register the environment or the algorithm.
         track: ``"tensorboard"`` or ``None``.
         tuned: take over the options that the package ships for the algorithm on this environment.
@@ -45,6 +47,33 @@ class RunConfig:
     track: str | None = None
     tuned: bool = True
     eval_share: float = 0.1
+    protocol: str | None = None
+
+    @classmethod
+    def under(cls, protocol: str, algo: str, env: str | None = None, **fields: Any) -> RunConfig:
+        """Configuration of a run that is measured as a publication was (see :mod:`morl.bench.protocols`).
+
+        Args:
+            protocol: its name.
+            algo: name of the algorithm.
+            env: the environment, as the source names it or by its id here; may be left out where there is one only.
+            fields: as for the class. ``steps`` and ``episodes`` are the protocol's where they are not given.
+
+        Raises:
+            SpecError: a discount, reference point or argument of the environment that is not the protocol's.
+            UnknownNameError: no such protocol, or it has no such environment.
+
+        >>> config = RunConfig.under("openrlbenchmark-2023", "CAPQL", "mo-halfcheetah-v4", seed=3)
+        >>> config.env, config.steps, config.ref_point, config.options["discount"], config.env_options["effort"]
+        ('morl/HalfCheetah-v5', 100000, (-100.0, -100.0), 0.99, 0.1)
+        """
+        setup = setup_of(protocol, env, fields.get("env_options"))
+        options = {**fields.pop("options", {})}
+        setup.require(options.get("discount"), fields.pop("ref_point", None), fields.pop("env_options", None))
+        wanted: dict[str, Any] = {"steps": setup.steps, "episodes": setup.episodes}
+        wanted.update({key: value for key, value in fields.items() if value is not None})
+        wanted.update(options={**options, "discount": setup.learned_with}, env_options=dict(setup.env_options))
+        return cls(algo, setup.env, ref_point=setup.ref_point, protocol=get(protocol).name, **wanted)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from morl import storage
 from morl.agents.core import checkpoint
+from morl.bench.protocols import setup_of
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 from morl.runs.trust import open_env
@@ -191,7 +192,10 @@ def verify(run: RunFolder) -> list[str]:
 
 def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
     """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
-    return with_facts(agent.front(episodes=episodes, seed=seed), config)
+    discount = None
+    if config.protocol is not None:  # some learn with one and report under another
+        discount = setup_of(config.protocol, config.env, config.env_options).discount
+    return with_facts(agent.front(episodes=episodes, seed=seed, discount=discount), config)
 
 
 def with_facts(front: Front, config: RunConfig) -> Front:
@@ -199,6 +203,8 @@ def with_facts(front: Front, config: RunConfig) -> Front:
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:
         facts["env_options"] = dict(config.env_options)
+    if config.protocol is not None:
+        facts["protocol"] = config.protocol
     front = front.replace(provenance={**front.provenance, **facts})
     return (
         front if config.ref_point is None else front.replace(ref_point=as_returns(config.ref_point, front.objectives))

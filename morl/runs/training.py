@@ -176,7 +176,8 @@ def _learn(
                 episodes = affordable_episodes(agent, 100, curve.length) if config.episodes is None else config.episodes
                 front = measured_front(agent, config, episodes, None)
             run.save_front(front)
-            agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
+            if agent.measured is not None:  # once more, with the front that predict() now chooses from
+                agent.save(run.checkpoint)
             run.seal_metrics()
     except BaseException as error:
         _record_end(run, agent, error)

@@ -212,7 +212,7 @@ class Study:
         for task in self.spec.environments:
             runs = {name: run for name, (cell, run) in found.items() if cell.environment == task.name}
             if runs:
-                pair = measured_reference(task, slug(task.name), self._references, runs)
+                pair = measured_reference(slug(task.name), self._references, runs)
                 for kind, front in zip(("reference", "nothing"), pair, strict=True):
                     rows += rows_of_front(("", task.name, None), kind, front)
         for cell, run in found.values():

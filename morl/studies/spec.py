@@ -15,6 +15,8 @@ from morl.counts import as_count
 from morl.runs.config import RunConfig
 from morl.spec import SpecError, UnknownNameError
 
+STEPS = 100_000
+"""Environment steps of a cell, where nothing says how many."""
 SEGMENTS = 10
 """Saves of a cell, where no interval is given: a cell that is killed loses a tenth of its steps at most."""
 _LIMIT = 1 << 20
@@ -86,12 +88,14 @@ class StudySpec:
         algorithms: who learns; names must differ.
         environments: what is learned; names must differ.
         seeds: random seeds, one run each.
-        steps: environment steps of each cell, unless its algorithm or environment says otherwise.
+        steps: environment steps of each cell, unless its algorithm or environment says otherwise; by default the
+            protocol's, or 100,000.
         checkpoint_every: environment steps between saves; a tenth of a cell's steps by default. Episodes begin anew
             after a save, so the interval is part of what determines the results.
         episodes: as in :class:`~morl.runs.RunConfig`.
         eval_share: as in :class:`~morl.runs.RunConfig`.
         tuned: take over the options that the package ships.
+        protocol: name of the published protocol under which all fronts are measured (:mod:`morl.bench.protocols`).
         imports: packages and files that register environments and algorithms. A file cannot set this.
 
     Raises:
@@ -102,11 +106,12 @@ class StudySpec:
     algorithms: tuple[Entrant, ...]
     environments: tuple[Task, ...]
     seeds: tuple[int, ...]
-    steps: int
+    steps: int | None = None
     checkpoint_every: int | None = None
     episodes: int | None = None
     eval_share: float = 0.1
     tuned: bool = True
+    protocol: str | None = None
     imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -137,23 +142,24 @@ class StudySpec:
         ]
 
     def _cell(self, entrant: Entrant, task: Task, seed: int) -> Cell:
-        steps = entrant.steps or task.steps or self.steps
-        every = self.checkpoint_every or max(1, -(-steps // SEGMENTS))
-        config = RunConfig(
-            entrant.algo,
-            task.env,
-            steps,
-            seed,
-            dict(entrant.options),
-            dict(task.options),
-            task.ref_point,
-            every,
-            self.episodes,
-            self.imports,
-            None,
-            self.tuned,
-            self.eval_share,
-        )
+        shared: dict[str, Any] = {
+            "seed": seed,
+            "options": dict(entrant.options),
+            "env_options": dict(task.options) or None,
+            "ref_point": task.ref_point,
+            "steps": entrant.steps or task.steps or self.steps,
+            "episodes": self.episodes,
+            "imports": self.imports,
+            "tuned": self.tuned,
+            "eval_share": self.eval_share,
+        }
+        if self.protocol is not None:
+            config = RunConfig.under(self.protocol, entrant.algo, task.env, **shared)
+        else:
+            given = {"steps": STEPS, **{key: value for key, value in shared.items() if value is not None}}
+            config = RunConfig(entrant.algo, task.env, **given)
+        every = self.checkpoint_every or max(1, -(-config.steps // SEGMENTS))
+        config = replace(config, checkpoint_every=every)
         return Cell(f"{slug(entrant.name)}--{slug(task.name)}--s{seed}", entrant.name, task.name, config)
 
     # ---- reading and writing ---------------------------------------------------------------------------
@@ -204,18 +210,19 @@ class StudySpec:
             tuple(e for one in entrants for e in _entrants(one, shared, where)),
             tuple(_task(one, where) for one in _list(data, "environments", where)),
             _seeds(data.get("seeds", 5), where),
-            _count(data.get("steps", 100_000), f"{where}: steps"),
+            _maybe_count(data.get("steps"), f"{where}: steps"),
             _maybe_count(data.get("checkpoint_every"), f"{where}: checkpoint_every"),
             _maybe_count(data.get("episodes"), f"{where}: episodes"),
             _number(data.get("eval_share", 0.1), f"{where}: eval_share"),
             _flag(data.get("tuned", True), f"{where}: tuned"),
+            None if data.get("protocol") is None else _text(data["protocol"], f"{where}: protocol"),
             tuple(imports),
         )
 
 
 _KEYS = (
     "name", "algorithms", "environments", "seeds", "steps", "checkpoint_every", "episodes", "eval_share", "tuned",
-    "options",
+    "options", "protocol",
 )  # fmt: skip
 _OF_ALGORITHM = ("algo", "name", "options", "grid", "steps")
 _OF_ENVIRONMENT = ("env", "name", "options", "steps", "ref_point")

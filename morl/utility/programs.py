@@ -1,4 +1,4 @@
-"""Utilities and constraints on an expected return as linear programs.
+"""Utilities of an expected return as linear programs, and the best mixture of points under constraints.
 
 Every concave utility of :mod:`morl.utility` is piecewise linear: ``u(x) = max c·y`` over auxiliary variables y
 with ``A y + B x <= b``. A quantile across objectives is not concave, but it is the best of several minima over
@@ -7,29 +7,17 @@ subsets of the objectives.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from morl.momdp import MOMDP
-from morl.spec import FloatArray, MOSpec, SpecError, check_vector
-from morl.utility import (
-    AugmentedChebyshev,
-    Chebyshev,
-    CVaRAcross,
-    Linear,
-    QuantileAcross,
-    Threshold,
-    Utility,
-    WorstCase,
-)
-
-Constraint = Any
-"""``"cost>=-5"``, or ``(objective, ">=" | "<=" | "==", bound)`` with a name or number, or coefficients ``(K,)``."""
+from morl.spec import FloatArray, SpecError
+from morl.utility.across import CVaRAcross, QuantileAcross, WorstCase
+from morl.utility.base import Utility
+from morl.utility.constraints import Bounds
+from morl.utility.levels import Threshold
+from morl.utility.scalar import AugmentedChebyshev, Chebyshev, Linear
 
 
 @dataclass(frozen=True)
@@ -42,19 +30,6 @@ class Block:
     on_x: FloatArray
     bound: FloatArray
     constant: float = 0.0
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Constraints ``matrix @ x >= bound`` ``(m, K)``, with the text of each.
-
-    ``below`` is true for those whose text bounds from above: what they speak of is ``−matrix @ x``.
-    """
-
-    matrix: FloatArray
-    bound: FloatArray
-    text: tuple[str, ...]
-    below: tuple[bool, ...] = ()
 
 
 def utility_blocks(utility: Utility, k: int) -> list[Block]:
@@ -175,62 +150,73 @@ def _shift(block: Block, low: FloatArray, width: FloatArray) -> Block:
     )
 
 
-_TEXT = re.compile(r"^\s*(?P<name>.+?)\s*(?P<op>>=|<=|==|=|≥|≤)\s*(?P<bound>[-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*$")
+@dataclass(frozen=True)
+class Shares:
+    """The mixture of points that is best for a block.
+
+    Args:
+        shares: ``(n,)`` probabilities of the points.
+        prices: ``(K,)`` dual prices: a weight of raw returns under which no point improves the mixture.
+        value: the block at the mixture, without its constant.
+    """
+
+    shares: FloatArray
+    prices: FloatArray
+    value: float
 
 
-def parse_constraints(constraints: Iterable[Constraint] | str, momdp: MOMDP) -> Bounds:
-    """Constraints on the expected return as ``matrix @ x >= bound``; an equality becomes two.
+def best_shares(points: FloatArray, block: Block, bounds: Bounds, unit: FloatArray) -> Shares | None:
+    """The mixture of points ``(n, K)`` that maximises a block under constraints; ``None`` where none meets them.
 
-    A constraint by an objective's name, text or triple, speaks of its shown number: ``"cost<=120"`` for a minimised
-    cost. Coefficients and objectives by number speak of returns, maximised.
+    Args:
+        unit: ``(K,)`` size of each objective, by which the program is scaled.
 
     Raises:
-        SpecError: not a constraint, an unknown comparison or a bound that is not finite.
-        UnknownNameError: an unknown objective.
-
-    >>> m = MOMDP.from_arrays([[[1.0]]], [[[1.0, 2.0]]], discount=0.5, objectives=("speed", "cost"))
-    >>> parse_constraints(["cost>=3"], m).matrix.tolist()
-    [[0.0, 1.0]]
+        SpecError: HiGHS stops for another reason.
     """
-    spec = MOSpec(tuple(momdp.objectives or ()))
-    given = [constraints] if isinstance(constraints, str) else list(constraints)
-    rows: list[FloatArray] = []
-    bounds: list[float] = []
-    texts: list[str] = []
-    below: list[bool] = []
-    for constraint in given:
-        left, op, bound, text = _parts(constraint)
-        row = _left(left, spec)
-        if isinstance(left, str):
-            row = row * spec.objectives[spec.index(left)].sign
-        value = float(check_vector([bound], 1, f"bound of {text!r}")[0])
-        for sign, used in ((1.0, op in (">=", "==")), (-1.0, op in ("<=", "=="))):
-            if used:
-                rows.append(sign * row)
-                bounds.append(sign * value)
-                texts.append(text)
-                below.append(sign < 0)
-    return Bounds(np.array(rows).reshape(-1, momdp.k), np.array(bounds), tuple(texts), tuple(below))
+    from scipy.optimize import linprog  # slow to import
+
+    scaled = points / unit
+    n, k = scaled.shape
+    y = len(block.cost)
+    on_x, gain, matrix = block.on_x * unit, block.gain * unit, bounds.matrix * unit
+    scale = np.maximum(np.abs(matrix).max(axis=1, initial=0.0), 1e-300)
+    slack = 1e-9 * np.maximum(1.0, np.abs(bounds.bound) / scale)
+    upper = np.vstack(
+        [
+            np.hstack([np.zeros((len(block.bound), n)), on_x, block.on_y]),
+            np.hstack([np.zeros((len(scale), n)), -matrix / scale[:, None], np.zeros((len(scale), y))]),
+        ]
+    )
+    limit = np.concatenate([block.bound, -bounds.bound / scale + slack])
+    link = np.hstack([scaled.T, -np.eye(k), np.zeros((k, y))])
+    one = np.concatenate([np.ones(n), np.zeros(k + y)])[None]
+    result = linprog(
+        -np.concatenate([np.zeros(n), gain, block.cost]),
+        A_ub=upper if len(limit) else None,
+        b_ub=limit if len(limit) else None,
+        A_eq=np.vstack([link, one]),
+        b_eq=np.append(np.zeros(k), 1.0),
+        bounds=[(0, None)] * n + [(None, None)] * (k + y),
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if result.status == 2:
+        return None
+    if result.status != 0:
+        raise SpecError(f"best mixture: HiGHS stopped with {result.message!r}; scale the rewards")
+    shares = np.maximum(result.x[:n], 0.0)
+    return Shares(shares / shares.sum(), np.asarray(result.eqlin.marginals[:k]) / unit, -float(result.fun))
 
 
-def _parts(constraint: Constraint) -> tuple[Any, str, Any, str]:
-    alike = {"≥": ">=", "≤": "<=", "=": "=="}
-    if isinstance(constraint, str):
-        match = _TEXT.match(constraint)
-        if match is None:
-            raise SpecError(f'constraint {constraint!r} is not understood; expected e.g. "cost>=-5"')
-        op = match["op"]
-        return match["name"], alike.get(op, op), float(match["bound"]), constraint
-    if not isinstance(constraint, Sequence) or len(constraint) != 3:
-        raise SpecError(f"constraint {constraint!r} is not understood; expected (objective, '>=', bound) or text")
-    left, op, bound = constraint
-    op = alike.get(op, op)
-    if op not in (">=", "<=", "=="):
-        raise SpecError(f"constraint {constraint!r} compares with {op!r}; expected '>=', '<=' or '=='")
-    return left, op, bound, f"{left if isinstance(left, str) else np.asarray(left).tolist()}{op}{bound}"
+def value_at(block: Block, x: FloatArray) -> float:
+    """The block's utility at a return ``(K,)``: its auxiliary variables chosen best."""
+    fixed = block.gain @ x + block.constant
+    if not len(block.cost):
+        return float(fixed)
+    from scipy.optimize import linprog  # slow to import
 
-
-def _left(left: Any, spec: MOSpec) -> FloatArray:
-    if isinstance(left, str | int | np.integer):
-        return np.asarray(np.eye(spec.k)[spec.index(left if isinstance(left, str) else int(left))])
-    return check_vector(left, spec.k, "coefficients of a constraint", spec.names)
+    result = linprog(
+        -block.cost, A_ub=block.on_y, b_ub=block.bound - block.on_x @ x, bounds=[(None, None)] * len(block.cost)
+    )
+    return float(fixed - result.fun)

@@ -1,0 +1,214 @@
+"""Proximal policy optimisation (Schulman et al. 2017) on vector rewards: what its agents share. Needs torch.
+
+An agent has a network that acts and values, says what a row of environments acts for (its *condition*: a preference,
+or the number of a policy) and what the loss is. Playing rollouts, advantages per objective and walking through
+minibatches are here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morl.agents.base import Array
+from morl.agents.core import returns
+from morl.agents.core.collector import Collector, Rollout, Transitions, take
+from morl.agents.core.config import option
+from morl.agents.core.memory import require
+from morl.agents.neural.extractors import Arrays, Inputs
+from morl.agents.neural.normalise import ObservationNormaliser
+from morl.agents.neural.policy_kwargs import OwnNetworks
+from morl.agents.neural.schedules import Schedule, at, check_schedule
+from morl.agents.neural.training import NetworkConfig, resolve_device, to_numpy
+from morl.spec import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class PPOConfig(NetworkConfig):
+    """Options of agents that learn by proximal policy optimisation."""
+
+    n_envs: int = option(32, "parallel environments", low=1)
+    n_steps: int | None = option(None, "steps of each between updates; None fits the steps asked for", low=1)
+    batch_size: int = option(256, "steps per gradient step", low=1)
+    n_epochs: int = option(10, "passes over each rollout", low=1)
+    learning_rate: float | tuple[float, ...] = option((1e-3, 0.0), "Adam's step size, or its first and last value")
+    gae_lambda: float = option(0.95, "λ of the advantages", low=0.0, high=1.0)
+    clip_range: float | tuple[float, ...] = option(
+        0.2, "how far the policy may move per rollout; one number or first and last"
+    )
+    ent_coef: float | tuple[float, ...] | None = option(
+        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
+    )
+    vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
+    max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
+    log_std_init: float = option(-0.5, "log standard deviation of continuous actions, at the beginning")
+    normalise_observations: bool = option(True, "standardise boxes of numbers by running statistics")
+    policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
+        None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
+    )
+
+
+class Policy(Protocol):
+    """A network that acts and values, for rows of observations and conditions."""
+
+    def act(
+        self, obs: Mapping[str, Tensor], condition: Tensor, rng: np.random.Generator | None, /
+    ) -> tuple[Array, FloatArray, FloatArray]:
+        """Actions ``(n, ...)``, their log probabilities ``(n,)``, and values ``(n, K)`` in the unit of the returns."""
+
+    def value(self, obs: Mapping[str, Tensor], condition: Tensor, /) -> Tensor:
+        """Values ``(n, K)`` in the unit of the returns."""
+
+
+@dataclass(frozen=True)
+class Experience:
+    """A rollout of T steps of n environments, and what the network made of it; time first.
+
+    Args:
+        rollout: what the environments did; its observations are not kept.
+        obs: standardised observations, ``(T, n, ...)`` each.
+        condition: what each row acted for, ``(T, n, ...)``.
+        log_prob: ``(T, n)`` log probabilities of the actions.
+        values, next_values: ``(T, n, K)`` of the states before and after each step.
+    """
+
+    rollout: Rollout
+    obs: Arrays
+    condition: Array
+    log_prob: FloatArray
+    values: FloatArray
+    next_values: FloatArray
+
+    def advantages(self, discount: float, gae_lambda: float) -> FloatArray:
+        """λ-advantages ``(T, n, K)``, one per objective; zero in rows that are no steps."""
+        r = self.rollout
+        found = returns.advantages(
+            r.rewards, self.values, self.next_values, r.terminated, r.ended, discount, gae_lambda
+        )
+        return np.where(r.valid[..., None], found, 0.0)
+
+    @property
+    def rows(self) -> IntArray:
+        """Which of the T n rows are steps."""
+        return np.flatnonzero(self.rollout.valid.ravel())
+
+
+class PPOAgent(OwnNetworks):
+    """Base of agents that learn by proximal policy optimisation; ``_setup`` calls :meth:`_prepare` first."""
+
+    net: Policy
+
+    def _prepare(self) -> None:
+        """Check schedules; make what reads and standardises observations."""
+        c = self.config
+        for name in ("learning_rate", "clip_range", "ent_coef"):
+            if getattr(c, name) is not None:
+                check_schedule(f"{self.info.name} option {name}", getattr(c, name))
+        usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
+        self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
+        self.device = resolve_device(c.device)
+        self.inputs = Inputs(self.observation_space, self.problem.id)
+        self.normaliser = ObservationNormaliser(self.inputs)
+
+    # ---- playing ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _draw(self, rows: IntArray, rng: np.random.Generator) -> Array:
+        """Conditions ``(len(rows), ...)`` of environments ``rows`` whose episodes begin."""
+
+    @abstractmethod
+    def _episodes_ended(self, condition: Array, returns: FloatArray, lengths: IntArray) -> None:
+        """Episodes that were played: their conditions ``(m, ...)``, discounted returns ``(m, K)`` and lengths."""
+
+    def _rollout_steps(self, left: int, n: int) -> int:
+        """Steps of each of n environments in the next rollout: equal rollouts over the ``left`` steps."""
+        wanted = self.config.n_steps
+        if wanted is None:  # about sixty updates, of 512 to 4096 steps
+            wanted = max(1, min(4096, max(512, self.target_timesteps // 60)) // n)
+        each = -(-left // n)
+        return int(-(-each // max(1, round(each / wanted))))
+
+    def _collect(self, collector: Collector, condition: Array, steps: int, rng: np.random.Generator) -> Experience:
+        """Play; ``condition`` ``(n, ...)`` is drawn anew, in place, wherever an episode begins."""
+        n, k = collector.n, self.k
+        require(steps * n * (self.inputs.row_bytes() + 40 * k), f"a rollout of {steps} × {n} steps", "lower n_steps")
+        seen: list[Arrays] = []
+        decided: list[tuple[Array, FloatArray, FloatArray]] = []
+        cut: list[tuple[int, IntArray, Arrays, Array]] = []
+
+        def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
+            seen.append(self._see(observations, learn=True))
+            given = self._tensor(condition)
+            actions, log_prob, values = self.net.act(self._on_device(seen[-1]), given, rng)
+            decided.append((to_numpy(given), log_prob, values))
+            return actions
+
+        def after_step(out: Transitions) -> None:
+            if out.truncated.any():
+                last = np.flatnonzero(out.truncated)
+                rows = out.env[last]
+                cut.append((len(seen) - 1, rows, self._see(take(out.next_obs, last)), condition[rows]))
+            over = np.flatnonzero(out.terminated | out.truncated)
+            if len(over):
+                earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
+                self._episodes_ended(condition[out.env[over]], earned, out.time[over] + 1)
+            fresh = np.flatnonzero(collector.time == 0)
+            if len(fresh):
+                condition[fresh] = self._draw(fresh, rng)
+
+        rollout = collector.rollout(act, steps, after_step, observations=False)
+        following = self._values(self._see(collector.obs), condition)
+        conditions, log_probs, values = (np.stack(parts) for parts in zip(*decided, strict=True))
+        next_values = np.concatenate([values[1:], following[None]])
+        for t, rows, last_obs, last_condition in cut:
+            next_values[t, rows] = self._values(last_obs, last_condition)
+        obs = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
+        return Experience(rollout, obs, conditions, log_probs, values, next_values)
+
+    def _values(self, obs: Arrays, condition: Array) -> FloatArray:
+        """V(s) ``(n, K)`` in the unit of the returns."""
+        with torch.no_grad():
+            return to_numpy(self.net.value(self._on_device(obs), self._tensor(condition))).astype(np.float64)
+
+    # ---- improving -------------------------------------------------------------------------------------------
+
+    def _minibatches(self, rows: IntArray, rng: np.random.Generator) -> Iterator[Tensor]:
+        """Indices of minibatches: ``n_epochs`` passes over ``rows`` in random order."""
+        for _ in range(self.config.n_epochs):
+            order = rng.permutation(rows)
+            for part in np.array_split(order, max(1, round(len(order) / self.config.batch_size))):
+                yield torch.from_numpy(part).to(self.device)
+
+    def _surrogate(self, log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor) -> Tensor:
+        """min(ρ A, clip(ρ, 1 ± ε) A) of each step, ρ = π / π_old."""
+        ratio, clip = (log_prob - old_log_prob).exp(), at(self.config.clip_range, self.progress)
+        return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+    # ---- observations and tensors ----------------------------------------------------------------------------
+
+    def _see(self, observations: Any, learn: bool = False) -> Arrays:
+        """Standardised observations; with ``learn`` the statistics take them in."""
+        arrays = self.inputs.arrays(observations)
+        if not self.config.normalise_observations:
+            return arrays
+        if learn:
+            self.normaliser.observe(arrays)
+        return self.normaliser(arrays)
+
+    def _on_device(self, arrays: Arrays) -> dict[str, Tensor]:
+        return self.inputs.tensors(arrays, self.device)
+
+    def _tensor(self, array: Array) -> Tensor:
+        tensor = torch.from_numpy(array)
+        return (tensor.float() if tensor.dtype == torch.float64 else tensor).to(self.device)
+
+
+def flat(array: Array) -> Array:
+    """``(T, n, ...)`` as ``(T n, ...)``."""
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
