@@ -177,18 +177,16 @@ class ConditionedPPO(PPOAgent):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
-        """As :meth:`morl.agents.Agent.front`; by default with 2 to 100 episodes, about as ``eval_share`` pays for.
+        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as many as ``eval_share`` pays for.
 
         Policies whose actions are the most likely ones are measured, and those whose actions are drawn.
         """
-        if episodes is None:
-            # Some policies are slower than those that learned: an episode counts for half of the time limit at least.
-            length = max(self._steps_per_episode, (self.problem.horizon or 0) / 2, 1.0)
-            episodes = int(
-                np.clip(self.config.eval_share * self.num_timesteps / (len(self._policies(None)) * length), 2, 100)
-            )
-        return super().front(episodes, seed, discount=discount, exact=exact)
+        if episodes is None and budget is None:
+            budget = int(self.config.eval_share * self.num_timesteps)
+        many = 100 if episodes is None else episodes
+        return super().front(many, seed, discount=discount, exact=exact, budget=budget)
 
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""

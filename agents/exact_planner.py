@@ -9,6 +9,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.identity import policy_identities
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import StateIndex
 from morl.agents.core.policies import Decision, Memory, PolicySet
@@ -81,11 +82,12 @@ class ExactPlanner(Agent):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
         """The solver's own front with its certificate, or its policies measured under another discount."""
         solved = self._solve()
         if exact is False or (discount is not None and discount != solved.discount):
-            return super().front(episodes, seed, discount=discount, exact=exact)
+            return super().front(episodes, seed, discount=discount, exact=exact, budget=budget)
         from morl.agents.core.acting import PolicyHandle
 
         policies = self._policies(None)
@@ -93,6 +95,7 @@ class ExactPlanner(Agent):
         facts.update(env=self.problem.id, seed=self.seed, steps=0, seconds=round(self.seconds, 6))
         front = solved.with_spec(self.spec).replace(
             policies=tuple(PolicyHandle(self, policies, i) for i in range(len(solved))),
+            identities=policy_identities(self, policies, np.arange(len(solved))),
             episodes=np.zeros(len(solved), dtype=np.int64),
             provenance=facts,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import morl.testing as testing
     from morl import agents, envs, exact
     from morl.envs import check_env, make, make_vec, register, register_dynamics, register_momdp
+    from morl.explorer import explore
     from morl.momdp import MOMDP
     from morl.pareto import Front, compare
     from morl.solving import solve
@@ -26,6 +27,7 @@ _LAZY = {
     "MOMDP": "morl.momdp",
     "check_env": "morl.envs",
     "compare": "morl.pareto",
+    "explore": "morl.explorer",
     "make": "morl.envs",
     "make_vec": "morl.envs",
     "register": "morl.envs",
@@ -46,6 +48,7 @@ __all__ = [
     "compare",
     "envs",
     "exact",
+    "explore",
     "make",
     "make_vec",
     "register",

@@ -270,19 +270,3 @@ class TimedCheckpoint(Callback):
             agent.save(self.folder)
             self._last = time.monotonic()
         return True
-
-
-def affordable_episodes(agent: Agent, most: int, length: float | None = None) -> int:
-    """Episodes per policy with which measuring the front takes no more steps than learning took: 2 to ``most``.
-
-    Args:
-        agent: has learned.
-        most: episodes to be had at most.
-        length: steps of an episode; the time limit by default.
-    """
-    try:
-        policies = max(1, len(agent._policies(None)))
-    except NoPolicyError:
-        return most
-    length = length or agent.problem.horizon or 1
-    return int(np.clip(agent.num_timesteps // (policies * length), 2, max(2, most)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import UseAppendAction, arg
 
 from morl.cli.console import note
-from morl.spec import FrontError, MorlError, UnknownNameError
+from morl.spec import FrontError, MorlError, UnknownNameError, listed
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -62,6 +62,8 @@ def load_sources(sources: Sequence[str]) -> dict[str, Source]:
         path = Path(source)
         if path.suffix.lower() in SUFFIXES:
             made = Source(Front.load(path))
+        elif path.is_file():
+            raise FrontError(f"{source!r} is no front file; expected a run folder, or {listed(SUFFIXES, most=20)}")
         else:
             run = RunFolder.open(path)
             made = Source(run.front(), run)

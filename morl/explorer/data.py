@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morl.pareto.convexity import supported_mask
+from morl.pareto.criteria import spread
+from morl.pareto.indicators import nondominated_mask
 from morl.pareto.kinds import KINDS
 from morl.spec import FloatArray, FrontError, Objective
 
@@ -44,14 +47,16 @@ def page_data(
     points = np.concatenate([front.points for front in every])
     scale = next((front.scale for front in every if front.scale is not None), None)
     ranges = _ranges(points if reference is None else np.concatenate([points, reference.points]))
-    low, high = ranges.T if scale is None else scale
+    low, width = spread(type(first)(points, first.objectives, scale=scale))
     commands = commands or {}
     kinds = [KINDS.index(kind) for front in every for kind in front.kinds]
+    options = np.flatnonzero(nondominated_mask(points))
+    rivals = options[supported_mask(points[options])]
     return {
         "title": title or " · ".join(fronts),
         "summary": _summary(fronts),
         "objectives": [{"name": o.name, "label": o.label, "sign": o.sign} for o in first.objectives],
-        "scale": {"low": low.tolist(), "high": high.tolist(), "stated": scale is not None},
+        "scale": {"low": low.tolist(), "high": (low + width).tolist(), "stated": scale is not None},
         "ranges": ranges.tolist(),
         "fronts": [
             {"name": name, "count": len(front), "command": commands.get(name)} for name, front in fronts.items()
@@ -61,6 +66,8 @@ def page_data(
         "kind": _packed(np.array(kinds), "u1"),
         "kinds": list(KINDS),
         "ids": [id for front in every for id in front.ids],
+        "options": options.tolist(),
+        "rivals": rivals.tolist(),
         "covariance": _covariances(every),
         "episodes": _episodes(every),
         "reference": None

@@ -267,4 +267,4 @@ def _text(path: Path) -> str:
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None
+        raise FrontError(f"front file {str(path)!r} cannot be read ({error}); save it as UTF-8") from None

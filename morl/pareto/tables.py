@@ -19,6 +19,8 @@ IDENTITIES = "id"
 _WORDS = ("nan", "inf", "infinity")
 _INDEX = ("", "unnamed: 0")
 """First column of a data frame that was written with its row numbers, and of one that was read and written again."""
+_NUMBERS_ROWS = ("index", "idx", "id", "row", "no", "nr", "#")
+"""Names of a first column that is dropped where it counts the rows."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,10 @@ def _has_row_names(columns: int, body: list[Line]) -> bool:
 
 
 def _counts(name: str, body: list[Line]) -> bool:
-    """A column that is called index and counts the rows."""
-    return name.lower() == "index" and len(body) > 1 and [c[0] for _, c in body] == [str(i) for i in range(len(body))]
+    """A column that is called index, or the like, and counts the rows from 0 or 1."""
+    column = [cells[0] for _, cells in body]
+    counted = any(column == [str(first + i) for i in range(len(body))] for first in (0, 1))
+    return name.lower().rstrip(".") in _NUMBERS_ROWS and len(body) > 1 and counted
 
 
 def _trimmed(cells: list[str], width: int) -> list[str]:

@@ -14,13 +14,16 @@ import numpy as np
 from morl import storage
 from morl.agents.core import checkpoint
 from morl.bench.protocols import setup_of
+from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
+from morl.runs.points import Opened, measure
 from morl.runs.trust import open_env
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
+    from morl.agents.core.acting import PolicyHandle
     from morl.pareto import Front
 
 
@@ -30,6 +33,7 @@ def evaluate(
     seed: int | None = None,
     *,
     preference: Any = None,
+    point: str | None = None,
     raw: bool = False,
     utility: Callable[..., Any] | None = None,
     trust: bool = False,
@@ -46,6 +50,7 @@ def evaluate(
         seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
             way, so that no seed given here repeats its episodes.
         preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        point: measure only the policy of the point with this identity.
         raw: the preference is of raw returns.
         utility: the function, where the run was trained on one.
         trust, imports: as for :func:`load_agent`.
@@ -59,8 +64,12 @@ def evaluate(
     if seed is not None and seed < 0:
         raise SpecError(f"seed is {seed}; expected a non-negative integer")
     chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    if preference is None:
-        front = measured_front(agent, config, episodes, chosen)
+    if point is not None and preference is not None:
+        raise SpecError(f"point {point!r} and a preference are given; expected one of them")
+    if point is not None:
+        front = with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
+    elif preference is None:
+        front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
         front = with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
@@ -68,9 +77,14 @@ def evaluate(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
     )
     front.save(path)
-    if preference is None and not (run.path / "front.json").is_file():
+    if preference is None and point is None and not (run.path / "front.json").is_file():
         run.save_front(front)
     return front
+
+
+def _policy_of(agent: Agent, run: RunFolder, point: str) -> PolicyHandle:
+    measured = agent.measured
+    return Opened(agent, None, run.front() if measured is None else measured).policy(point)
 
 
 def _beside(run: RunFolder, seed: int) -> Path:
@@ -190,12 +204,19 @@ def verify(run: RunFolder) -> list[str]:
     return problems
 
 
-def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
+def measured_front(agent: Agent, config: RunConfig, episodes: int | None, seed: int | None) -> Front:
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance.
+
+    Args:
+        episodes: per policy; ``None`` is at most 100, and as many as take no more steps than learning did.
+    """
     discount = None
     if config.protocol is not None:  # some learn with one and report under another
         discount = setup_of(config.protocol, config.env, config.env_options).discount
-    return with_facts(agent.front(episodes=episodes, seed=seed, discount=discount), config)
+    how: dict[str, Any] = {"episodes": episodes}
+    if episodes is None:
+        how = {"episodes": 100, "budget": agent.num_timesteps}
+    return with_facts(agent.front(seed=seed, discount=discount, **how), config)
 
 
 def with_facts(front: Front, config: RunConfig) -> Front:

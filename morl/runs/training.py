@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.agents.core import checkpoint
+from morl.agents.core.errors import warn
+from morl.runs.baselines import no_better, with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.evaluation import load_agent, measured_front, with_facts
 from morl.runs.folder import METRICS, RunFolder
@@ -162,7 +164,6 @@ def _learn(
 ) -> None:
     """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
     from morl.agents.core.training import terminated_like_interrupted
-    from morl.agents.core.watching import affordable_episodes
 
     agent.run = run.identity
     try:
@@ -173,8 +174,8 @@ def _learn(
                 _learn_steps(run, agent, config, steps, [curve, *callbacks], progress_bar)
             front = None if steps or agent.measured is None else with_facts(agent.measured, config)
             if front is None:  # else a kill came after it was measured and saved
-                episodes = affordable_episodes(agent, 100, curve.length) if config.episodes is None else config.episodes
-                front = measured_front(agent, config, episodes, None)
+                front = measured_front(agent, config, config.episodes, None)
+            front = with_baselines(front, agent)
             run.save_front(front)
             if agent.measured is not None:  # once more, with the front that predict() now chooses from
                 agent.save(run.checkpoint)
@@ -190,6 +191,13 @@ def _learn(
         eval_steps=agent.eval_steps,
         points=len(front),
     )
+    told = no_better(front) if agent.info.multi_policy else None  # one policy is for its own utility
+    if told:
+        warn(
+            f"what {config.algo} has learned is hardly better than a policy that learned nothing ({told}): "
+            f"{agent.num_timesteps:,} steps may be too few, or its options may not suit the environment; "
+            "`morl plot` draws the learning curve"
+        )
 
 
 def _curve(run: RunFolder, agent: Agent, config: RunConfig) -> LearningCurve:

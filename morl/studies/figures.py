@@ -118,7 +118,7 @@ def _levels(comparison: StudyComparison, environment: str, indicator: str) -> di
 
 
 def plot_intervals(comparison: StudyComparison, indicator: str, colours: Mapping[str, str]) -> Figure:
-    """Every seed as a point, the median ringed, the interquartile mean with its interval; a panel per environment."""
+    """One environment a panel: every seed as a point, the median ringed, the interquartile mean with its interval."""
     import matplotlib.pyplot as plt
 
     environments = comparison.environments
@@ -189,7 +189,7 @@ def _surfaces(fronts: Sequence[Front]) -> tuple[FloatArray, FloatArray, FloatArr
 
 
 def staircase(points: FloatArray, corner: FloatArray) -> FloatArray:
-    """Border of what points ``(n, 2)`` attain, from the corner's first coordinate to its second, ``(2n + 1, 2)``."""
+    """The border ``(2n + 1, 2)`` of what points ``(n, 2)`` attain, from the corner's first coordinate to its second."""
     order = points[np.argsort(points[:, 0], kind="stable")]
     path = [(corner[0], order[0, 1])]
     for i, (x, y) in enumerate(order):

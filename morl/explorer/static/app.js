@@ -87,7 +87,7 @@ const App = (() => {
     limit(j, interval, from) {
       this.state.limits[j] = interval;
       Panels.limits(this, from === "typed" ? j : -1);
-      if (from !== "brushed") this.parallel.limits(this.state.limits);
+      if (from !== "brushed") this.parallel.limits(this.state.limits, j);
       cancelAnimationFrame(this.waiting);
       if (from === "brushed") this.waiting = requestAnimationFrame(() => this.refilter());
       else this.refilter();
@@ -158,7 +158,7 @@ const App = (() => {
       $("back").onclick = () => { this.state.focus = -1; this.show(); };
       $("command").onclick = () => { $("commandText").hidden = false; this.copy(this.command(current())); };
       $("copyShortlist").onclick = () => this.copy(Panels.shortlistText(this));
-      $("questions").ontoggle = () => { this.asking ??= new Elicit.Elicitation(this.points, this.convex()); Panels.question(this); };
+      $("questions").ontoggle = () => { this.asking ??= new Elicit.Elicitation(this.points, this.data.options, this.data.rivals); Panels.question(this); };
       $("undo").onclick = () => { this.asking.undo(); Panels.question(this); };
       $("useWeights").onclick = () => {
         const centre = this.asking.centre(), most = Math.max(...centre);
@@ -202,13 +202,6 @@ const App = (() => {
       if (turn) this.scatter.rotate(...turn); else acts[event.key]();
     }
 
-    /** Points that are best for some weights: no other matters to the questions. */
-    convex() {
-      const allowed = this.visible(), kinds = this.data.kinds;
-      const some = [...allowed.keys()].filter((i) => allowed[i] && kinds[this.data.kind[i]] !== "dominated" && kinds[this.data.kind[i]] !== "non-convex");
-      return some.length ? some : [...allowed.keys()].filter((i) => allowed[i]);
-    }
-
     hover(i, element, x, y) {
       const tip = $("tip");
       tip.hidden = i < 0;
@@ -226,8 +219,6 @@ const App = (() => {
       this.parallel.draw();
       this.parallel.limits(this.state.limits);
     }
-
-    say(text) { $("certificate").textContent = text; }
 
     copy(text) {
       const area = Panels.make("textarea", text);

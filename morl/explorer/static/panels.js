@@ -127,19 +127,15 @@ const Panels = (() => {
   }
 
   function question(app) {
-    const asked = app.asking.question(), { index, loss } = app.asking.regret(), i = app.asking.members[index];
-    $("certificate").textContent = loss <= 1e-9
-      ? `Whatever your weights within your answers, ${app.name(i)} is best.`
-      : `Whatever your weights within your answers, ${app.name(i)} loses at most ${(100 * loss).toFixed(2)} % of the scale.`;
-    $("undo").disabled = !app.asking.answers.length;
+    const { asking } = app, asked = asking.question(), { index, loss } = asking.recommendation();
+    const trust = asking.slack > 0 ? ` Your answers contradict each other: each is trusted up to ${(100 * asking.slack).toFixed(1)} %.` : "";
+    $("certificate").textContent = `Whatever your true weights within what you said, ${app.name(index)} loses at most ${(100 * loss).toFixed(2)} % of the scale.${trust}`;
+    $("undo").disabled = !asking.answers.length;
     const box = $("question");
     box.replaceChildren();
     if (!asked) { box.append(make("p", "No question is left that would tell more.")); return; }
     const pair = make("div", "", { className: "pair" });
-    const answer = (said) => () => {
-      if (!app.asking.answer(asked[0], asked[1], said)) app.say("This contradicts your earlier answers; it is set aside.");
-      question(app);
-    };
+    const answer = (said) => () => { asking.answer(asked[0], asked[1], said); question(app); };
     asked.forEach((point, which) => {
       const card = make("div"), list = make("dl");
       app.data.objectives.forEach((o, j) => list.append(make("dt", o.label), make("dd", Core.number(shown(app, point, j)))));

@@ -53,10 +53,11 @@ const Parallel = (() => {
       this.mark(this.marks);
     }
 
-    /** Show limits that were set elsewhere. */
-    limits(limits) {
+    /** Show limits that were set elsewhere, of one axis or of all. */
+    limits(limits, only = -1) {
       this.quiet = true;
       this.chart.getModel().findComponents({ mainType: "parallelAxis" }).forEach((axis, j) => {
+        if (only >= 0 && j !== only) return;
         const { sign } = this.data.objectives[j], { min, max } = this.ends(j), [low, high] = limits[j];
         const free = low === -Infinity && high === Infinity;
         const ends = [low * sign, high * sign].sort((a, b) => a - b).map((x) => Math.max(min, Math.min(max, x)));

@@ -59,7 +59,7 @@ const Player = (() => {
       $("stepText").textContent = `${this.at} / ${this.last}`;
       const { frames } = this.media;
       if (frames && this.sheet.complete) {
-        const f = Math.min(Math.floor(this.at / frames.every), frames.count - 1);
+        const f = Math.max(0, Math.min(Math.floor((this.at - 1) / frames.every), frames.count - 1)) // pictures are taken after steps;
         const [x, y] = [(f % frames.columns) * frames.width, Math.floor(f / frames.columns) * frames.height];
         $("frames").getContext("2d").drawImage(this.sheet, x, y, frames.width, frames.height, 0, 0, frames.width, frames.height);
       }
