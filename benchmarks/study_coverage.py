@@ -1,4 +1,4 @@
-"""How often the 95 % intervals of a study hold the truth: simulated studies whose interquartile mean and mean are known.
+"""How often the 95 % intervals of a study hold the truth, in simulated studies where that is known.
 
     python benchmarks/study_coverage.py                       # 1,000 studies each: about five minutes on one core
     python benchmarks/study_coverage.py --studies 200 --seeds 10

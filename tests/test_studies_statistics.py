@@ -97,7 +97,7 @@ def test_strata_are_resampled_by_themselves() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_the_truth() -> None:
-    """300 studies of ten seeds of a skewed distribution of known mean; the shipped benchmark runs a thousand of many."""
+    """300 studies of ten seeds of a skewed distribution of known mean; the benchmark runs thousands."""
     rng = np.random.default_rng(3)
     hits = 0
     for seed in range(300):

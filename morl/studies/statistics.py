@@ -190,7 +190,7 @@ def _studentised(
 
 
 def _freedom(groups: Sequence[FloatArray], cut: float) -> float:
-    """Degrees of freedom of the squared standard error (Satterthwaite, 1946): a stratum has those of what is kept of it.
+    """Degrees of freedom of the squared standard error (Satterthwaite, 1946), of what is kept of each stratum.
 
     For one stratum they are the number of scores kept less one (Tukey & McLaughlin, 1963).
     """
