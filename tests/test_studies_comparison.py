@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_programs import TINY
 
-import morl
 from morl.cli import main
 from morl.pareto import Front
 from morl.spec import MorlError
@@ -157,28 +155,25 @@ def test_attainment_of_three_objectives_is_drawn() -> None:
 # ---- on the command line ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return morl.study(TINY, tmp_path_factory.mktemp("compared") / "study")
-
-
-def test_a_study_is_shown_drawn_and_exported(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", "show", str(study.path)]) == 0
+def test_a_study_is_shown_drawn_and_exported(
+    whole_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", "show", str(whole_study.path)]) == 0
     told = capsys.readouterr().out
     for word in ("DeepSeaTreasureConcave-v0", "ParetoQLearning", "weights", "P(A better)", "exact front", "worst seed"):
         assert word in told
-    assert main(["study", "show", str(study.path), "--json"]) == 0
+    assert main(["study", "show", str(whole_study.path), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert len(data["scores"]) == 8
     assert set(data["tests"]) == set(INDICATORS)
-    assert main(["study", "plot", str(study.path), "--out", str(tmp_path / "figures"), "--format", "png"]) == 0
+    assert main(["study", "plot", str(whole_study.path), "--out", str(tmp_path / "figures"), "--format", "png"]) == 0
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert {"intervals.png", "profiles.png", "attainment-DeepSeaTreasureConcave-v0.png"} <= set(drawn)
     assert "curves-DeepSeaTreasureConcave-v0.png" in drawn
-    assert main(["study", "export", str(study.path), "--format", "latex"]) == 0
+    assert main(["study", "export", str(whole_study.path), "--format", "latex"]) == 0
     assert r"\toprule" in capsys.readouterr().out
     for ending in (".md", ".tex", ".csv"):
-        assert main(["study", "export", str(study.path), "--out", str(tmp_path / f"x{ending}")]) == 0
+        assert main(["study", "export", str(whole_study.path), "--out", str(tmp_path / f"x{ending}")]) == 0
         assert (tmp_path / f"x{ending}").stat().st_size > 500
 
 
@@ -194,10 +189,10 @@ def test_a_study_is_shown_drawn_and_exported(study: Study, tmp_path: Path, capsy
     ],
 )
 def test_mistakes_are_told_in_one_line(
-    study: Study, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    whole_study: Study, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert main([str(study.path) if word == "STUDY" else word for word in words]) in (1, 2)
+    assert main([str(whole_study.path) if word == "STUDY" else word for word in words]) in (1, 2)
     told = capsys.readouterr().err.strip()
     assert said in told
     assert told.count("\n") == 0

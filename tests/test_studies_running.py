@@ -26,48 +26,42 @@ from morl.studies import running as studying
 posix = pytest.mark.skipif(os.name != "posix", reason="process groups and SIGKILL are POSIX's")
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A study that was never stopped."""
-    return morl.study(TINY, tmp_path_factory.mktemp("whole") / "study")
-
-
 @pytest.fixture
-def copied(whole: Study, tmp_path: Path) -> Path:
+def copied(whole_study: Study, tmp_path: Path) -> Path:
     """A finished study of one's own."""
-    return Path(shutil.copytree(whole.path, tmp_path / "study"))
+    return Path(shutil.copytree(whole_study.path, tmp_path / "study"))
 
 
-def test_a_study_leaves_one_table(whole: Study) -> None:
-    table = whole.table
-    assert whole.failures == {}
+def test_a_study_leaves_one_table(whole_study: Study) -> None:
+    table = whole_study.table
+    assert whole_study.failures == {}
     assert {row.kind for row in table} == {
         "point", "curve", "baseline", "indicator", "cell", "reference", "nothing", "machine",
     }  # fmt: skip
     assert all(row.value == 600 for row in table.of("cell") if row.name == "steps")
     assert {row.name for row in table.of("machine")} >= {"seconds", "morl", "numpy", "processor"}
     assert len([row for row in table.of("cell") if row.name == "steps"]) == 8
-    fronts = whole.fronts()
-    for cell in whole.spec.cells():
-        run = RunFolder.open(whole.path / "cells" / cell.name)
+    fronts = whole_study.fronts()
+    for cell in whole_study.spec.cells():
+        run = RunFolder.open(whole_study.path / "cells" / cell.name)
         front = fronts[cell.environment][cell.algorithm][cell.seed]
         assert front.points.tolist() == run.front().points.tolist()
-    assert all(front.role == "exact front" for front in whole.references.values())
-    assert Study.open(whole.path).table.rows == table.rows
+    assert all(front.role == "exact front" for front in whole_study.references.values())
+    assert Study.open(whole_study.path).table.rows == table.rows
 
 
-def test_a_finished_study_is_not_run_again(copied: Path, whole: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_study_is_not_run_again(copied: Path, whole_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     class Never:
         def run(self, function: Any, tasks: Any, listener: Any) -> list[Any]:
             assert not tasks
             return []
 
     again = morl.study(TINY, copied, engine=Never())
-    assert again.table.rows == whole.table.rows
-    assert (copied / "table.csv").read_bytes() == (whole.path / "table.csv").read_bytes()
+    assert again.table.rows == whole_study.table.rows
+    assert (copied / "table.csv").read_bytes() == (whole_study.path / "table.csv").read_bytes()
 
 
-def test_cells_that_were_stopped_or_damaged_come_to_the_same_end(copied: Path, whole: Study) -> None:
+def test_cells_that_were_stopped_or_damaged_come_to_the_same_end(copied: Path, whole_study: Study) -> None:
     cells = sorted((copied / "cells").iterdir())
     shutil.rmtree(cells[0])  # never begun
     for name in ("config.json", "status.json", "checkpoints", "machine.json", "front.json", "front.csv"):
@@ -83,14 +77,14 @@ def test_cells_that_were_stopped_or_damaged_come_to_the_same_end(copied: Path, w
     (cells[4] / "machine.json").unlink()  # killed at the very end
     again = morl.study(TINY, copied)
     assert again.failures == {}
-    assert again.table.results().rows == whole.table.results().rows
+    assert again.table.results().rows == whole_study.table.results().rows
 
 
-def test_a_study_grows(copied: Path, whole: Study) -> None:
+def test_a_study_grows(copied: Path, whole_study: Study) -> None:
     grown = morl.study({**TINY, "seeds": 3}, copied)
     assert len(grown.fronts()["DeepSeaTreasureConcave-v0"]["weights"]) == 3
     old = [row for row in grown.table.results() if row.seed != 2]
-    assert old == list(whole.table.results())
+    assert old == list(whole_study.table.results())
 
 
 def test_another_study_is_refused(copied: Path, tmp_path: Path) -> None:
@@ -110,7 +104,7 @@ def test_another_study_is_refused(copied: Path, tmp_path: Path) -> None:
 
 
 def test_only_one_process_runs_a_study(copied: Path) -> None:
-    with studying._locked(copied), pytest.raises(RunError, match="being run by another process"):
+    with studying.locked_folder(copied), pytest.raises(RunError, match="being run by another process"):
         morl.study(TINY, copied)
 
 
@@ -119,7 +113,7 @@ def test_only_one_process_runs_a_study(copied: Path) -> None:
     [
         ({"algorithms": ["NoSuch"]}, "NoSuch"),
         ({"environments": ["morl/NoSuch-v0"]}, "NoSuch"),
-        ({"algorithms": ["CAPQL"]}, "CAPQL in DeepSeaTreasureConcave-v0: "),
+        ({"environments": ["morl/MountainCarContinuous-v0"]}, "ParetoQLearning in MountainCarContinuous-v0: "),
         ({"options": {"epsilon": 7.0}}, "ParetoQLearning in DeepSeaTreasureConcave-v0: .*epsilon"),
         ({"environments": [{"env": "morl/DeepSeaTreasure-v0", "options": {"sea": 3}}]}, "sea"),
     ],
@@ -142,11 +136,11 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch:
     assert list(made.fronts()["DeepSeaTreasureConcave-v0"]) == ["ParetoQLearning"]
 
 
-def test_progress_is_shown_for_all_cells(whole: Study) -> None:
+def test_progress_is_shown_for_all_cells(whole_study: Study) -> None:
     from morl.studies.engine import Outcome
     from morl.studies.progress import Watch
 
-    cells = whole.spec.cells()[:2]
+    cells = whole_study.spec.cells()[:2]
     with Watch("tiny", cells, 6) as watch:
         watch.moved(0, 300)
         watch.ended(0, Outcome())
@@ -178,7 +172,7 @@ def started(program: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.slow
 @posix
-def test_a_study_killed_five_times_has_the_table_of_the_uninterrupted_one(whole: Study, tmp_path: Path) -> None:
+def test_a_study_killed_five_times_has_the_table_of_the_uninterrupted_one(whole_study: Study, tmp_path: Path) -> None:
     program, folder = tmp_path / "program.py", tmp_path / "study"
     program.write_text(PROGRAM)
     rng = random.Random(8)
@@ -193,7 +187,7 @@ def test_a_study_killed_five_times_has_the_table_of_the_uninterrupted_one(whole:
     with started(program, folder) as process:
         assert process.wait(120) == 0
     found = Study.open(folder)
-    assert found.table.results().rows == whole.table.results().rows
+    assert found.table.results().rows == whole_study.table.results().rows
     assert (folder / "table.csv").read_text().count("\n") == len(found.table) + 1
 
 
@@ -202,5 +196,5 @@ def count_of(folder: Path) -> int:
     return sum(1 for _ in (folder / "cells").glob("*/config.json"))
 
 
-def test_the_spec_of_a_study_is_kept(whole: Study) -> None:
-    assert Study.open(whole.path).spec == StudySpec.from_dict(TINY)
+def test_the_spec_of_a_study_is_kept(whole_study: Study) -> None:
+    assert Study.open(whole_study.path).spec == StudySpec.from_dict(TINY)

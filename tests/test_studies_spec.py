@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from morl.spec import MorlError
@@ -84,6 +84,7 @@ def test_what_is_not_as_expected_is_said_in_one_line(change: dict[str, Any], sai
     assert "\n" not in str(caught.value)
 
 
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -92,6 +93,7 @@ values = st.recursive(
 KEYS = ["name", "algorithms", "environments", "seeds", "steps", "checkpoint_every", "options", "tuned", "eval_share"]
 
 
+@relaxed
 @given(st.dictionaries(st.sampled_from(KEYS), values), st.booleans())
 def test_any_mapping_is_a_study_or_refused(change: dict[str, Any], valid: bool) -> None:
     with contextlib.suppress(MorlError):
@@ -99,6 +101,7 @@ def test_any_mapping_is_a_study_or_refused(change: dict[str, Any], valid: bool) 
         assert len(spec.cells()) == len(spec.algorithms) * len(spec.environments) * len(spec.seeds)
 
 
+@relaxed
 @given(st.binary(max_size=60))
 def test_any_file_is_a_study_or_refused(tmp_path_factory: pytest.TempPathFactory, payload: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "study.toml"

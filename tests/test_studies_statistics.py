@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -29,12 +29,14 @@ from morl.studies.statistics import (
 )
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False)
+relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 runs = arrays(np.float64, st.integers(1, 12), elements=numbers)
 
 
 # ---- means and intervals ----------------------------------------------------------------------------------
 
 
+@relaxed
 @given(st.lists(runs, min_size=1, max_size=4), st.sampled_from([0.0, 0.1, 0.25]))
 def test_a_trimmed_mean_is_that_of_scipy(scores: list[Any], cut: float) -> None:
     assert trimmed_mean(scores, cut) == pytest.approx(stats.trim_mean(np.concatenate(scores), cut), abs=1e-9)
@@ -66,7 +68,7 @@ def test_resampled_intervals_are_those_of_scipy() -> None:
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02 * np.ptp(values))
 
 
-@settings(max_examples=25, deadline=None)
+@relaxed
 @given(st.lists(arrays(np.float64, st.integers(2, 8), elements=numbers), min_size=1, max_size=3), st.integers(0, 5))
 def test_intervals_stretch_with_the_scores(scores: list[Any], seed: int) -> None:
     for method in METHODS:
@@ -109,6 +111,7 @@ def test_intervals_cover_the_truth() -> None:
 # ---- profiles and comparisons -----------------------------------------------------------------------------
 
 
+@relaxed
 @given(st.lists(runs, min_size=1, max_size=3), st.lists(numbers, min_size=1, max_size=5))
 def test_a_profile_counts_runs_above_each_level(scores: list[Any], levels: list[float]) -> None:
     expected = [np.mean([np.mean([x > level for x in group]) for group in scores]) for level in levels]
@@ -117,6 +120,7 @@ def test_a_profile_counts_runs_above_each_level(scores: list[Any], levels: list[
     assert (low <= high).all()
 
 
+@relaxed
 @given(runs, runs)
 def test_improvement_is_mann_and_whitney_s(mine: Any, theirs: Any) -> None:
     found = probability_of_improvement([mine], [theirs], repetitions=20)
@@ -172,6 +176,7 @@ def test_drawn_permutations_come_near_the_enumerated_ones(monkeypatch: pytest.Mo
     assert permutation_test([np.full(20, 9.0)], [np.zeros(20)]) == pytest.approx(1 / 901)
 
 
+@relaxed
 @given(st.lists(st.floats(0.0, 1.0), max_size=8))
 def test_holm_s_correction_is_its_definition(p_values: list[float]) -> None:
     found = holm(p_values)

@@ -68,7 +68,7 @@ def study(
     folder = Path("studies") / slug(spec.name) if out is None else Path(out)
     chosen = local_engine(jobs) if engine is None else engine
     check_fits(spec)
-    with _locked(folder):
+    with locked_folder(folder):
         made = Study._create(folder, spec)
         made._run(chosen, progress)
         made.collect()
@@ -106,7 +106,12 @@ def check_fits(spec: StudySpec) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and hold its lock.
+
+    Raises:
+        RunError: it cannot be written, or another process holds it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
