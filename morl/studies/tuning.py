@@ -4,6 +4,7 @@
 
     journal.log           what Optuna knows
     trials/KEY/           the study of each trial, by a digest of its options
+    references/           the reference fronts that they share
     trials.csv            options, scores and states of the trials
     winner.toml           the best options: morl train --config winner.toml
     held_out/             the winner against the options that it started from, on other seeds
@@ -15,7 +16,7 @@ import csv
 import io
 import json
 import math
-import shutil
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -143,13 +144,8 @@ class Trials:
         chosen = replace(entrant, options={**entrant.options, **options})
         key = storage.sha256(json.dumps(dict(chosen.options), sort_keys=True).encode())[:16]
         path = self.folder / "trials" / key
-        shared = self.folder / "references"
-        if shared.is_dir() and not (path / "references").exists():
-            shutil.copytree(shared, path / "references")
-        made = study(replace(of_study, algorithms=(chosen,), seeds=seeds), path, **self.how)
-        if not shared.exists():
-            shutil.copytree(path / "references", shared)
-        return made
+        of_trial = replace(of_study, algorithms=(chosen,), seeds=seeds)
+        return study(of_trial, path, references=self.folder / "references", **self.how)
 
     def _is_hopeless(self, groups: Sequence[FloatArray], search: Any) -> bool:
         """Whether the whole interval of the mean lies below the best trial's mean."""
@@ -235,18 +231,20 @@ def _opened(optuna: Any, spec: TuneSpec, folder: Path) -> Any:
         if not payload.endswith(b"\n"):  # a kill cut the last line short
             storage.write_atomic(journal, payload[: payload.rfind(b"\n") + 1])
     directions = ["maximize" if better(name) > 0 else "minimize" for name in spec.objectives]
-    sampler_of = optuna.samplers.TPESampler if len(directions) == 1 else optuna.samplers.NSGAIISampler
     backend = JournalFileBackend(str(journal), lock_obj=Held())
     try:
         search = optuna.create_study(
             storage=JournalStorage(backend), study_name=spec.study.name, directions=directions, load_if_exists=True,
-            sampler=sampler_of(seed=spec.sampler_seed),
         )  # fmt: skip
         known = [d.name == "MAXIMIZE" for d in search.directions]
     except (ValueError, KeyError) as error:
         raise RunError(f"{str(journal)!r} is damaged ({str(error).splitlines()[0]}); move it away") from None
     if known != [d == "maximize" for d in directions]:
         raise RunError(f"{str(folder)!r} was tuned for other objectives; give another --out")
+    # A search that goes on must not draw what it drew at its beginning.
+    seed = np.random.SeedSequence([spec.sampler_seed, len(search.trials)]).generate_state(1)[0]
+    sampler_of = optuna.samplers.TPESampler if len(directions) == 1 else optuna.samplers.NSGAIISampler
+    search.sampler = sampler_of(seed=int(seed))
     for trial in search.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         search.enqueue_trial(trial.params)
         search.tell(trial.number, state=TrialState.FAIL)
@@ -366,16 +364,20 @@ def to_toml(options: Mapping[str, Any]) -> str:
     >>> print(to_toml({"learning_rate": 1e-05, "net_arch": [64, 64], "sb3": {"gamma": 1}}), end="")
     learning_rate = 1e-05
     net_arch = [64, 64]
-    sb3 = {"gamma" = 1}
+    sb3 = {gamma = 1}
     """
-    return "".join(f"{_toml(name) if not name.isidentifier() else name} = {_toml(options[name])}\n" for name in options)
+    return "".join(f"{_toml_key(name)} = {_toml(value)}\n" for name, value in options.items())
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml_key(str(key))} = {_toml(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, bool | str):
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
