@@ -72,7 +72,7 @@ class Envelope(OffPolicy, ConditionedQ):
         target = self.envelope_target(batch, weights)
         self.net.head.update(target, [self.target.head])
         actions = batch.actions.repeat_interleave(len(weights))
-        predicted = of_actions(self.net(*pairs(batch.obs, weights)), actions)
+        predicted = of_actions(self.net.of_pairs(batch.obs, weights), actions)
         error = self.net.head.normalise(target).flatten(0, 1) - predicted  # (n·m, K)
         # In normalised units the weight of an objective is w·σ; a unit vector, so that both losses have one size.
         scalar_weights = nn.functional.normalize(weights * self.net.head.std, dim=1).repeat(len(batch.obs), 1)
@@ -82,10 +82,9 @@ class Envelope(OffPolicy, ConditionedQ):
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
         """y = r + γ Q⁻(s', a*, w*) with (a*, w*) = argmax w · Q(s', a, w'), ``(n, m, K)``."""
         n, m = len(batch.obs), len(weights)
-        ahead = pairs(batch.next_obs, weights)
-        q = self.net.values(*ahead).view(n, m * self.n_actions, self.k)  # every w' and a, in this order
+        found = (net.head.denormalise(net.of_pairs(batch.next_obs, weights)) for net in (self.net, self.target))
+        q, q_target = (values.view(n, m * self.n_actions, self.k) for values in found)  # every w' and a, in this order
         best = (q @ weights.T).argmax(dim=1)  # (n, m), of every w
-        q_target = self.target.values(*ahead).view(n, m * self.n_actions, self.k)
         chosen = q_target.gather(1, best[:, :, None].expand(n, m, self.k))
         return batch.rewards[:, None] + self.discount * batch.not_terminated[:, None] * chosen
 
@@ -109,8 +108,3 @@ class Envelope(OffPolicy, ConditionedQ):
     def status(self) -> dict[str, float]:
         """Updates so far and the probability of beginning to explore."""
         return {"updates": self.updates, "epsilon": self.config.epsilon_at(self.progress)}
-
-
-def pairs(obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Every observation ``(n, size)`` with every weight ``(m, K)``: row i·m + j is observation i under weight j."""
-    return obs.repeat_interleave(len(weights), dim=0), weights.repeat(len(obs), 1)

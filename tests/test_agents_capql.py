@@ -49,7 +49,7 @@ def test_more_concavity_means_more_entropy() -> None:
         agent = CAPQL(problems.Target(), seed=0, **OPTIONS, alpha=alpha)
         agent.learn(6000)
         with torch.no_grad():
-            obs = torch.zeros(1, agent.encoder.size)
+            obs = torch.zeros(1, agent.rows.size)
             spreads.append(float(agent.actor(obs, torch.tensor([[0.5, 0.5]]))[1].mean()))
     assert spreads[1] > spreads[0] + 0.5
 
@@ -75,7 +75,7 @@ def test_reports_the_running_average_of_the_actor(monkeypatch: pytest.MonkeyPatc
         before = 0.75 * before + 0.25 * actor
         torch.testing.assert_close(average, before)
     observation, weights = np.zeros(1, dtype=np.float32), np.array([0.2, 0.8])
-    encoded, w = agent.encoder(observation[None]), weights[None].astype(np.float32)
+    encoded, w = agent.rows(observation[None]), weights[None].astype(np.float32)
     reported, _ = agent.predict(observation, preference=weights, deterministic=True)
     assert reported == pytest.approx(agent.mean_actions(agent.actor_average, encoded, w)[0], abs=1e-6)
     assert reported != pytest.approx(agent.mean_actions(agent.actor, encoded, w)[0], abs=1e-4)
@@ -89,7 +89,7 @@ def test_entropy_is_tuned_to_the_one_wanted() -> None:
         agent.learn(6000)
         rng = np.random.default_rng(0)
         obs, weights = (
-            agent._tensor(np.zeros((500, agent.encoder.size), np.float32)),
+            agent._tensor(np.zeros((500, agent.rows.size), np.float32)),
             agent._tensor(agent._draw(500, rng)),
         )
         with torch.no_grad():

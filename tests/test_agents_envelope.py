@@ -45,7 +45,7 @@ def test_conforms(agent: str, name: str) -> None:
 def batch_of(agent: Envelope, n: int) -> Batch:
     """n transitions of random numbers, every second one the last of its episode."""
     rng = np.random.default_rng(0)
-    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)) for _ in range(2))
+    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.rows.size)).astype(np.float32)) for _ in range(2))
     rewards = torch.from_numpy(rng.normal(size=(n, agent.k)).astype(np.float32))
     actions = torch.from_numpy(rng.integers(agent.n_actions, size=n))
     return Batch(obs, actions, rewards, next_obs, (torch.arange(n) % 2)[:, None].float())

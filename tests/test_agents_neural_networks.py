@@ -37,7 +37,7 @@ def test_networks_are_seeded_without_touching_the_global_generator() -> None:
     nets = []
     for _ in range(2):
         with seeded(3):
-            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
+            nets.append(VectorNet(4, 2, 3, (8,), conditioning="film", layer_norm=True))
     assert torch.equal(state, torch.get_rng_state())
     x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
     assert torch.equal(nets[0](x, w), nets[1](x, w))
@@ -115,22 +115,34 @@ def test_values_of_one_action_per_row() -> None:
 def test_clipped_double_takes_whole_vectors() -> None:
     first, second = torch.tensor([[1.0, 9.0], [5.0, 5.0]]), torch.tensor([[4.0, 0.0], [0.0, 20.0]])
     weights = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
-    assert clipped_double(first, second, weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
+    assert clipped_double(torch.stack([first, second]), weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
 
 
 def test_twin_critics_keep_one_unit_and_their_error_is_the_sum_of_both() -> None:
     with seeded(0):
-        critics = TwinCritics([VectorNet(4, 2, 3, (8,)) for _ in range(2)])
+        critics = TwinCritics(4, 2, 3, (8,))
         inputs, weights, goal = torch.randn(6, 4), torch.rand(6, 2), 10 + 5 * torch.randn(6, 2)
     targets, actions = target_of(critics), torch.tensor([0, 1, 2, 0, 1, 2])
-    before = [net.values(inputs, weights) for net in (critics.second, targets.first)]
-    critics.update_units(goal, targets)
-    for net, value in zip((critics.second, targets.first), before, strict=True):
+    before = [net.values(inputs, weights) for net in (critics, targets)]
+    critics.head.update(goal, [targets.head])
+    for net, value in zip((critics, targets), before, strict=True):
         torch.testing.assert_close(net.values(inputs, weights), value, rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(net.head.std, critics.first.head.std)
-    unit, expected = critics.first.head, 0.0
-    for net in (critics.first, critics.second):
+        torch.testing.assert_close(net.head.std, critics.head.std)
+    torch.testing.assert_close(critics.first_values(inputs, weights), critics.values(inputs, weights)[0])
+    unit, expected = critics.head, 0.0
+    for member in range(2):
         for i in range(6):
-            error = net(inputs[i : i + 1], weights[i : i + 1])[0, actions[i]] - (goal[i] - unit.mean) / unit.std
+            value = critics(inputs[i : i + 1], weights[i : i + 1])[member, 0, actions[i]]
+            error = value - (goal[i] - unit.mean) / unit.std
             expected += float((error**2).sum().detach()) / 12
     assert float(critics.squared_error(inputs, weights, goal, actions).detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_values_of_pairs_are_those_of_every_input_under_every_preference() -> None:
+    with seeded(0):
+        net = VectorNet(4, 2, 3, (8,), conditioning="film")
+    inputs, preferences = torch.randn(3, 4), torch.rand(2, 2)
+    pairs = net.of_pairs(inputs, preferences)
+    for i in range(3):
+        for j in range(2):
+            torch.testing.assert_close(pairs[2 * i + j], net(inputs[i : i + 1], preferences[j : j + 1])[0])

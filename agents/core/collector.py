@@ -186,6 +186,10 @@ def take(observations: Any, rows: Any) -> Any:
 class Collector:
     """Steps a vector environment.
 
+    At γ = 1 the rewards of a task that never ends add up to nothing finite, and no value of what follows a time limit
+    is consistent with itself. So until an episode has terminated by itself, one that is cut by the time limit is over:
+    its return is that of the limit, which is also what is measured.
+
     Args:
         env: any Gymnasium vector environment with rewards ``(n, K)``.
         spec: its objectives.
@@ -216,6 +220,7 @@ class Collector:
         self._gamma = np.ones(self.n)
         self._ended = np.zeros(self.n, dtype=bool)
         self._everyone = np.arange(self.n)
+        self._endless = self.discount == 1.0  # as far as is known
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Begin an episode in every environment; returns the observations."""
@@ -257,6 +262,9 @@ class Collector:
         terminated = check_flags(over, self.n, "terminated", self.name, self.steps)
         truncated = check_flags(cut, self.n, "truncated", self.name, self.steps) & ~terminated
         ended = terminated | truncated
+        self._endless = self._endless and not terminated.any()
+        if self._endless:
+            terminated, truncated = truncated, terminated
         next_obs, self.obs = self._successors(after, ended, info)
         live = self._everyone if not began.any() else np.flatnonzero(~began)
         whole = len(live) == self.n

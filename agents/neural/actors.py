@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from morl.agents.neural.networks import Trunk
+from morl.agents.core.rows import Rows
+from morl.agents.neural.network_options import NetworkOptions
 
 
 class Actor(nn.Module):
@@ -19,16 +19,16 @@ class Actor(nn.Module):
     push it to where tanh is flat, for every preference alike, and it takes very long to come back.
 
     Args:
-        inputs: size of an encoded observation.
+        rows: how observations become rows.
         k: objectives.
         outputs: size of an action.
-        net_arch: width of each layer.
-        mix: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
+        options: networks.
+        conditioning: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, rows: Rows, k: int, outputs: int, options: NetworkOptions, conditioning: str) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.trunk = options.trunk(rows, preference=k, conditioning=conditioning)
         self.head = nn.Linear(self.trunk.size, outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
@@ -41,12 +41,12 @@ class GaussianActor(nn.Module):
     """A conditioned actor ``π(· | s, w)`` with normally distributed actions, squashed by tanh (Haarnoja et al. 2018).
 
     Args:
-        inputs, k, outputs, net_arch, mix: as for :class:`Actor`.
+        rows, k, outputs, options, conditioning: as for :class:`Actor`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, rows: Rows, k: int, outputs: int, options: NetworkOptions, conditioning: str) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
+        self.trunk = options.trunk(rows, preference=k, conditioning=conditioning)
         self.head = nn.Linear(self.trunk.size, 2 * outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +73,13 @@ class Temperature(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(max(value, 1e-12))))
+        self.log = nn.Parameter(torch.zeros(()))
+        self.set(value)
+
+    @torch.no_grad()
+    def set(self, value: float) -> None:
+        """Make it another number."""
+        self.log.fill_(math.log(max(value, 1e-12)))
 
     def forward(self) -> Tensor:
         """The number, without gradient."""

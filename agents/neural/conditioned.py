@@ -9,13 +9,13 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from morl.agents.base import Agent, Array
-from morl.agents.core.observations import Encoder
+from morl.agents.base import Array
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
+from morl.agents.core.rows import Rows
 from morl.agents.neural.networks import VectorNet
+from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.training import (
-    adam,
     resolve_device,
     seeded,
     to_numpy,
@@ -23,7 +23,7 @@ from morl.agents.neural.training import (
 from morl.spec import FloatArray, IntArray, MOSpec
 
 Values = Callable[[Array, Array], Array]
-"""``values(encoded (n, size), weights (n, K)) -> (n, A, K)``, float32."""
+"""``values(rows (n, size), weights (n, K)) -> (n, A, K)``, float32."""
 
 
 def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
@@ -50,12 +50,12 @@ class GreedyPolicies(PolicySet):
 
     Args:
         values: the conditioned action values.
-        encoder: turns observations into rows.
+        rows: turn observations into rows.
         weights: ``(m, K)``.
     """
 
-    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray) -> None:
-        self.values, self.encoder = values, encoder
+    def __init__(self, values: Values, rows: Rows, weights: FloatArray) -> None:
+        self.values, self.rows = values, rows
         self.preferences = np.asarray(weights, dtype=np.float64)
         self._inputs = self.preferences.astype(np.float32)
 
@@ -68,25 +68,28 @@ class GreedyPolicies(PolicySet):
 
     def action_values(self, decision: Decision) -> Array:
         """What the network says."""
-        return self.values(self.encoder(decision.observations), self._inputs[decision.which])
+        return self.values(self.rows(decision.observations), self._inputs[decision.which])
 
 
-class ConditionedQ(Agent):
+class ConditionedQ(OwnNetworks):
     """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
 
-    The config must have ``net_arch``, ``mix``, ``layer_norm``, ``learning_rate``, ``device`` and ``front_weights``.
+    The config must have ``net_arch``, ``conditioning``, ``layer_norm``, ``learning_rate``, ``device`` and
+    ``front_weights``.
     """
 
     def _setup(self) -> None:
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
-        self.encoder = Encoder(self.observation_space)
+        self.rows = Rows(self.observation_space, self.problem.id)
         self.n_actions = int(self.actions.space.n)
         self.device = resolve_device(c.device)
+        options = self.one_network()
+        how = {"conditioning": c.conditioning, "layer_norm": c.layer_norm, "activation": options.activation}
         with seeded(self.integer_seed("network", 0)):
-            net = VectorNet(self.encoder.size, self.k, self.n_actions, c.net_arch, mix=c.mix, layer_norm=c.layer_norm)
+            net = VectorNet(options.features(self.rows), self.k, self.n_actions, options.pi, **how)
         self.net = net.to(self.device)
-        self.optimizer = adam(self.net, c.learning_rate)
+        self.optimizer = self._adam(self.net, c.learning_rate)
         self._keeps(net=self.net, adam=self.optimizer)
 
     def values(self, encoded: Array, weights: Array) -> Array:
@@ -100,4 +103,4 @@ class ConditionedQ(Agent):
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
-        return GreedyPolicies(self.values, self.encoder, weights)
+        return GreedyPolicies(self.values, self.rows, weights)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from morl.agents.core.memory import require
+from morl.agents.neural.conditioning import CODE, CONDITIONING, Code, Film, HyperLinear
+from morl.agents.neural.features import Features
+from morl.agents.neural.layers import ParallelNorm, linear
 from morl.spec import AgentError
 
 
@@ -17,66 +21,88 @@ class Trunk(nn.Module):
     """A multi-layer perceptron that may take a preference.
 
     Args:
-        inputs: size of an encoded observation.
+        inputs: size of an encoded observation, or what makes features of rows.
         net_arch: width of each layer.
         preference: size of the preference, 0 for none.
-        mix: ``"concat"`` appends the preference to the input; ``"film"`` scales and shifts every hidden layer by it
-            (Perez et al. 2018).
+        conditioning: how the preference enters; see :mod:`morl.agents.neural.conditioning`.
         layer_norm: normalise each hidden layer.
         activation: what follows each layer.
         orthogonal: begin with orthogonal weights and no biases (Saxe et al. 2014), as on-policy learners like it.
+        more: further inputs beside the features, such as the size of an action.
+        members: make so many networks side by side, which share what makes features; what comes out is then
+            ``(members, n, size)``.
     """
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | Features,
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: int = 0,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
         activation: type[nn.Module] = nn.ReLU,
         orthogonal: bool = False,
+        more: int = 0,
+        members: int | None = None,
     ) -> None:
         super().__init__()
-        if mix not in ("concat", "film"):
-            raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
-        self.film = mix == "film" and preference > 0
-        sizes = [inputs + (0 if self.film else preference), *net_arch]
+        if conditioning not in CONDITIONING:
+            raise AgentError(f"conditioning is {conditioning!r}; expected one of {', '.join(CONDITIONING)}")
+        self.conditioning = conditioning if preference else "concat"
+        if self.conditioning != "concat" and not net_arch:
+            raise AgentError(f"conditioning {conditioning!r} needs a hidden layer; give net_arch one, or use 'concat'")
+        self.features: nn.Module = nn.Identity() if isinstance(inputs, int) else inputs
+        first = more + (inputs if isinstance(inputs, int) else inputs.size)
+        sizes = [first + (preference if self.conditioning == "concat" else 0), *net_arch]
+        hyper = self.conditioning == "hypernetwork"
+        parameters = (members or 1) * (1 + CODE * hyper) * sum(a * b for a, b in pairwise(sizes))
         # With their gradients and Adam's two moments, parameters take four times their size.
-        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
-        self.layers = nn.ModuleList(_linear(a, b, orthogonal) for a, b in pairwise(sizes))
-        self.norms = nn.ModuleList(nn.LayerNorm(b) if layer_norm else nn.Identity() for b in net_arch)
-        self.gates = nn.ModuleList(nn.Linear(preference, 2 * b) for b in net_arch) if self.film else nn.ModuleList()
-        for gate in self.gates:
-            assert isinstance(gate, nn.Linear)
-            nn.init.zeros_(gate.weight)
-            nn.init.zeros_(gate.bias)
+        require(16.0 * parameters, f"a network with layers {sizes}", "lower net_arch")
+        layer = HyperLinear if hyper else linear
+        self.layers = nn.ModuleList(layer(a, b, members, orthogonal) for a, b in pairwise(sizes))
+        norms = (nn.LayerNorm(b) if members is None else ParallelNorm(members, b) for b in net_arch)
+        self.norms = nn.ModuleList(norms if layer_norm else ())
+        self.gates = nn.ModuleList(Film(b, preference, members) for b in net_arch if self.conditioning == "film")
+        self.code = Code(preference) if hyper else None
         self.activation = activation()
         self.preference = preference
         self.size = net_arch[-1] if net_arch else sizes[0]
 
-    def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
-        """Features ``(n, size)`` of inputs ``(n, inputs)`` and preferences ``(n, K)``."""
-        if self.preference and not self.film:
+    def forward(
+        self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None, *, alone: bool = False
+    ) -> Tensor:
+        """What the last layer says, ``(n, size)``.
+
+        Args:
+            inputs: ``(n, ...)``.
+            preference: ``(n, K)``.
+            more: ``(n, more)`` further inputs.
+            alone: compute the first of several members only, ``(1, n, size)``.
+        """
+        return self.of_features(self.features(inputs), preference, more, alone=alone)
+
+    def of_features(
+        self, x: Tensor, preference: Tensor | None = None, more: Tensor | None = None, *, alone: bool = False
+    ) -> Tensor:
+        """The same for features ``(n, ...)`` that :attr:`features` has made."""
+        if more is not None:
+            x = torch.cat([x, more], dim=-1)
+        if self.preference and self.conditioning == "concat":
             assert preference is not None
-            inputs = torch.cat([inputs, preference], dim=-1)
-        for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            inputs = norm(layer(inputs))
-            if self.film:
+            x = torch.cat([x, preference], dim=-1)
+        if alone:
+            x = x[None]
+        code = () if self.code is None else (self.code(preference),)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, *code)
+            if self.norms:
+                x = self.norms[i](x)
+            if self.gates:
                 assert preference is not None
-                scale, shift = self.gates[i](preference).chunk(2, dim=-1)
-                inputs = inputs * (1 + scale) + shift
-            inputs = self.activation(inputs)
-        return inputs
-
-
-def _linear(inputs: int, outputs: int, orthogonal: bool) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
-    if orthogonal:
-        nn.init.orthogonal_(layer.weight, math.sqrt(2))
-        nn.init.zeros_(layer.bias)
-    return layer
+                x = self.gates[i](x, preference[None] if alone else preference)
+            x = self.activation(x)
+        return x
 
 
 class PopArt(nn.Module):
@@ -97,6 +123,7 @@ class PopArt(nn.Module):
         beta: step size of the running moments; early ones are averaged exactly.
         tolerance: how far off, in standard deviations, the units in use may be; 0 lets them follow at once.
         from_mean: begin by predicting the mean of the first targets, whatever the features.
+        members: networks side by side, which share their units; see :class:`Trunk`.
 
     Attributes:
         mean: what an output of 0 means, ``(K,)``.
@@ -118,10 +145,11 @@ class PopArt(nn.Module):
         beta: float = 3e-4,
         tolerance: float = 0.01,
         from_mean: bool = False,
+        members: int | None = None,
     ) -> None:
         super().__init__()
         self.k, self.outputs, self.beta, self.tolerance, self.from_mean = k, outputs, beta, tolerance, from_mean
-        self.linear = nn.Linear(inputs, outputs * k)
+        self.linear = linear(inputs, outputs * k, members)
         if from_mean:
             nn.init.zeros_(self.linear.weight)
             nn.init.zeros_(self.linear.bias)
@@ -132,9 +160,9 @@ class PopArt(nn.Module):
         self.register_buffer("count", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalised outputs ``(n, outputs, K)``."""
+        """Normalised outputs ``(n, outputs, K)``, of members ``(members, n, outputs, K)``."""
         out: Tensor = self.linear(features)
-        return out.view(*features.shape[:-1], self.outputs, self.k)
+        return out.view(*out.shape[:-1], self.outputs, self.k)
 
     def denormalise(self, outputs: Tensor) -> Tensor:
         """Outputs ``(..., K)`` in the unit of the returns."""
@@ -159,108 +187,156 @@ class PopArt(nn.Module):
         delta = mean - self.running_mean
         self.running_mean.add_(delta, alpha=step)
         self.running_var.lerp_(var, step).addcmul_(delta, delta, value=step * (1 - step))
-        # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
-        size = (self.running_var + self.running_mean**2).sqrt().clamp(min=1e-6)
-        std = torch.maximum(self.running_var.sqrt(), 1e-4 * size)
-        off = torch.maximum((self.running_mean - self.mean).abs(), (std - self.std).abs()) > self.tolerance * std
-        if bool(off.any()):
-            mean = self.running_mean.clone()
+        moments = torch.stack([self.running_mean, self.running_var, self.mean, self.std], dim=1)
+        mean_now, std_now, off = zip(*(self._units(*row) for row in moments.tolist()), strict=True)
+        if any(off):
             for head in (self, *followers):
-                head._rescale(mean, std)
+                head._rescale(targets.new_tensor(mean_now), targets.new_tensor(std_now))
         if self.from_mean and int(self.count) == 1:
             nn.init.zeros_(self.linear.bias)
+
+    def _units(self, running_mean: float, running_var: float, mean: float, std: float) -> tuple[float, float, bool]:
+        """Of one objective, mean and deviation by now, and whether the units in use, ``mean`` and ``std``, are off.
+
+        A few numbers: by themselves they take a tenth of the time that they would take as tensors.
+        """
+        # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
+        size = max(math.sqrt(running_var + running_mean**2), 1e-6)
+        now = max(math.sqrt(running_var), 1e-4 * size)
+        return running_mean, now, max(abs(running_mean - mean), abs(now - std)) > self.tolerance * now
 
     def _rescale(self, mean: Tensor, std: Tensor) -> None:
         """Use these units from now on, saying the same as before."""
         ratio, shift = self.std / std, (self.mean - mean) / std
-        self.linear.weight.view(self.outputs, self.k, -1).mul_(ratio[:, None])
-        self.linear.bias.view(self.outputs, self.k).mul_(ratio).add_(shift)
+        weight, bias = self.linear.weight, self.linear.bias
+        if weight.dim() == 2:  # outputs first
+            weight.view(self.outputs, self.k, -1).mul_(ratio[:, None])
+        else:
+            weight.view(-1, self.k).mul_(ratio)
+        bias.view(-1, self.k).mul_(ratio).add_(shift)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
 
 class VectorNet(nn.Module):
-    """Trunk and PopArt head: encoded observations (and preferences) to ``(n, outputs, K)``.
+    """Trunk and PopArt head: observations (and preferences) to ``(n, outputs, K)``.
 
     Args:
-        inputs: size of an encoded observation.
+        inputs: size of an encoded observation, or what makes features of rows.
         k: objectives.
         outputs: outputs per objective.
         net_arch: width of each layer.
         preference: whether the network takes a preference.
-        mix: how; see :class:`Trunk`.
-        layer_norm: see :class:`Trunk`.
+        conditioning, layer_norm, activation, more: see :class:`Trunk`.
+        members: see :class:`Trunk`; values are then ``(members, n, outputs, K)``.
     """
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | Features,
         k: int,
         outputs: int,
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: bool = True,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
+        activation: type[nn.Module] = nn.ReLU,
+        more: int = 0,
+        members: int | None = None,
     ) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k if preference else 0, mix=mix, layer_norm=layer_norm)
-        self.head = PopArt(self.trunk.size, k, outputs)
+        self.trunk = Trunk(
+            inputs,
+            net_arch,
+            preference=k if preference else 0,
+            conditioning=conditioning,
+            layer_norm=layer_norm,
+            activation=activation,
+            more=more,
+            members=members,
+        )
+        self.head = PopArt(self.trunk.size, k, outputs, members=members)
 
-    def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None) -> Tensor:
         """Normalised values ``(n, outputs, K)``: what losses are taken on."""
-        out: Tensor = self.head(self.trunk(inputs, preference))
+        out: Tensor = self.head(self.trunk(inputs, preference, more))
         return out
 
-    def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
+    def values(self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
-        return self.head.denormalise(self.forward(inputs, preference))
+        return self.head.denormalise(self.forward(inputs, preference, more))
+
+    def of_pairs(self, inputs: Tensor, preferences: Tensor) -> Tensor:
+        """Normalised values ``(n·m, outputs, K)`` of every input ``(n, ...)`` under every preference ``(m, K)``.
+
+        Row i·m + j is input i under preference j; features are made once per input.
+        """
+        n, m = len(inputs), len(preferences)
+        features = self.trunk.features(inputs).repeat_interleave(m, dim=0)
+        out: Tensor = self.head(self.trunk.of_features(features, preferences.repeat(n, 1)))
+        return out
 
 
-class TwinCritics(nn.Module):
-    """Two vector-valued networks that answer the same question, in the same units (Fujimoto et al. 2018).
+class CommandedNet(nn.Module):
+    """A trunk that takes observation and command, and one linear layer.
 
     Args:
-        nets: both.
+        trunk: takes both.
+        outputs: numbers per row.
     """
 
-    def __init__(self, nets: Sequence[VectorNet]) -> None:
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
-        self.first, self.second = nets
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
 
-    def forward(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised values ``(n, outputs, K)`` of both."""
-        return self.first(inputs, weights), self.second(inputs, weights)
+    def forward(self, inputs: Tensor, command: Tensor) -> Tensor:
+        """Outputs ``(n, outputs)`` for inputs ``(n, ...)`` and commands ``(n, size)``."""
+        out: Tensor = self.head(self.trunk(inputs, command))
+        return out
 
-    def values(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Values ``(n, outputs, K)`` of both, in the unit of the returns."""
-        return self.first.values(inputs, weights), self.second.values(inputs, weights)
 
-    def update_units(self, targets: Tensor, target_critics: TwinCritics) -> None:
-        """Let all four networks normalise by what targets ``(..., K)`` were so far."""
-        others = [self.second.head, target_critics.first.head, target_critics.second.head]
-        self.first.head.update(targets, others)
+class TwinCritics(VectorNet):
+    """Two vector-valued networks that answer the same question, in the same units (Fujimoto et al. 2018).
 
-    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor | None = None) -> Tensor:
+    What they say, both at once, is ``(2, n, outputs, K)``.
+
+    Args:
+        inputs, k, outputs, net_arch, how: as for :class:`VectorNet`.
+    """
+
+    def __init__(
+        self, inputs: int | Features, k: int, outputs: int, net_arch: Sequence[int] = (64, 64), **how: Any
+    ) -> None:
+        super().__init__(inputs, k, outputs, net_arch, members=2, **how)
+
+    def first_values(self, inputs: Tensor, weights: Tensor, more: Tensor | None = None) -> Tensor:
+        """Values ``(n, outputs, K)`` of the first alone, in the unit of the returns."""
+        return self.head.denormalise(self.head(self.trunk(inputs, weights, more, alone=True))[0])
+
+    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor) -> Tensor:
         """Σ over both of the mean of ‖y − Q(s, a, w)‖², in normalised units.
 
         Args:
             inputs: ``(n, inputs)``.
             weights: ``(n, K)``.
             goal: y, ``(n, K)`` in the unit of the returns.
-            actions: ``(n,)`` which output is meant, where there are several.
+            actions: ``(n,)`` which output is meant, or ``(n, size)`` reals that are a further input.
         """
-        goal = self.first.head.normalise(goal)
-        first, second = (q[:, 0] if actions is None else of_actions(q, actions) for q in self(inputs, weights))
-        return (first - goal).square().mean() + (second - goal).square().mean()
+        real = actions.is_floating_point()
+        q: Tensor = self(inputs, weights, actions if real else None)
+        predicted = q[:, :, 0] if real else of_actions(q, actions)
+        return 2 * nn.functional.mse_loss(predicted, self.head.normalise(goal).expand_as(predicted))
 
 
-def clipped_double(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
-    """Of two value vectors ``(..., K)`` the one whose utility ``(..., K)`` is smaller (clipped double Q)."""
-    less = (weights * first).sum(dim=-1, keepdim=True) <= (weights * second).sum(dim=-1, keepdim=True)
-    return torch.where(less, first, second)
+def clipped_double(values: Tensor, weights: Tensor) -> Tensor:
+    """Of two value vectors ``(2, n, K)`` the one whose utility by weights ``(n, K)`` is smaller, ``(n, K)``."""
+    first, second = (values * weights).sum(dim=-1, keepdim=True)
+    return torch.where(first <= second, values[0], values[1])
 
 
 def of_actions(values: Tensor, actions: Tensor) -> Tensor:
-    """Of values ``(n, A, K)`` those of one action per row ``(n,)``: ``(n, K)``."""
-    return values.gather(1, actions[:, None, None].expand(-1, 1, values.shape[2]))[:, 0]
+    """Of values ``(..., n, A, K)`` those of one action per row ``(n,)``: ``(..., n, K)``."""
+    shape = (*values.shape[:-2], 1, values.shape[-1])
+    return values.gather(-2, actions[:, None, None].expand(shape)).squeeze(-2)

@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,35 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.core import torch_state
-from morl.agents.core.config import AgentConfig, option
-from morl.agents.core.errors import DivergedError
+from morl.agents.core.errors import DeviceError, DivergedError
 from morl.agents.core.stateful import below
-from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
 M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class NetworkConfig(AgentConfig):
-    """Options of agents that have a network."""
-
-    device: str = option("auto", "where networks compute; auto is a GPU of NVIDIA, else the processor",
-                         choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
 
 
 def resolve_device(name: str) -> torch.device:
     """The device of that name; ``"auto"`` is ``"cuda"`` where there is one, else ``"cpu"``.
 
     Raises:
-        AgentError: torch finds no such device on this machine.
+        DeviceError: torch finds no such device on this machine.
     """
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device("cuda" if found["cuda"] else "cpu")
     if not found.get(name, False):
         there = ", ".join(device for device, exists in found.items() if exists)
-        raise AgentError(f"device is {name!r}, which torch does not find on this machine; expected auto, {there}")
+        raise DeviceError(
+            f"device is {name!r}, which torch does not find on this machine; expected auto, {there} "
+            "(load(path, env, device='auto') brings a checkpoint here)"
+        )
     return torch.device(name)
 
 
@@ -84,9 +76,14 @@ def gradient_step(loss: Tensor, optimizer: torch.optim.Optimizer, max_grad_norm:
         DivergedError: the gradient is NaN or infinite; parameters stay as they were.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    optimizer.zero_grad()
+    for parameter in parameters:
+        parameter.grad = None
     loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-    check_gradient(float(nn.utils.clip_grad_norm_(parameters, max_grad_norm)), "the loss")
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    check_gradient(norm, "the loss")
+    if norm > max_grad_norm:
+        torch._foreach_mul_(gradients, max_grad_norm / norm)
     optimizer.step()
 
 
@@ -125,8 +122,7 @@ def target_of(module: M) -> M:
 @torch.no_grad()
 def follow(target: nn.Module, source: nn.Module, tau: float) -> None:
     """Move the parameters of a target network a fraction ``tau`` towards the network it follows."""
-    for slow, fast in zip(target.parameters(), source.parameters(), strict=True):
-        slow.lerp_(fast, tau)
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
 
 
 # ---- checkpoints ----------------------------------------------------------------------------------------
