@@ -267,6 +267,10 @@ class VectorNet(nn.Module):
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference, more))
 
+    def update_units(self, targets: Tensor, *followers: Any) -> None:
+        """Normalise by what targets ``(..., K)`` were so far, in step with networks that say the same."""
+        self.head.update(targets, [net.head for net in followers])
+
     def of_pairs(self, inputs: Tensor, preferences: Tensor) -> Tensor:
         """Normalised values ``(n·m, outputs, K)`` of every input ``(n, ...)`` under every preference ``(m, K)``.
 
