@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.core.collector import Collector, take
@@ -37,12 +37,12 @@ from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weight
 from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import of_actions
 from morl.agents.neural.policy_kwargs import NetworkConfig
-from morl.agents.neural.training import gradient_step
+from morl.agents.neural.sharing import SharingOptions
 from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(NetworkConfig, Annealed):
+class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
     """Options of :class:`VectorQLambda`."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
@@ -153,15 +153,15 @@ class VectorQLambda(ConditionedQ):
         values = self.values(encoded, weights)
         return np.asarray(values[np.arange(len(values)), greedy(values, weights)])
 
-    def loss(self, obs: Tensor, weights: Tensor, actions: Tensor, returns: Tensor) -> Tensor:
-        """‖G − Q(s, a, w)‖² for n rows with λ-returns ``(n, K)``, in normalised units."""
+    def losses(self, obs: Tensor, weights: Tensor, actions: Tensor, returns: Tensor) -> Tensor:
+        """(G_k − Q_k(s, a, w))² of each objective ``(K,)``, in normalised units, for λ-returns ``(n, K)``."""
         predicted = of_actions(self.net(obs, weights), actions)
-        return nn.functional.mse_loss(predicted, self.net.head.normalise(returns))
+        return (self.net.head.normalise(returns) - predicted).square().mean(dim=0) / self.k
 
     def _update(self, batch: tuple[Array, Array, Array, Array], rng: np.random.Generator) -> None:
         """Several gradient steps on one round of experience, and on remembered episodes that show more."""
         c = self.config
-        self.net.head.update(self._tensor(batch[3]))
+        self.net.update_units(self._tensor(batch[3]))
         shown = self._imitable(round(c.imitation * len(batch[0])), rng)
         if shown is not None:
             batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
@@ -170,7 +170,7 @@ class VectorQLambda(ConditionedQ):
         for _ in range(c.n_epochs):
             order = self._tensor(rng.permutation(len(actions)))
             for i in order.chunk(c.minibatches):
-                gradient_step(self.loss(obs[i], weights[i], actions[i], returns[i]), self.optimizer)
+                self._descend(self.losses(obs[i], weights[i], actions[i], returns[i]))
 
     def _imitable(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array] | None:
         """At most ``n`` steps of remembered episodes that show more than is expected; as :meth:`_collect` has them."""
@@ -187,7 +187,7 @@ class VectorQLambda(ConditionedQ):
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""
-        return {"epsilon": self.config.epsilon_at(self.progress)}
+        return {"epsilon": self.config.epsilon_at(self.progress), **self.balance.report()}
 
 
 def lambda_returns(

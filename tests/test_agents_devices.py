@@ -67,7 +67,7 @@ def loss_of(agent: Any, name: str, n: int) -> torch.Tensor:
     if name == "PCN":
         return agent.loss(rows, agent._command(np.zeros((n, 2)), np.ones(n)), number)
     if name == "VectorQLambda":
-        return agent.loss(rows, weights, number, weights)
+        return agent.losses(rows, weights, number, weights).sum()
     if name == "ConditionedPPO":
         return agent.loss(rows, weights, number, zeros, zeros, weights)
     if name == "QuantileDQN":
@@ -77,7 +77,10 @@ def loss_of(agent: Any, name: str, n: int) -> torch.Tensor:
         noise = agent._tensor(np.zeros((n, 1), np.float32))
         critic = agent.critic_loss(batch._replace(actions=noise), weights, noise)
         return critic + agent.actor_loss(rows, weights, noise)[0]
-    return agent.learner.loss(batch, weights) if name == "GPILS" else agent.loss(batch, weights, 0.5)
+    if name == "GPILS":
+        return agent.learner.loss(batch, weights)
+    losses, rest = agent.losses(batch, weights, 0.5)
+    return losses.sum() + rest
 
 
 @pytest.mark.gpu

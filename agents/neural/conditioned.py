@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,15 +13,18 @@ from morl.agents.base import Array
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
 from morl.agents.core.rows import Rows
+from morl.agents.neural.auxiliary import Auxiliaries
+from morl.agents.neural.balance import Balance
 from morl.agents.neural.deployed import Network, encoded_rows
 from morl.agents.neural.networks import VectorNet
 from morl.agents.neural.policy_kwargs import OwnNetworks
+from morl.agents.neural.sharing import SplitNet, shared_parameters
 from morl.agents.neural.training import (
     resolve_device,
     seeded,
     to_numpy,
 )
-from morl.spec import FloatArray, IntArray, MOSpec
+from morl.spec import AgentError, FloatArray, IntArray, MOSpec
 
 Values = Callable[[Array, Array], Array]
 """``values(rows (n, size), weights (n, K)) -> (n, A, K)``, float32."""
@@ -56,7 +59,7 @@ class GreedyPolicies(PolicySet):
         net: the network behind the values.
     """
 
-    def __init__(self, values: Values, rows: Rows, weights: FloatArray, net: VectorNet) -> None:
+    def __init__(self, values: Values, rows: Rows, weights: FloatArray, net: VectorNet | SplitNet) -> None:
         self.values, self.rows, self.net = values, rows, net
         self.preferences = np.asarray(weights, dtype=np.float64)
         self._inputs = self.preferences.astype(np.float32)
@@ -84,8 +87,8 @@ class GreedyPolicies(PolicySet):
 class ConditionedQ(OwnNetworks):
     """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
 
-    The config must have ``net_arch``, ``conditioning``, ``layer_norm``, ``learning_rate``, ``device`` and
-    ``front_weights``.
+    The config must have ``net_arch``, ``conditioning``, ``layer_norm``, ``learning_rate``, ``device``,
+    ``front_weights`` and the options of :class:`~morl.agents.neural.sharing.SharingOptions`.
     """
 
     def _setup(self) -> None:
@@ -96,11 +99,45 @@ class ConditionedQ(OwnNetworks):
         self.device = resolve_device(c.device)
         options = self.one_network()
         how = {"conditioning": c.conditioning, "layer_norm": c.layer_norm, "activation": options.activation}
+        if c.pull and c.sharing != "soft":
+            raise AgentError(
+                f"pull is {c.pull} and sharing {c.sharing!r}; only the trunks of 'soft' are pulled together"
+            )
+        if c.balance not in ("none", "weights", "uncertainty") and c.sharing == "soft":
+            raise AgentError(
+                f"balance {c.balance!r} balances what objectives share; with sharing 'soft' that is nothing"
+            )
         with seeded(self.integer_seed("network", 0)):
-            net = VectorNet(options.features(self.rows), self.k, self.n_actions, options.pi, **how)
+            shape = (options.features(self.rows), self.k, self.n_actions, options.pi)
+            net = VectorNet(*shape, **how) if c.sharing == "hard" else SplitNet(c.sharing, *shape, **how)
         self.net = net.to(self.device)
+        self.balance = Balance(c.balance, self.k, c.loss_weights).to(self.device)
         self.optimizer = self._adam(self.net, c.learning_rate)
-        self._keeps(net=self.net, adam=self.optimizer)
+        self._keeps(net=self.net, adam=self.optimizer, balance=self.balance)
+
+    def _descend(self, losses: Tensor, rest: Tensor | None = None) -> None:
+        """One step down the losses of the objectives ``(K,)``, balanced where they meet, and ``rest``."""
+        self.balance.step(losses, self.optimizer, shared_parameters(self.net), rest)
+        if isinstance(self.net, SplitNet):
+            self.net.pull(self.config.pull * self.optimizer.param_groups[0]["lr"])
+
+    def _with_heads(self, kinds: Sequence[str], coefficient: float) -> Auxiliaries:
+        """Auxiliary heads on the features of the trunk, learned by the agent's optimizer.
+
+        Raises:
+            AgentError: objectives do not share one trunk.
+        """
+        if not isinstance(self.net, VectorNet):
+            raise AgentError(
+                f"auxiliary heads learn from a shared trunk; sharing is {self.config.sharing!r}, expected 'hard'"
+            )
+        if self.rows.images:
+            raise AgentError(f"auxiliary heads predict numbers; {self.problem.id} shows images: leave auxiliary out")
+        with seeded(self.integer_seed("network", 1)):
+            sizes = (self.net.trunk.size, self.rows.numbers, self.n_actions)
+            heads = Auxiliaries(kinds, *sizes, True, self.k, coefficient=coefficient).to(self.device)
+        self.optimizer.add_param_group({"params": list(heads.parameters())})
+        return heads
 
     def values(self, encoded: Array, weights: Array) -> Array:
         """Action values ``(n, A, K)`` in the unit of the returns."""

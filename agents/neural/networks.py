@@ -267,6 +267,10 @@ class VectorNet(nn.Module):
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
         return self.head.denormalise(self.forward(inputs, preference, more))
 
+    def update_units(self, targets: Tensor, *followers: Any) -> None:
+        """Normalise by what targets ``(..., K)`` were so far, in step with networks that say the same."""
+        self.head.update(targets, [net.head for net in followers])
+
     def of_pairs(self, inputs: Tensor, preferences: Tensor, which: Tensor | None = None) -> Tensor:
         """Normalised values ``(n·m, outputs, K)`` of every input ``(n, ...)`` under every preference ``(m, K)``.
 
@@ -277,15 +281,20 @@ class VectorNet(nn.Module):
             preferences: ``(m, K)``.
             which: ``(p,)`` rows that are wanted; all by default.
         """
-        n, m = len(inputs), len(preferences)
-        features = self.trunk.features(inputs)
-        if which is None:
-            features = features[:, None].expand(n, m, -1).reshape(n * m, -1)
-            preferences = preferences.expand(n, m, -1).reshape(n * m, -1)
-        else:
-            features, preferences = features[which // m], preferences[which % m]
-        out: Tensor = self.head(self.trunk.of_features(features, preferences))
+        pairs = paired(self.trunk.features(inputs), preferences, which)
+        out: Tensor = self.head(self.trunk.of_features(*pairs))
         return out
+
+
+def paired(features: Tensor, preferences: Tensor, which: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Features ``(n, size)`` and preferences ``(m, K)`` side by side, ``(n·m, ...)`` each, or only the rows ``which``."""
+    n, m = len(features), len(preferences)
+    if which is not None:
+        return features[which // m], preferences[which % m]
+    return (
+        features[:, None].expand(n, m, -1).reshape(n * m, -1),
+        preferences.expand(n, m, -1).reshape(n * m, -1),
+    )
 
 
 class CommandedNet(nn.Module):
