@@ -101,10 +101,6 @@ def compare(
     return result
 
 
-_RANKS = {"stationary": 1, "markov": 2, "open loop": 2, "open-loop": 2, "action sequences": 2}
-"""Classes of deterministic policies; each contains those of a lower number, and all others are history-dependent."""
-
-
 class _Measure:
     """Indicators of one front after another against the same reference."""
 

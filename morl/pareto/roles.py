@@ -36,6 +36,10 @@ def role_of(front: Front) -> str:
     return REFERENCE if sampled or learned else EXACT
 
 
+_RANKS = {"stationary": 1, "markov": 2, "open loop": 2, "open-loop": 2, "action sequences": 2}
+"""Classes of deterministic policies; each contains those of a lower number, and all others are history-dependent."""
+
+
 def has_share(front: Front, reference: Front) -> bool:
     """True where the front's hypervolume is a share of the reference front's: that covers the class of its policies.
 
