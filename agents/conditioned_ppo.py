@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from morl.agents.base import Array
@@ -29,12 +30,13 @@ from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
+from morl.agents.neural.deployed import Network
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, flat
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import at
 from morl.agents.neural.training import adam, gradient_step, seeded, set_learning_rate, to_numpy
 from morl.pareto.front import Front
-from morl.spec import FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,20 @@ class ConditionedPolicies(PolicySet):
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""
         return self.agent.net.probabilities(*self._inputs(decision))
+
+    def network(self, number: int) -> Network:
+        """The most likely actions in tensors."""
+        agent, net = self.agent, self.agent.net
+        if number >= self._greedy:
+            raise AgentError("this policy draws its actions, and an exported file draws nothing; choose another point")
+        unit = torch.as_tensor(agent.unit)
+
+        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            scaled = weights.double() * unit
+            preference = (scaled / scaled.sum(dim=1, keepdim=True)).float()
+            return net.choice.sample(net.actor(net._inputs(obs, preference)), preference, None)
+
+        return Network(act, agent._see_in_tensors, [net], self.preferences[number], takes_weights=True)
 
     def content(self, number: int) -> tuple[Any, ...]:
         """The preference, and whether actions are drawn even where the most likely ones are asked for."""

@@ -201,6 +201,13 @@ class PPOAgent(OwnNetworks):
             self.normaliser.observe(arrays)
         return self.normaliser(arrays)
 
+    def _see_in_tensors(self, observation: Any) -> dict[str, Tensor]:
+        """:meth:`_see` without learning, from an observation in tensors, for export."""
+        seen = self.inputs.in_tensors(observation)
+        if not self.config.normalise_observations:
+            return seen
+        return {name: self.normaliser.in_tensors(name, value) for name, value in seen.items()}
+
     def _on_device(self, arrays: Arrays) -> dict[str, Tensor]:
         return self.inputs.tensors(arrays, self.device)
 
