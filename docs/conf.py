@@ -20,7 +20,8 @@ suppress_warnings = ["myst.header"]  # pages that are read on their own too begi
 
 html_theme = "furo"
 html_title = "morl"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 myst_enable_extensions = ["html_image", "dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
