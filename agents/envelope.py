@@ -71,12 +71,14 @@ class Envelope(OffPolicy, ConditionedQ):
         """(1 − β) ‖y − Q(s, a, w)‖² + β (w·y − w·Q(s, a, w))², over n transitions and m weights ``(m, K)``."""
         target = self.envelope_target(batch, weights)
         self.net.head.update(target, [self.target.head])
-        actions = batch.actions.repeat_interleave(len(weights))
-        predicted = of_actions(self.net(*pairs(batch.obs, weights)), actions)
-        error = self.net.head.normalise(target).flatten(0, 1) - predicted  # (n·m, K)
+        actions = batch.actions[:, None].expand(target.shape[:2]).flatten()
+        predicted = of_actions(self.net(*pairs(batch.obs, weights)), actions).view_as(target)  # (n, m, K)
+        wanted = self.net.head.normalise(target)
         # In normalised units the weight of an objective is w·σ; a unit vector, so that both losses have one size.
-        scalar_weights = nn.functional.normalize(weights * self.net.head.std, dim=1).repeat(len(batch.obs), 1)
-        return (1 - beta) * error.square().mean() + beta * (scalar_weights * error).sum(dim=1).square().mean()
+        unit = nn.functional.normalize(weights * self.net.head.std, dim=1)
+        vector = nn.functional.mse_loss(predicted, wanted)
+        scalar = nn.functional.mse_loss((unit * predicted).sum(dim=2), (unit * wanted).sum(dim=2))
+        return (1 - beta) * vector + beta * scalar
 
     @torch.no_grad()
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
