@@ -38,6 +38,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import training_weights
+from morl.agents.neural.deployed import Network, encoded
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
 from morl.agents.neural.training import (
@@ -209,3 +210,12 @@ class ActorPolicies(PolicySet):
         if decision.deterministic:
             return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
         return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The mean actions in tensors."""
+        actor = self.agent.actor_average
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            return torch.tanh(actor(rows, weights)[0])
+
+        return Network(act, encoded(self.agent.encoder), [actor], self._inputs[number], takes_weights=True)

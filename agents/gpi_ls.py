@@ -35,6 +35,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import Actor
 from morl.agents.neural.conditioned import greedy, training_weights
+from morl.agents.neural.deployed import Act, Network, encoded
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.training import (
@@ -240,6 +241,19 @@ class DoubleQ:
         utilities = np.einsum("nmak,nk->nma", q.reshape(n, m, self.n_actions, -1), weights)
         return np.asarray(utilities.max(axis=1).argmax(axis=1))
 
+    def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
+        """:meth:`act` for export, and the network that it uses."""
+        critic = self.critics.first
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            best = (critic.values(rows, weights) * weights[:, None]).sum(dim=2)
+            for other in support:  # as many forward passes as there are weights in the support
+                q = critic.values(rows, other.expand_as(weights))
+                best = torch.maximum(best, (q * weights[:, None]).sum(dim=2))
+            return best.argmax(dim=1)
+
+        return act, critic
+
     def modules(self) -> dict[str, nn.Module]:
         """Networks by name, for a checkpoint."""
         return {"critics": self.critics, "critic_targets": self.targets}
@@ -311,6 +325,10 @@ class TD3:
         """Actions of the target actor; the support plays no part (see the module's description)."""
         return self._actions(self.actor_target, encoded, weights)
 
+    def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
+        """:meth:`act` for export, and the network that it uses."""
+        return lambda rows, weights, accrued, time: self.actor_target(rows, weights), self.actor_target
+
     def _actions(self, actor: Actor, encoded: Array, weights: Array) -> Array:
         with torch.inference_mode():
             return to_numpy(actor(self.agent._tensor(encoded), self.agent._tensor(weights)))
@@ -352,3 +370,8 @@ class GPIPolicies(PolicySet):
         return agent.learner.act(
             agent.encoder(decision.observations), self._inputs[decision.which], self._support
         ), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The same in tensors."""
+        act, net = self.agent.learner.in_tensors(torch.from_numpy(self._support))
+        return Network(act, encoded(self.agent.encoder), [net], self._inputs[number], takes_weights=True)
