@@ -85,13 +85,13 @@ class Envelope(OffPolicy, ConditionedQ):
         """
         target = self.envelope_target(batch, weights)
         self.net.update_units(target, self.target)
-        actions = batch.actions.repeat_interleave(len(weights))
-        predicted = of_actions(self.net.of_pairs(batch.obs, weights), actions)
-        error = self.net.head.normalise(target).flatten(0, 1) - predicted  # (n·m, K)
+        actions = batch.actions[:, None].expand(target.shape[:2]).flatten()
+        predicted = of_actions(self.net.of_pairs(batch.obs, weights), actions).view_as(target)  # (n, m, K)
+        wanted = self.net.head.normalise(target)
         # In normalised units the weight of an objective is w·σ; a unit vector, so that both losses have one size.
-        scalar_weights = nn.functional.normalize(weights * self.net.head.std, dim=1).repeat(len(batch.obs), 1)
-        scalar = (scalar_weights * error).sum(dim=1).square().mean()
-        return (1 - beta) * error.square().mean(dim=0) / self.k, beta * scalar
+        unit = nn.functional.normalize(weights * self.net.head.std, dim=1)
+        scalar = nn.functional.mse_loss((unit * predicted).sum(dim=2), (unit * wanted).sum(dim=2))
+        return (1 - beta) / self.k * (wanted - predicted).square().mean(dim=(0, 1)), beta * scalar
 
     def _seen(self, batch: Batch, weights: Tensor) -> Step:
         """What auxiliary heads see of transitions, under weights ``(n, K)``."""
