@@ -6,9 +6,10 @@
 
 Learns with shipped defaults (``--set name=value`` for others) and measures when the marks are reached, in fresh
 episodes that are counted apart: as many policies for even weights and episodes as are asked for, hypervolume and
-expected utility as the protocol defines them. Marks are the steps of the published numbers by default. With ``--folder`` results are
-written as they come, the agent is saved when the process is told to stop (SIGTERM, Ctrl-C), and the same command goes
-on from there; seconds of learning add up. One thread; leave the machine alone when seconds matter.
+expected utility as the protocol defines them. Marks are the steps of the published numbers by default. With
+``--folder`` results are written as they come, the agent is saved when the process is told to stop (SIGTERM, Ctrl-C),
+and the same command goes on from there; seconds of learning add up. One thread; leave the machine alone when seconds
+matter.
 """
 
 from __future__ import annotations
