@@ -9,7 +9,8 @@ episodes that are counted apart: as many policies for even weights and episodes 
 expected utility as the protocol defines them. Marks are the steps of the published numbers by default. With
 ``--folder`` results are written as they come, the agent is saved when the process is told to stop (SIGTERM, Ctrl-C),
 and the same command goes on from there; seconds of learning add up. One thread; leave the machine alone when seconds
-matter.
+matter. ``--plot FILE`` draws all results of the folder for that environment beside the published numbers, and learns
+nothing.
 """
 
 from __future__ import annotations
@@ -113,6 +114,33 @@ def table(rows: list[Row], setup: Setup, name: str, marks: list[int]) -> str:
     return "\n".join(lines)
 
 
+def plot(folder: Path, setup: Setup, file: Path) -> None:
+    """Hypervolume and utility against steps: one line for each result in the folder, published numbers as marks."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for path in sorted(folder.glob(f"*-{setup.problem}-s*.json")):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        name = path.stem.replace(f"-{setup.problem}-s", ", seed ")
+        for ax, key in zip(axes, ("hypervolume", "utility"), strict=True):
+            ax.plot([row["steps"] for row in rows], [row[key] for row in rows], marker=".", label=name)
+    for p in setup.published:
+        for ax, value in zip(axes, (p.hypervolume, p.utility), strict=True):
+            if p.steps and p.steps <= setup.steps and value is not None:
+                ax.plot([p.steps], [value], "k" + ("s" if p.algorithm == "CAPQL" else "^"), markersize=5)
+                ax.annotate(f"{p.algorithm} ({p.known})", (p.steps, value), xytext=(-4, 4), textcoords="offset points",
+                            ha="right", fontsize=7)  # fmt: skip
+    for ax, key in zip(axes, ("hypervolume", "expected utility"), strict=True):
+        ax.set(xlabel="environment steps", ylabel=key)
+        ax.grid(alpha=0.25)
+    axes[0].legend(fontsize=7)
+    figure.suptitle(setup.problem, fontsize=10)
+    figure.savefig(file, dpi=140)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("protocol")
@@ -126,8 +154,12 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="options of the agent")
     parser.add_argument("--no-tuned", action="store_true", help="without options tuned for the environment")
     parser.add_argument("--folder", type=Path, help="results, and agents to go on from")
+    parser.add_argument("--plot", type=Path, help="draw the folder's results into this file")
     args = parser.parse_args()
     setup = setup_of(args.protocol, args.env)
+    if args.plot:
+        plot(args.folder or Path(), setup, args.plot)
+        return
     marks = [as_count(x, "--at", 1, AgentError) for x in args.at] or [p.steps for p in setup.published if p.steps]
     args.at = sorted(set(marks))
     torch.set_num_threads(1)
