@@ -60,7 +60,7 @@ class CAPQLConfig(OffPolicyConfig):
     learning_rate: float | tuple[float, ...] = option(1e-3, "Adam's step size, or first and last", low=0.0)
     buffer_size: int = option(300_000, "transitions remembered", low=1)
     learning_starts: int = option(1000, "steps of random actions to begin with", low=0)
-    train_freq: int = option(2, "environment steps (over all parallel environments) per update", low=1)
+    train_freq: int = option(1, "environment steps (over all parallel environments) per update", low=1)
     tau: float = option(0.01, "share by which target critics and average actor follow", low=0.0, high=1.0)
     policy_delay: int = option(2, "updates of the critics per update of the actor", low=1)
     alpha: float | tuple[float, ...] | None = option(
