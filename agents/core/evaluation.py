@@ -278,7 +278,7 @@ def _require_ending(problem: Problem, time: int) -> None:
     longest = max(problem.horizon or 0, LONGEST)
     if time > longest:
         raise EnvError(
-            f"{problem.id}: an episode did not end within {longest:,} steps; give the environment a time limit "
+            f"{problem.id}: an episode did not end within {longest:,} steps; give it a time limit "
             "(max_steps=... where it is registered), or a state that ends it"
         )
 

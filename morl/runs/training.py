@@ -173,12 +173,15 @@ def _learn(
             curve = _curve(run, agent, config)
             if steps:
                 _learn_steps(run, agent, config, steps, curve, callbacks, progress_bar)
-            front = None if steps or agent.measured is None else with_facts(agent.measured, config)
-            if front is None:  # else a kill came after it was measured and saved
-                front = measured_front(agent, config, config.episodes, None)
+            saved = None if steps else agent.measured  # a kill came after it was measured, counted and saved
+            spent = agent.eval_steps
+            front = measured_front(agent, config, config.episodes, None) if saved is None else with_facts(saved, config)
             front = with_baselines(front, agent)
+            if saved is not None:
+                agent._evaluator.steps = spent
             run.save_front(front)
-            agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
+            if agent.measured is not None:  # once more, with the front that predict() now chooses from
+                agent.save(run.checkpoint)
             run.seal_metrics()
     except BaseException as error:
         _record_end(run, agent, error)
