@@ -167,10 +167,10 @@ def test_constants_are_no_version_of_their_own() -> None:
 
     @jit
     def both(x):  # type: ignore[no-untyped-def]
-        count = 0
-        for _ in range(2):
-            x += scaled(x, count)
-            count += 1
+        total = 0
+        for step in range(2):
+            x += scaled(x, total)
+            total += step + 1
         return scaled(x, 0) + scaled(x, 3)
 
     assert both(2) == 12
