@@ -320,6 +320,7 @@ class Agent(Stateful, ABC):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
         """The agent's policies, measured afresh, without those that others dominate.
 
@@ -334,21 +335,19 @@ class Agent(Stateful, ABC):
             seed: seed of the sampled episodes; a fresh one per call by default.
             discount: γ of the reported returns; the environment's (or the config's) by default.
             exact: as in :meth:`Evaluator.evaluate`.
+            budget: environment steps to spend; fewer episodes are played where they take more.
         """
         policies = self._policies(None)
         seeds = [None, None] if seed is None else np.random.SeedSequence(seed).spawn(2)
         first = max(1, episodes // 2)
-        how: dict[str, Any] = {
-            "discount": discount,
-            "deterministic": self._evaluates_deterministically,
-            "exact": exact,
-        }
-        spent = self._evaluator.steps
-        result = self._evaluator.evaluate(policies, first, seed=seeds[0], **how)
+        how: dict[str, Any] = {"discount": discount, "deterministic": self._evaluates_deterministically, "exact": exact}
+        spent, half = self._evaluator.steps, None if budget is None else budget // 2
+        result = self._evaluator.evaluate(policies, first, seed=seeds[0], budget=half, **how)
         kept = np.flatnonzero(nondominated_mask(result.mean))
         if not result.exact:
             chosen = Subset(policies, kept)
-            result = self._evaluator.evaluate(chosen, max(1, episodes - first), seed=seeds[1], **how)
+            left = None if budget is None else budget - (self._evaluator.steps - spent)
+            result = self._evaluator.evaluate(chosen, max(1, episodes - first), seed=seeds[1], budget=left, **how)
             again = np.flatnonzero(nondominated_mask(result.mean))
             rows, kept = again, kept[again]
         else:

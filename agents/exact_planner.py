@@ -9,6 +9,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.identity import policy_identities
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import StateIndex
 from morl.agents.core.policies import Decision, Memory, PolicySet
@@ -81,11 +82,12 @@ class ExactPlanner(Agent):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
         """The solver's own front with its certificate, or its policies measured under another discount."""
         solved = self._solve()
         if exact is False or (discount is not None and discount != solved.discount):
-            return super().front(episodes, seed, discount=discount, exact=exact)
+            return super().front(episodes, seed, discount=discount, exact=exact, budget=budget)
         from morl.agents.core.acting import PolicyHandle
 
         policies = self._policies(None)
@@ -93,6 +95,7 @@ class ExactPlanner(Agent):
         facts.update(env=self.problem.id, seed=self.seed, steps=0, seconds=round(self.seconds, 6))
         front = solved.with_spec(self.spec).replace(
             policies=tuple(PolicyHandle(self, policies, i) for i in range(len(solved))),
+            identities=policy_identities(self, policies, np.arange(len(solved))),
             episodes=np.zeros(len(solved), dtype=np.int64),
             provenance=facts,
         )
@@ -121,6 +124,7 @@ class PlannedPolicies(PolicySet):
 
     has_memory = True
     stochastic = True
+    whole = True
 
     def __init__(self, model: MOMDP, index: StateIndex, plans: list[Any], preferences: FloatArray | None) -> None:
         self.model, self.index, self.plans, self.preferences = model, index, plans, preferences
@@ -164,6 +168,10 @@ class PlannedPolicies(PolicySet):
         chances = table[first:last] / table[first:last].sum()
         return int(rng.choice(last - first, p=chances)), node
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The plan's tables."""
+        return plan_content(self.plans[number])
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values of plans that the solver itself can evaluate; ``None`` where one of them needs sampling."""
         from morl.exact import HistoryPolicy, evaluate
@@ -171,6 +179,20 @@ class PlannedPolicies(PolicySet):
         if any(isinstance(part, HistoryPolicy) for plan in self.plans for part in getattr(plan, "policies", (plan,))):
             return None
         return np.array([evaluate(model, plan).start for plan in self.plans])
+
+
+def plan_content(plan: Any) -> tuple[Any, ...]:
+    """Everything that a plan is, as numbers and arrays."""
+    from morl.exact import HistoryPolicy, Mixture
+
+    if isinstance(plan, Mixture):
+        parts = [part for policy in plan.policies for part in ("part", *plan_content(policy))]
+        return (plan.probabilities, *parts)
+    if isinstance(plan, HistoryPolicy):
+        nodes = plan.plan
+        tables = (nodes.state, nodes.action, nodes.ptr, nodes.successors, nodes.children, nodes.tail, *nodes.tails)
+        return (*(part for root in sorted(plan.roots.items()) for part in root), *tables)
+    return (np.asarray(plan),)
 
 
 def draw_component(plan: Any, rng: np.random.Generator) -> int:

@@ -92,7 +92,7 @@ def run(world, q, visits, weights, n_actions, steps, epsilon, gamma, power, curs
         if cursor[0] < 0:
             cursor[0] = begin(world, rng)
             cursor[1] = 0
-            cursor[2] = rng.integers(0, len(weights))
+            cursor[2] = int(rng.random() * len(weights))  # rng.integers takes a second to compile
         s = cursor[0]
         seen = world.seen[s]
         a = choose(q, visits, weights, n_actions, seen, cursor[2], epsilon, rng)

@@ -32,7 +32,7 @@ from morl.agents.tables.pareto_sets import (
     Counts,
     Plans,
     Sets,
-    backup,
+    back_up_path,
     count,
     new_counts,
     new_plans,
@@ -84,7 +84,7 @@ def look_ahead(counts, sets, s, a, w, gamma):  # type: ignore[no-untyped-def]
     return total
 
 
-@inlined
+@jit
 def choose(counts, sets, s, w, epsilon, gamma, rng):  # type: ignore[no-untyped-def]
     """The least tried action with probability ε, or else the best for the episode's weight ``w``."""
     explore = rng.random() < epsilon
@@ -107,7 +107,7 @@ def draw_weight(w, scale, rng):  # type: ignore[no-untyped-def]
         w[i] = -np.log(1.0 - rng.random()) / scale[i]
 
 
-@inlined
+@jit
 def observe(counts, changed, backed, s, a, r, s2):  # type: ignore[no-untyped-def]
     """Count a transition. 0: nothing new, 1: V(s) is out of date, 2: (s, a) is random, 3: too many successors.
 
@@ -123,25 +123,6 @@ def observe(counts, changed, backed, s, a, r, s2):  # type: ignore[no-untyped-de
     if counts.successor[s, a, 1] != -1:
         return 2
     return 1 if not same or (s2 != ENDED and changed[s2] > backed[s]) else 0
-
-
-@jit
-def back_up_path(counts, sets, plans, changed, backed, path, length, gamma, scale):  # type: ignore[no-untyped-def]
-    """Back up the states of an episode from its last to its first. ``path (T, 2)`` holds (state, out of date).
-
-    The last entry of ``changed`` is the clock.
-    """
-    news = False
-    for t in range(length - 1, -1, -1):
-        s = path[t, 0]
-        if path[t, 1] == 1 or news:
-            news, _ = backup(counts, sets, plans, s, gamma, scale, TOLERANCE)
-            changed[-1] += 1
-            backed[s] = changed[-1]
-            if news:
-                changed[s] = changed[-1]
-        else:
-            news = False
 
 
 @jit
@@ -175,7 +156,7 @@ def run(  # type: ignore[no-untyped-def]
         cursor[0], cursor[1] = next_state, t + 1
         if ended or t + 1 >= len(path) or (world.horizon > 0 and t + 1 >= world.horizon):
             if cursor[2] == 0:
-                back_up_path(counts, sets, plans, changed, backed, path, t + 1, gamma, scale)
+                back_up_path(counts, sets, plans, changed, backed, path, t + 1, gamma, scale, TOLERANCE)
             cursor[0] = -1
     return True
 
@@ -269,7 +250,7 @@ class ParetoQLearning(TabularLearning):
         if not self._random:
             back_up_path(
                 self.counts, self.sets, self._no_plans, self._changed, self._backed,
-                path, len(path), self.discount, self.scale,
+                path, len(path), self.discount, self.scale, TOLERANCE,
             )  # fmt: skip
 
     def _between(self, steps: int) -> None:

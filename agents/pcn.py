@@ -325,6 +325,10 @@ class CommandPolicies(PolicySet):
         outputs = agent.outputs(agent.encoder(decision.observations), wanted, left)
         return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The command."""
+        return self.returns[number], self.lengths[number]
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Values ``(m, K)`` where neither the model nor a policy is random; else ``None``."""
         problem, discount = self.agent.problem, self.agent.discount

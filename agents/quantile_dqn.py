@@ -286,3 +286,7 @@ class LevelPolicies(PolicySet):
         rows = self.agent.features(decision.observations, decision.accrued, decision.time)
         actions = self.agent.best_actions(rows, self.levels[decision.which])
         return actions.astype(np.int64), decision.memory
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The level."""
+        return (self.levels[number],)

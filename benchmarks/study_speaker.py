@@ -21,6 +21,7 @@ import torch
 from scipy.special import ndtr
 from torch import nn
 
+from morl.agents.neural.adversary import Adversary
 from morl.envs.science.speaker import STRENGTH, SpeakerDynamics
 
 KINDS = ("plain", "marginal", "conditional")
@@ -43,18 +44,6 @@ def batch(dynamics: SpeakerDynamics, n: int, rng: np.random.Generator) -> tuple[
     return torch.as_tensor(x, dtype=torch.float32), goal, speaker
 
 
-class _Reverse(torch.autograd.Function):
-    """Identity forwards, minus the gradient backwards."""
-
-    @staticmethod
-    def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: object, grad: torch.Tensor) -> torch.Tensor:
-        return -grad
-
-
 def train(
     kind: str, seed: int = 0, rho: float = 0.95, steps: int = 1500, size: int = 256, strength: float = 6.0
 ) -> dict[str, float]:
@@ -64,10 +53,9 @@ def train(
     world = SpeakerDynamics(rho=rho)
     trunk = nn.Sequential(nn.Linear(16, 32), nn.Tanh())
     head = nn.Linear(32, 1)
-    adversary = nn.Sequential(nn.Linear(33, 64), nn.ReLU(), nn.Linear(64, 1))
+    adversary = Adversary(32, condition=2 if kind == "conditional" else 0)
     agent = torch.optim.Adam([*trunk.parameters(), *head.parameters()], 1e-3)
     rival = torch.optim.Adam(adversary.parameters(), 3e-3)
-    loss = nn.BCEWithLogitsLoss()
     for step in range(steps):
         x, goal, speaker = batch(world, size, rng)
         hidden = trunk(x)
@@ -78,10 +66,9 @@ def train(
         advantage = 2.0 * reward - 1.0 - (2.0 * reward - 1.0).mean()
         total = -(advantage * -nn.functional.softplus((1.0 - 2.0 * action) * logit)).mean()  # log π(action)
         if kind != "plain":
-            shown = (recovered if kind == "conditional" else torch.zeros_like(goal))[:, None]
+            shown = nn.functional.one_hot(recovered.long(), 2).float() if kind == "conditional" else None
             warm = strength * min(1.0, step / (steps / 4))
-            guess = adversary(torch.cat([_Reverse.apply(hidden), shown - 0.5], 1))[:, 0]
-            total = total + warm * loss(guess, speaker)
+            total = total + adversary.loss(hidden, speaker.long(), shown, warm)
         agent.zero_grad()
         rival.zero_grad()
         total.backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,21 @@ class UnknownFrontError(EnvError, AttributeError):
 def reward_space(spec: MOSpec) -> spaces.Box:
     """The float64 box ``(K,)`` of one step's rewards, from the objectives' bounds."""
     return spaces.Box(spec.reward_low, spec.reward_high, (spec.k,), np.float64)
+
+
+def discounted_steps(discount: float, horizon: int | None) -> float:
+    """Return of an episode that earns 1 in every step, Σ γᵗ: what bounds per step become bounds of returns by.
+
+    Args:
+        discount: γ.
+        horizon: steps of an episode; ``None`` for one without a limit.
+
+    >>> round(discounted_steps(0.99, 1000), 3), discounted_steps(0.99, None), discounted_steps(1.0, 50)
+    (99.996, 100.0, 50.0)
+    """
+    if discount == 1:
+        return math.inf if horizon is None else float(horizon)
+    return round((1 - (0.0 if horizon is None else discount**horizon)) / (1 - discount), 12)
 
 
 def real_array(value: Any, shape: tuple[int, ...]) -> FloatArray | None:

@@ -42,8 +42,10 @@ def import_package(name: str) -> None:
     try:
         if name.endswith(".py"):
             _import_file(name)
-        else:
-            importlib.import_module(name)
+            return
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise EnvError(f"{name!r} is no module; expected a package such as my_package or a file such as lab.py")
+        importlib.import_module(name)
     except MorlError:
         raise
     except ModuleNotFoundError as error:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import morl.testing as testing
     from morl import agents, envs, exact
     from morl.envs import check_env, make, make_vec, register, register_dynamics, register_momdp
+    from morl.explorer import explore
     from morl.momdp import MOMDP
     from morl.pareto import Front, compare
     from morl.solving import solve
+    from morl.studies import study
 
 __version__ = "0.1.0"
 
@@ -25,14 +27,16 @@ _LAZY = {
     "MOMDP": "morl.momdp",
     "check_env": "morl.envs",
     "compare": "morl.pareto",
+    "explore": "morl.explorer",
     "make": "morl.envs",
     "make_vec": "morl.envs",
     "register": "morl.envs",
     "register_dynamics": "morl.envs",
     "register_momdp": "morl.envs",
     "solve": "morl.solving",
+    "study": "morl.studies",
 }
-_MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "testing", "utility")
+_MODULES = ("agents", "envs", "exact", "pareto", "runs", "sb3", "studies", "testing", "utility")
 
 __all__ = [
     "MOMDP",
@@ -44,12 +48,14 @@ __all__ = [
     "compare",
     "envs",
     "exact",
+    "explore",
     "make",
     "make_vec",
     "register",
     "register_dynamics",
     "register_momdp",
     "solve",
+    "study",
     "testing",
 ]
 

@@ -130,7 +130,7 @@ def jit(function: Callable[..., Any], *, fastmath: frozenset[str] | None = None,
         return function
     import numba
 
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     if fastmath:
         options["fastmath"] = set(fastmath)
     if inline:
@@ -138,8 +138,27 @@ def jit(function: Callable[..., Any], *, fastmath: frozenset[str] | None = None,
     directory = cache_directory()
     if directory is not None:
         with contextlib.suppress(OSError, RuntimeError), _numba_cache(directory):  # the folder may have vanished
-            return numba.njit(cache=True, **options)(function)
-    return numba.njit(**options)(function)
+            return _one_version_for_each_type(numba.njit(cache=True, **options)(function))
+    return _one_version_for_each_type(numba.njit(**options)(function))
+
+
+def _one_version_for_each_type(dispatcher: Any) -> Any:
+    """The compiled function, without versions of its own for constants.
+
+    Numba compiles ``f(x, 0)`` once for the constant and once for integers; LLVM inlines the constant anyway.
+    """
+    from numba import types
+    from numba.core import sigutils
+
+    compile_version = dispatcher.compile
+
+    def compile_for_types(signature: Any) -> Any:
+        arguments, returned = sigutils.normalize_signature(signature)
+        arguments = tuple(types.unliteral(argument) for argument in arguments)
+        return compile_version(returned(*arguments) if returned else arguments)
+
+    dispatcher.compile = compile_for_types
+    return dispatcher
 
 
 inlined = functools.partial(jit, inline=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,20 +57,26 @@ class RunError(MorlError, RuntimeError):
     """A run folder or checkpoint that is missing, damaged or belongs to something else."""
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> list[str]:
-    """Up to three known names that are spelled nearly like ``name``; case, hyphens and underscores do not matter.
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """Up to three known names that are spelled nearly like ``name``, and no much worse ones beside a good one.
+
+    Case, hyphens, underscores, spaces, the namespace before ``/`` and the version ``-v0`` do not matter.
 
     >>> nearest("learning-rates", ["discount", "learning_rate"])
     ['learning_rate']
+    >>> nearest("deep sea treasure", ["morl/DeepSeaTreasure-v0", "morl/DeepSeaTreasureConcave-v0"])
+    ['morl/DeepSeaTreasure-v0']
     """
     plain: dict[str, str] = {}
     for one in known:
         plain.setdefault(_plain(one), one)
-    return [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=cutoff)]
+    matches = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=cutoff)
+    ratios = [difflib.SequenceMatcher(None, match, _plain(name)).ratio() for match in matches]
+    return [plain[match] for match, ratio in zip(matches, ratios, strict=True) if ratio > ratios[0] - 0.1]
 
 
 def _plain(name: str) -> str:
-    return str(name).casefold().replace("-", "_")
+    return re.sub(r"^.*/|[-_]v\d+$|[-_ ]", "", str(name).casefold())
 
 
 def listed(names: Iterable[Any], most: int = 12) -> str:

@@ -47,7 +47,7 @@ def test_pcgrad_lets_an_objective_lose_with_three():
     assert any((rows @ direction("pcgrad", rows)).min() < -1e-3 for rows in jacobians(100, 3))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BALANCES if kind != "nash"])
+@pytest.mark.parametrize("kind", [kind for kind in BALANCES if kind not in ("nash", "uncertainty")])
 def test_equal_gradients_give_the_sum(kind):
     if kind in TORCHJD:
         pytest.importorskip("torchjd")
@@ -118,6 +118,15 @@ def test_gradnorm_favours_the_objective_that_lags():
     for losses in (torch.tensor([1.0, 1.0]), *[torch.tensor([0.2, 0.8])] * 300):  # the first falls to a fifth
         balance.step(theta + losses, optimizer, [theta])
     assert float(balance.weights[1] / balance.weights[0]) == pytest.approx(4.0, rel=0.1)  # (.8 / .2) to the power α
+
+
+def test_uncertainty_weights_are_the_inverse_of_the_losses():
+    theta = nn.Parameter(torch.zeros(2))
+    balance = Balance("uncertainty", 2)
+    for _ in range(600):
+        balance.step(theta + torch.tensor([4.0, 0.1]), torch.optim.SGD([theta], lr=0.0), [theta])
+    np.testing.assert_allclose(balance.weights.numpy(), [0.25, 10.0], rtol=0.1)
+    assert "loss_weight_1" in balance.report()
 
 
 def test_only_what_is_shared_is_balanced():

@@ -15,7 +15,7 @@ from morl.agents.core.problem import Problem
 from morl.agents.tables.pareto_sets import ENDED, Counts, surely_ends
 from morl.envs.finite.tabular import TabularEnv
 from morl.momdp import MOMDP
-from morl.spec import MOSpec
+from morl.spec import EnvError, MOSpec
 from morl.testing import problems
 
 
@@ -67,10 +67,38 @@ def test_an_episode_that_only_a_time_limit_ends() -> None:
         return [(1.0, (state + action) % 3, ((0.1, 0.3), (0.3, 0.1))[action], False)]
 
     env = environment(outcomes, 0.9, (0.0, 0.0), (3.0, 3.0), max_steps=200)
-    agent = ParetoQLearning(problems.Plain(env), seed=0).learn(3_000)
+    agent = ParetoQLearning(problems.Plain(env), seed=0, max_points=24).learn(3_000)
     points = agent.front(episodes=4).points
     for extreme in ([3.0, 1.0], [1.0, 3.0], [2.0, 2.0]):
         assert short_of(points, np.array([extreme]), np.array([3.0, 3.0])) < 0.02
+
+
+def test_resting_for_nothing_is_an_end_at_gamma_one() -> None:
+    """Two states and a third that pays nothing for ever without ending the episode: the chain is solved."""
+
+    def outcomes(state: int, action: int) -> list[tuple[float, Any, tuple[float, float], bool]]:
+        if state == 2:
+            return [(1.0, 2, (0.0, 0.0), False)]
+        return [(0.5, 1 - state, ((1.0, 0.0), (0.0, 1.0))[action], False), (0.5, 2, (0.0, 0.0), False)]
+
+    env = environment(outcomes, 1.0, (0.0, 0.0), (2.0, 2.0), None)
+    agent = ParetoQLearning(env, seed=0, discount=1.0, max_points_random=8, max_sweeps=30).learn(2_000)
+    front = agent.front()
+    assert front.covariance is None or not front.covariance.any()
+    # Staying earns one of either kind, with probability 1/2, 1/4, 1/8 …
+    assert front.points.sum(axis=1) == pytest.approx(np.full(len(front), 1.0))
+
+
+def test_episodes_that_never_end_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def outcomes(state: int, action: int) -> list[tuple[float, Any, tuple[float, float], bool]]:
+        return [(1.0, (state + action) % 3, (1.0, float(action)), False)]
+
+    monkeypatch.setattr("morl.agents.core.evaluation.LONGEST", 300)
+    for gamma, wrapper in ((1.0, lambda env: env), (0.9, problems.Plain)):
+        env = wrapper(environment(outcomes, gamma, (0.0, 0.0), (10.0, 10.0), None))
+        agent = ParetoQLearning(env, seed=0, discount=gamma, max_sweeps=20).learn(300)
+        with pytest.raises(EnvError, match="did not end within 300 steps; give the environment a time limit"):
+            agent.front(episodes=2)
 
 
 def test_a_cycle_behind_a_sure_end_counts_too() -> None:

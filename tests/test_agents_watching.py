@@ -11,7 +11,7 @@ from test_agents_sizing import Counting
 
 from morl.agents import registry
 from morl.agents.core.logger import MemoryLogger
-from morl.agents.core.watching import BASELINES, LearningCurve, TimedCheckpoint, affordable_episodes
+from morl.agents.core.watching import BASELINES, LearningCurve, TimedCheckpoint
 from morl.spec import AgentError
 from morl.testing import problems
 from morl.testing.agents import digest
@@ -82,12 +82,23 @@ def test_saves_by_the_clock_can_be_gone_on_from(tmp_path: Path) -> None:
     assert digest(again) == digest(agent)
 
 
-def test_episodes_of_the_last_evaluation_are_afforded() -> None:
+@pytest.mark.parametrize("budget", [1, 700, 3000, 40_000])
+def test_a_budget_bounds_what_measuring_takes(budget: int) -> None:
     agent = registry.get("ParetoEvolution")(Counting(50), seed=0).learn(3000)
-    policies = len(agent._policies(None))
-    episodes = affordable_episodes(agent, 100)
-    assert episodes == 2 or policies * episodes * 50 <= 3000
-    assert affordable_episodes(agent, 7, length=0.1) == 7
+    least, before = len(agent._policies(None)) * 50, agent.eval_steps
+    front = agent.front(budget=budget)
+    assert agent.eval_steps - before <= max(budget, 2 * least)
+    assert front.episodes is not None
+    assert front.episodes.max() <= 50
+    assert budget < 40_000 or front.episodes.max() > 1
+
+
+def test_without_a_budget_nothing_changes() -> None:
+    agents = [registry.get("ParetoEvolution")(Counting(50), seed=0).learn(3000) for _ in range(2)]
+    plain, bounded = agents[0].front(8, seed=3), agents[1].front(8, seed=3, budget=10**9)
+    assert plain.episodes is not None
+    assert bounded.episodes is not None
+    assert plain.episodes.tolist() == bounded.episodes.tolist() == [4] * len(plain)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

@@ -165,6 +165,14 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "learning_rate" in [o["name"] for o in json.loads(capsys.readouterr().out)["options"]]
 
 
+def test_solve_reads_gamma_and_counts_as_train_does(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["solve", TREASURE, "--policies", "history", "--horizon", "1e1", "--json"]
+    assert main([*words, "--gamma", "0.9"]) == 0
+    front = json.loads(capsys.readouterr().out)
+    assert main([*words, "--discount", "0.9", "--horizon", "10"]) == 0
+    assert json.loads(capsys.readouterr().out)["points"] == front["points"]
+
+
 TRAIN = ["train", "--env", TREASURE, "-n", "100", "-q", "--algo"]
 MISTAKES = [
     (["train", "--env", "morl/DeepSee-v0", "--algo", "PCN"], 2, "did you mean morl/DeepSeaTreasure"),
@@ -186,6 +194,13 @@ MISTAKES = [
     (["eval", "nowhere"], 1, "does not exist"),
     (["compare", "nothing.csv"], 1, "cannot be read"),
     (["env", "show", "morl/Nope-v0"], 2, "unknown environment"),
+    (["env", "show", "anything"], 2, "known: "),
+    (["train", "--env", "deep sea treasure", "--algo", "PCN"], 2, "did you mean morl/DeepSeaTreasure-v0?"),
+    ([*TRAIN, "PCN", "--set", "batchsize=64"], 2, "did you mean batch_size?"),
+    ([*TRAIN, "PCN", "--import", "."], 1, "'.' is no module"),
+    (["solve", TREASURE, "--import", "../lab/"], 1, "'../lab/' is no module"),
+    (["compare", "/dev/null"], 1, "does not exist"),
+    (["compare", __file__], 1, "is no front file"),
     (["train", "--algo", "PCN"], 2, "no environment is given"),
     (["train", "--algo", "PCN", "--protocol", "cmorl-2026"], 2, "did you mean cmorl-2025"),
     (["train", "--algo", "PCN", "--protocol", "pdmorl-dst", "--ref-point", "0", "-9"], 2, "leave out the protocol"),

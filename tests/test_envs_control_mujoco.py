@@ -80,6 +80,16 @@ def test_the_bonus_can_be_given_to_all_objectives() -> None:
         morl.make("morl/Walker2d-v5", control=False)
 
 
+@pytest.mark.parametrize("name", ["HalfCheetah-v5", "Walker2d-v5", "Reacher-v5", "PGMORLHalfCheetah-v2"])
+def test_reference_points_are_discounted_as_fronts_are(name: str) -> None:
+    """The worst that can be earned in every step, to the end, is a return: the reference point lies no lower."""
+    spec = morl.make(f"morl/{name}").unwrapped.mo_spec
+    steps = sum(spec.discount**t for t in range(spec.horizon))
+    worst = np.array([steps * o.reward_low for o in spec.objectives])
+    known = np.isfinite(worst) & (np.array(spec.ref_point) != 0)
+    np.testing.assert_allclose(np.array(spec.ref_point)[known], worst[known], rtol=1e-6)
+
+
 def test_the_effort_can_have_another_price() -> None:
     """MO-Gymnasium's ``mo-halfcheetah-v4`` has Gymnasium's own cost of control as its second objective."""
     priced = morl.make("morl/HalfCheetah-v5", effort=0.1).unwrapped

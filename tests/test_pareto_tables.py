@@ -37,6 +37,8 @@ DIALECTS = {
     "trailing separators without a header": "1,2.5,\n3,0.5,\n",
     "R's write.table": '"a" "b"\n"1" 1 2.5\n"2" 3 0.5\n',
     "an index called index": "index,a,b\n0,1,2.5\n1,3,0.5\n",
+    "an index from 1": "Id;a;b\n1;1;2.5\n2;3;0.5\n",
+    "row numbers": "Nr.\ta\tb\n1\t1\t2,5\n2\t3\t0,5\n",
     "bars": "a|b\n1|2.5\n3|0.5\n",
     "commas and blanks": "a, b\n1, 2.5\n3, 0.5\n",
     "blank lines": "\na,b\n\n1,2.5\n\n\n3,0.5\n\n",
@@ -63,7 +65,7 @@ def test_encodings(tmp_path):
     path.write_bytes("Höhe\tKosten\n1\t2,5\n3\t0,5\n".encode("utf-16"))
     assert Front.load(path).names == ("Höhe", "Kosten")
     path.write_bytes(b"H\xf6he,b\n1,2\n")
-    with pytest.raises(FrontError, match="cannot be read"):
+    with pytest.raises(FrontError, match="save it as UTF-8"):
         Front.load(path)
 
 
@@ -131,6 +133,7 @@ def test_a_first_line_that_may_number_the_columns_is_said_to_be_a_point():
         warnings.simplefilter("error")
         assert len(Front.from_csv("0,1\n0.5,0.25\n1,0\n")) == 3
     assert Front.from_csv(",0,1\n0,0.5,0.25\n").names == ("0", "1")
+    assert Front.from_csv("id,b\n1,5\n3,4\n").names == ("id", "b")  # counts nothing
 
 
 @given(point_sets(grid=False), st.sampled_from([",", ";", "\t", " "]), st.booleans(), st.sampled_from(["\n", "\r\n"]))

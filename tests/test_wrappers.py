@@ -72,6 +72,7 @@ PAIRS = {
     "negate": (w.NegateObjectives, w.VectorNegateObjectives, {"objectives": ["cost"]}),
     "flip": (w.FaultyReward, w.VectorFaultyReward, {"objective": "gain", "mode": "flip"}),
     "zero": (w.FaultyReward, w.VectorFaultyReward, {"objective": 1, "mode": "zero"}),
+    "partial": (w.PartialReward, w.VectorPartialReward, {"probability": 1.0}),
     "esr": (w.ESRReward, w.VectorESRReward, {"utility": WorstCase()}),
     "statistics": (w.RecordStatistics, w.VectorRecordStatistics, {}),
     "flatten": (w.FlattenObservation, w.VectorFlattenObservation, {}),
@@ -278,6 +279,46 @@ def test_faulty_reward_keeps_the_truth_and_the_episode() -> None:
     for bad in ({"mode": "loud"}, {"sigma": -1.0}):
         with pytest.raises(EnvError):
             w.FaultyReward(Steps(), 0, **bad)
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_partial_rewards_are_unbiased(vector: bool) -> None:
+    """p = (1, 1, .05): the weighted mean is within 3 standard errors of the true one, the plain one is not."""
+    p = np.array([1.0, 1.0, 0.05])
+    made = morl.make_vec("morl/ResourceGathering-v0", 50) if vector else morl.make("morl/ResourceGathering-v0")
+    kind: Any = w.VectorPartialReward if vector else w.PartialReward
+    env, rng = kind(made, p), np.random.default_rng(0)
+    env.reset(seed=1)
+    seen, true = [], []
+    for _ in range(400 if vector else 20_000):
+        out = env.step(rng.integers(4, size=50) if vector else int(rng.integers(4)))
+        seen.append(np.atleast_2d(out[1]))
+        true.append(np.atleast_2d(out[4]["true_reward"]))
+        if not vector and (out[2] or out[3]):
+            env.reset()
+    got, whole = np.concatenate(seen), np.concatenate(true)
+    np.testing.assert_array_equal(got[:, :2], whole[:, :2])
+    error = got[:, 2] - whole[:, 2]
+    assert abs(error.mean()) / (error.std() / np.sqrt(len(error))) < 3
+    assert whole[:, 2].any()
+    share = (got[:, 2] != 0).sum() / (whole[:, 2] != 0).sum()
+    assert 0.02 < share < 0.09
+    if not vector:
+        assert all(env.reward_space.contains(row) for row in got)
+
+
+def test_a_private_draw_leaves_the_episode_alone_and_repeats() -> None:
+    first, second = (w.PartialReward(morl.make("morl/ResourceGathering-v0"), 0.5) for _ in range(2))
+    sound = morl.make("morl/ResourceGathering-v0")
+    for env in (first, second, sound):
+        env.reset(seed=9)
+    for action in [0, 1, 2, 3, 1, 1, 0, 2]:
+        a, b, c = first.step(action), second.step(action), sound.step(action)
+        assert a[0].tolist() == b[0].tolist() == c[0].tolist()
+        assert a[1].tolist() == b[1].tolist()
+        assert a[4]["true_reward"].tolist() == c[1].tolist()
+        if c[2] or c[3]:
+            break
 
 
 def test_statistics_by_hand_in_every_mode() -> None:

@@ -72,6 +72,7 @@ WRONG: list[tuple[str, dict[str, list[Any]], dict[str, Any]]] = [
         {"mode": ["loud", None, 1, ["noise"]], "sigma": [-1, NAN, INF, "1", None, [1]]},
         {"objective": "cost"},
     ),
+    ("PartialReward", {"probability": [0, -0.5, 1.5, NAN, INF, "half", None, [0.5], [1, 0], [1, 1, 1]]}, {}),
     ("NuisanceObservation", {"rho": [-0.1, 1.1, NAN, "x", None], "dimension": POSITIVE}, {}),
     ("NuisanceObservation", {"strength": [-1, NAN, INF, "3", None], "goal": [None, 3]}, {}),
 ]
@@ -115,6 +116,8 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("MaxAndSkip", {"skip": 1}),
     ("PreferenceObservation", {"weights": (0.5, 0.5), "concentration": 1e-3}),
     ("FaultyReward", {"objective": 1, "sigma": 0}),
+    ("PartialReward", {"probability": [1, 0.5]}),
+    ("PartialReward", {"probability": 1, "weighted": False}),
     ("NuisanceObservation", {"rho": 1, "dimension": 2, "strength": 0}),
 ]
 

@@ -6,6 +6,7 @@ whose verdict depends on one. Exit status 1 where there is such a test.
 
     python tools/portable.py                          # everything, about an hour on two cores
     python tools/portable.py --only avx2 seed+1 -- tests/test_agents_*.py
+    python tools/portable.py --together --only default seed+1 -- tests/test_agents_*.py    # one run that has both
 """
 
 from __future__ import annotations
@@ -65,17 +66,21 @@ def main() -> int:
     """Run the variants and print which tests depend on which."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--together", action="store_true", help="one run that has all the variants at once")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     asked = parser.parse_args()
     failed: dict[str, set[str]] = {}
     stopped: list[str] = []
-    for name in asked.only:
+    variants = {name: VARIANTS[name] for name in asked.only}
+    if asked.together:
+        variants = {" and ".join(variants): {k: v for one in variants.values() for k, v in one.items()}}
+    for name, variables in variants.items():
         print(f"{time.strftime('%H:%M')}  {name} …", flush=True)
         began = time.perf_counter()
         arguments = PLAIN if name == "plain" and not asked.pytest else asked.pytest
         try:
-            failed[name], last = failures(VARIANTS[name], arguments, asked.workers)
+            failed[name], last = failures(variables, arguments, asked.workers)
         except StoppedError as error:  # the other variants still tell something
             stopped.append(name)
             last = str(error)

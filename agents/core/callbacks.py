@@ -34,8 +34,9 @@ class Callback:
         """After each round of steps and updates; ``False`` stops learning."""
         return True
 
-    def on_segment_end(self, agent: Agent) -> None:
-        """At a clean boundary, where the agent may be saved."""
+    def on_segment_end(self, agent: Agent) -> bool | None:
+        """At a clean boundary, where the agent may be saved; ``False`` stops learning there."""
+        return None
 
     def on_failure(self, agent: Agent, error: BaseException) -> str | None:
         """Learning is about to stop with an error; returns where what was learned was saved, if it was."""
@@ -76,10 +77,10 @@ class CallbackList(Callback):
         answers = [callback.on_step(agent) for callback in self.callbacks]  # every callback is called
         return all(answers)
 
-    def on_segment_end(self, agent: Agent) -> None:
-        """Pass on."""
-        for callback in self.callbacks:
-            callback.on_segment_end(agent)
+    def on_segment_end(self, agent: Agent) -> bool:
+        """Pass on; stop where any callback says so."""
+        answers = [callback.on_segment_end(agent) for callback in self.callbacks]  # every callback is called
+        return all(answer is not False for answer in answers)
 
     def on_failure(self, agent: Agent, error: BaseException) -> str | None:
         """The first place where something was saved."""

@@ -18,7 +18,10 @@ from morl.agents.core.exact_values import return_distribution, stationary_values
 from morl.agents.core.policies import Decision, Memory, PolicySet, Subset
 from morl.agents.core.problem import Problem
 from morl.momdp import MOMDP
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import AgentError, EnvError, FloatArray, IntArray
+
+LONGEST = 100_000
+"""Steps after which an episode of an environment without a time limit is taken for one that never ends."""
 
 Array = np.ndarray[Any, Any]
 
@@ -81,17 +84,20 @@ class Evaluator:
         deterministic: bool = True,
         distributions: bool = False,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Evaluation:
         """Evaluate every policy of a set.
 
         Args:
             policies: the set.
-            episodes: episodes per policy where sampling is needed.
+            episodes: episodes per policy where sampling is needed; with a budget, at most.
             discount: γ; the problem's own by default.
             seed: seed of the sampled episodes; a fresh one per call by default.
             deterministic: take the most likely action of stochastic policies.
             distributions: also return the distribution of the return.
             exact: ``True`` demands an exact answer, ``False`` demands samples, ``None`` prefers exact.
+            budget: environment steps to spend; one episode of each policy is played in any case, and further ones
+                while they fit, by how long the episodes before them were.
 
         Raises:
             AgentError: an exact answer was demanded and there is none.
@@ -106,7 +112,7 @@ class Evaluator:
                 return answer
         if exact:
             raise AgentError(f"{self.problem.id}: these policies cannot be evaluated exactly; give exact=None")
-        return self._sampled(policies, episodes, gamma, seed, deterministic)
+        return self._sampled(policies, episodes, gamma, seed, deterministic, budget)
 
     # ---- exact -----------------------------------------------------------------------------------------
 
@@ -157,6 +163,7 @@ class Evaluator:
         gamma: float,
         seed: int | np.random.SeedSequence | None,
         deterministic: bool,
+        budget: int | None,
     ) -> Evaluation:
         if episodes < 1:
             raise AgentError(f"episodes is {episodes}; expected at least 1")
@@ -165,23 +172,32 @@ class Evaluator:
         else:
             root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         m, k = len(policies), self.problem.spec.k
-        jobs = np.tile(np.arange(m), episodes)
-        env = self.problem.measuring(int(min(self.n_envs, len(jobs))))
-        try:
-            discounted, plain, steps = roll_out(env, self.problem, policies, jobs, gamma, root, deterministic)
-        finally:
-            env.close()
+        parts: list[tuple[FloatArray, FloatArray]] = []
+        played = steps = 0
+        more = episodes if budget is None else 1
+        while more > 0:
+            jobs, part = np.tile(np.arange(m), more), root if played == 0 else root.spawn(1)[0]
+            env = self.problem.measuring(int(min(self.n_envs, len(jobs))))
+            try:
+                *both, spent = roll_out(env, self.problem, policies, jobs, gamma, part, deterministic)
+            finally:
+                env.close()
+            parts.append((both[0].reshape(more, m, k), both[1].reshape(more, m, k)))
+            played, steps = played + more, steps + spent
+            fit = 0 if budget is None else int((budget - steps) * played / max(steps, 1))
+            more = min(episodes - played, played, fit)
         self.steps += steps
-        returns = discounted.reshape(episodes, m, k).transpose(1, 0, 2)
+        discounted, plain = (np.concatenate(some) for some in zip(*parts, strict=True))
+        returns = discounted.transpose(1, 0, 2)
         mean = returns.mean(axis=1)
         centred = returns - mean[:, None]
-        covariance = np.einsum("mek,mel->mkl", centred, centred) / (max(episodes - 1, 1) * episodes)
-        weights = np.full(episodes, 1.0 / episodes)
+        covariance = np.einsum("mek,mel->mkl", centred, centred) / (max(played - 1, 1) * played)
+        weights = np.full(played, 1.0 / played)
         return Evaluation(
             mean,
             covariance,
-            np.full(m, episodes, dtype=np.int64),
-            plain.reshape(episodes, m, k).mean(axis=0),
+            np.full(m, played, dtype=np.int64),
+            plain.mean(axis=0),
             tuple((np.array(r), weights) for r in returns),
             steps,
             gamma,
@@ -208,6 +224,9 @@ def roll_out(
     Returns:
         Discounted and undiscounted returns ``(len(jobs), K)`` and the number of environment steps, at most ``limit``.
         Returns of episodes that are not over by then are NaN.
+
+    Raises:
+        EnvError: an episode does not end: it passed the time limit, or :data:`LONGEST` steps where there is none.
     """
     env_seed, policy_seed = seed.spawn(2)
     rng = np.random.default_rng(policy_seed)
@@ -224,7 +243,13 @@ def roll_out(
         return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
+    longest = max(problem.horizon or 0, LONGEST)
     while playing.any():
+        if int(collector.time[playing].max()) > longest:
+            raise EnvError(
+                f"{problem.id}: an episode did not end within {longest:,} steps; give the environment a time limit "
+                "(max_steps=... where it is registered), or a state that ends it"
+            )
         if limit is not None and steps + int(playing.sum()) > limit:
             surplus = np.flatnonzero(playing)[limit - steps :]
             discounted[slot[surplus]] = plain[slot[surplus]] = np.nan

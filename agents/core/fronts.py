@@ -9,6 +9,7 @@ import numpy as np
 
 from morl.agents.core.acting import PolicyHandle
 from morl.agents.core.evaluation import Evaluation
+from morl.agents.core.identity import policy_identities
 from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import return_range, to_scaled
 from morl.pareto.front import Front
@@ -38,6 +39,7 @@ def as_front(
         covariance=result.covariance[rows],
         episodes=result.episodes[rows],
         scale=agent.spec.return_scale,
+        identities=policy_identities(agent, policies, numbers),
         provenance={
             "algorithm": agent.info.name,
             "policy_class": agent.info.policy_class,
@@ -78,4 +80,5 @@ def from_facts(agent: Agent, facts: Mapping[str, Any]) -> Front | None:
     fits = len(policies) == facts["of"] and all(0 <= i < len(policies) for i in numbers)
     if not fits or len(numbers) != len(front) or front.k != agent.k:
         return None
-    return front.replace(policies=tuple(PolicyHandle(agent, policies, i) for i in numbers))
+    ids = front.identities or policy_identities(agent, policies, np.array(numbers, dtype=np.int64))
+    return front.replace(policies=tuple(PolicyHandle(agent, policies, i) for i in numbers), identities=ids)

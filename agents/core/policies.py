@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from morl.momdp import MOMDP
+from morl.pareto.identity import digest
 from morl.spec import FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
@@ -50,6 +51,7 @@ class PolicySet(ABC):
         preferences: ``(m, K)`` raw weight or command behind each policy, or ``None``.
         commanded: ``preferences`` are wanted returns, not weights.
         names: one label per policy, or ``None``.
+        whole: :meth:`content` is all that a policy is; what its agent learns later does not change it.
     """
 
     needs_accrued = False
@@ -59,6 +61,7 @@ class PolicySet(ABC):
     preferences: FloatArray | None = None
     commanded = False
     names: Sequence[str] | None = None
+    whole = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -87,6 +90,10 @@ class PolicySet(ABC):
         """
         return None
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """What tells one policy from the others of its agent: numbers, texts and arrays, for its identity."""
+        return (number,) if self.preferences is None else (self.preferences[number],)
+
     def mixture(self) -> FloatArray | None:
         """Probabilities ``(m, components)`` where a policy draws one of several per episode, or ``None``."""
         return None
@@ -102,6 +109,9 @@ class TablePolicies(PolicySet):
         default: action in a state never seen.
     """
 
+    whole = True
+    _states: tuple[IntArray, str] | None = None
+
     def __init__(self, index: Any, actions: IntArray, preferences: FloatArray | None = None, default: int = 0) -> None:
         self.index, self.actions, self.preferences, self.default = index, np.asarray(actions), preferences, default
 
@@ -114,6 +124,16 @@ class TablePolicies(PolicySet):
         known = (states >= 0) & (states < self.actions.shape[1])
         chosen = self.actions[decision.which, np.where(known, states, 0)]
         return np.where(known, chosen, self.default).astype(np.int64), decision.memory
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The action of each observation, whatever numbers they have."""
+        if self._states is None:
+            seen = self.index.table()[: self.actions.shape[1]]
+            rows = seen.reshape(len(seen), -1)
+            order = np.lexsort(rows.T) if rows.size else np.arange(len(rows))
+            self._states = order, digest(rows[order])
+        order, observations = self._states
+        return observations, self.actions[number, order], self.default
 
 
 class WeightedPolicies(PolicySet):

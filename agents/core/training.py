@@ -61,8 +61,8 @@ class Training:
         self.watch.start()
         try:
             with self._deferred_interrupts(), allocating(agent.info.name), one_thread():
-                while agent.num_timesteps < agent.target_timesteps:
-                    self._segment()
+                while agent.num_timesteps < agent.target_timesteps and self._segment():
+                    pass
         except StopLearning:
             self._callbacks.on_segment_end(agent)
         except KeyboardInterrupt:
@@ -73,8 +73,8 @@ class Training:
         finally:
             self._callbacks.on_training_end(agent)
 
-    def _segment(self) -> None:
-        """Learn up to the next clean boundary."""
+    def _segment(self) -> bool:
+        """Learn up to the next clean boundary; false where a callback stops there."""
         agent, every = self.agent, self._callbacks.segment_every
         until = agent.target_timesteps
         if every:
@@ -83,8 +83,9 @@ class Training:
         agent._forget_front()
         agent._learn(until)
         self.watch.stop()
-        self._callbacks.on_segment_end(agent)
+        go_on = self._callbacks.on_segment_end(agent)
         self.watch.start()
+        return go_on
 
     def advance(self, steps: int) -> None:
         """See :meth:`morl.agents.Agent.advance`.

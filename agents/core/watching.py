@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,58 +78,80 @@ class Baselines(PolicySet):
 class LearningCurve(Callback):
     """Measures the front along the way, and two baselines at the start, and logs how good they are.
 
-    Where the environment has a finite model and the policies can be evaluated exactly, they are, in at most a tenth of
-    the time. Else episodes are sampled: as many policies and episodes as the share of steps allows, and no more.
+    Where the environment has a finite model and the policies can be evaluated exactly, they are (``by_clock``: in at
+    most a tenth of the time). Else episodes are sampled: as many policies and episodes as the share of steps allows,
+    and no more. When it measures, and with which seeds, depends on the steps alone, so that a run which goes on from a
+    boundary with the rows that were ``logged`` up to it logs what the uninterrupted one does.
 
     Rows that :attr:`Agent.logger` receives hold ``front/points``, ``front/hypervolume`` (of discounted returns; where
     there is a reference point), ``front/expected_utility`` (over even linear preferences of returns in their scale;
     where there is a return scale), ``front/min/NAME`` and ``front/max/NAME`` of each objective, ``front/policies``
-    measured and ``front/episodes`` of each (0: exact), and ``front/eval_steps`` so far; the first row also
-    ``baseline/do_nothing/…`` and ``baseline/random/…`` of the same names.
+    measured and ``front/episodes`` of each (0: exact); the first row holds ``baseline/do_nothing/…`` and
+    ``baseline/random/…`` of the same names. All rows hold ``front/eval_steps`` so far, and ``front/episode_steps``: how
+    many steps an episode takes, as far as is known.
 
     Args:
         share: evaluation steps for each step of learning, at most.
         rows: measurements at most.
         ref_point: ``(K,)`` replaces the environment's reference point.
+        logged: rows of a run that goes on, up to where it goes on.
+        by_clock: leave out measurements where they take more than a tenth of the time.
+
+    Attributes:
+        length: steps of an episode; ``None`` before the first was played.
 
     Raises:
         AgentError: a share outside [0, 1].
     """
 
-    def __init__(self, share: float = SHARE, rows: int = ROWS, ref_point: Any = None) -> None:
+    def __init__(
+        self,
+        share: float = SHARE,
+        rows: int = ROWS,
+        ref_point: Any = None,
+        *,
+        logged: Sequence[Mapping[str, Any]] | None = None,
+        by_clock: bool = True,
+    ) -> None:
         if not 0.0 <= share <= 1.0:
             raise AgentError(f"share of steps for evaluation is {share}; expected 0 to 1")
         self.share, self.rows, self.ref_point = float(share), int(rows), ref_point
+        self.by_clock, self._of_run = by_clock, logged is not None
         self.history: list[dict[str, float]] = []
         self.spent = 0
-        self._began = self._next = 0
+        self.length: float | None = None
+        self._began = self._next = self._last = 0
         self._seconds = 0.0
-        self.length = 1.0  # steps of an episode: the time limit, until some were played
+        for row in logged or ():
+            if "front/eval_steps" in row:
+                self.spent, self._last = int(row["front/eval_steps"]), int(row["step"])
+                self.length = row.get("front/episode_steps")
 
     def on_training_start(self, agent: Agent) -> None:
         """Measure the baselines, unless learning goes on."""
-        self._agent, self._began = agent, agent.num_timesteps
-        steps = agent.target_timesteps - agent.num_timesteps
+        self._agent, self._began = agent, 0 if self._of_run else agent.num_timesteps
+        steps = agent.target_timesteps - self._began
         self._every = max(1, steps // self.rows)
-        self._next = agent.num_timesteps + self._every
-        self.length = float(agent.problem.horizon or 1)
-        # A branch of the seeds that no other evaluation of the agent grows on.
-        self._root = np.random.SeedSequence(agent.seeds("evaluation").entropy, spawn_key=(1, 0, self._began))
-        self._evaluator = Evaluator(agent.problem, self._root)
+        self._aim()
+        self._evaluator = Evaluator(agent.problem, agent.seeds("evaluation"))
         if agent.num_timesteps == 0 and self.share > 0:
             self._measure_baselines(int(self.share * steps / 4))
 
+    def _aim(self) -> None:
+        """The next multiple of the interval."""
+        self._next = self._began + ((self._agent.num_timesteps - self._began) // self._every + 1) * self._every
+
     def on_step(self, agent: Agent) -> bool:
         """Measure when it is time."""
-        if self.share > 0 and agent.num_timesteps >= self._next and self._seconds <= SHARE * agent.seconds + 0.1:
-            self._next = agent.num_timesteps + self._every
-            self._measure()
+        if self.share > 0 and agent.num_timesteps >= self._next:
+            self._aim()
+            if not self.by_clock or self._seconds <= SHARE * agent.seconds + 0.1:
+                self._measure()
         return True
 
-    def on_training_end(self, agent: Agent) -> None:
-        """A last row, where learning came to its end."""
-        last = self.history[-1]["step"] if self.history else self._began
-        if self.share > 0 and last < agent.num_timesteps >= agent.target_timesteps:
+    def on_segment_end(self, agent: Agent) -> None:
+        """A last row, where learning came to its end: before the agent is saved, so that the checkpoint counts it."""
+        if self.share > 0 and self._last < agent.num_timesteps >= agent.target_timesteps:
             self._measure()
 
     # ---- measuring -------------------------------------------------------------------------------------
@@ -146,29 +169,40 @@ class LearningCurve(Callback):
         else:
             points, episodes, count = self._sampled(policies, deterministic)
         self._seconds += time.perf_counter() - began
-        if not len(points):
-            return
-        row = self._row("front", points)
-        row |= {"front/policies": count, "front/episodes": episodes, "front/eval_steps": self.spent}
-        self.history.append({"step": float(agent.num_timesteps), **row})
-        agent.logger.log(row, agent.num_timesteps)
+        self._last = agent.num_timesteps
+        row: dict[str, float] = {}
+        if len(points):
+            row = {**self._row("front", points), "front/policies": count, "front/episodes": episodes}
+            self.history.append({"step": float(agent.num_timesteps), **row, "front/eval_steps": self.spent})
+        self._log(row)
+
+    def _log(self, row: Mapping[str, float]) -> None:
+        """Log a row with what was spent; nothing where nothing was."""
+        facts: dict[str, Any] = {"front/eval_steps": self.spent, "front/episode_steps": self.length}
+        if row or self.spent:
+            self._agent.logger.log({**row, **facts}, self._agent.num_timesteps)
+
+    def _episode(self) -> float:
+        """Steps of an episode; the time limit until some were played."""
+        return self.length or float(self._agent.problem.horizon or 1)
 
     def _sampled(self, policies: PolicySet, deterministic: bool) -> tuple[FloatArray, int, int]:
         """Mean returns of as many policies as can be afforded ``(m, K)``, the episodes of each, and m."""
         left = int(self.share * (self._agent.num_timesteps - self._began)) - self.spent
-        episodes = int(np.clip(left / (max(len(policies), 1) * self.length), 1, EPISODES))
-        count = int(min(len(policies), left // (episodes * self.length)))
+        episodes = int(np.clip(left / (max(len(policies), 1) * self._episode()), 1, EPISODES))
+        count = int(min(len(policies), left // (episodes * self._episode())))
         if count < 1:
             return np.zeros((0, self._agent.k)), 0, 0
         chosen = np.unique(np.linspace(0, len(policies) - 1, count).round().astype(np.int64))
         some = Subset(policies, chosen)
         return self._played(some, episodes, left, deterministic), episodes, len(chosen)
 
-    def _played(self, policies: PolicySet, episodes: int, limit: int, deterministic: bool) -> FloatArray:
+    def _played(self, policies: PolicySet, episodes: int, limit: int, deterministic: bool, part: int = 0) -> FloatArray:
         """Mean returns of the policies of which all episodes ended within ``limit`` steps: others would be biased."""
         agent, jobs = self._agent, np.tile(np.arange(len(policies)), episodes)
         env = agent.problem.measuring(min(agent.config.eval_envs, len(jobs)))
-        seed = self._root.spawn(1)[0]
+        # A branch of the seeds that no other evaluation of the agent grows on, told by the step.
+        seed = np.random.SeedSequence(agent.seeds("evaluation").entropy, spawn_key=(1, 0, agent.num_timesteps, part))
         try:
             returns, _, steps = roll_out(
                 env, agent.problem, policies, jobs, agent.discount, seed, deterministic, limit=limit
@@ -185,16 +219,15 @@ class LearningCurve(Callback):
 
     def _measure_baselines(self, limit: int) -> None:
         agent = self._agent
-        episodes = int(np.clip(limit / (2 * self.length), 1, 2 * EPISODES))
+        episodes = int(np.clip(limit / (2 * self._episode()), 1, 2 * EPISODES))
         row: dict[str, float] = {}
         for i, name in enumerate(BASELINES):
             one = Subset(Baselines(agent.problem), np.array([i]))
             exact = self._evaluator._exactly(one, agent.discount, False, False)
-            points = self._played(one, episodes, limit // 2, False) if exact is None else exact.mean
+            points = self._played(one, episodes, limit // 2, False, i) if exact is None else exact.mean
             if len(points):
                 row |= self._row(f"baseline/{name}", points)
-        if row:
-            agent.logger.log(row, agent.num_timesteps)
+        self._log(row)
 
     def _row(self, head: str, points: FloatArray) -> dict[str, float]:
         """What is logged about mean returns ``(n, K)``."""
@@ -237,19 +270,3 @@ class TimedCheckpoint(Callback):
             agent.save(self.folder)
             self._last = time.monotonic()
         return True
-
-
-def affordable_episodes(agent: Agent, most: int, length: float | None = None) -> int:
-    """Episodes per policy with which measuring the front takes no more steps than learning took: 2 to ``most``.
-
-    Args:
-        agent: has learned.
-        most: episodes to be had at most.
-        length: steps of an episode; the time limit by default.
-    """
-    try:
-        policies = max(1, len(agent._policies(None)))
-    except NoPolicyError:
-        return most
-    length = length or agent.problem.horizon or 1
-    return int(np.clip(agent.num_timesteps // (policies * length), 2, max(2, most)))

@@ -8,6 +8,7 @@ loss. Directions are scaled such that equal gradients give the plain sum.
 none           Σ_k g_k
 weights        Σ_k w_k g_k with w given (Caruana 1997)
 gradnorm       Σ_k w_k g_k, w learned: norms of w_k g_k alike, larger where learning lags (Chen et al. 2018)
+uncertainty    Σ_k w_k g_k, w_k = 1/σ_k² learned: the inverse of what each loss stays at (Kendall et al. 2018)
 mgda           the shortest vector of the convex hull of g_1 … g_K (Désidéri 2012; Sener & Koltun 2018)
 pcgrad         Σ_k of g_k without what points against another objective (Yu et al. 2020)
 cagrad         near the mean, best for the objective that gains least (Liu et al. 2021a)
@@ -31,7 +32,7 @@ from morl.agents.neural import directions
 from morl.agents.neural.training import check_gradient, seeded
 from morl.spec import AgentError, FloatArray, MissingExtraError, UnknownNameError
 
-BALANCES = ("none", "weights", "gradnorm", "mgda", "pcgrad", "cagrad", "nash", "upgrad", "imtl_g")
+BALANCES = ("none", "weights", "gradnorm", "uncertainty", "mgda", "pcgrad", "cagrad", "nash", "upgrad", "imtl_g")
 """What the option ``balance`` may name."""
 
 _EXACT: dict[str, Callable[[FloatArray], FloatArray]] = {"mgda": directions.mgda, "nash": directions.nash}
@@ -94,7 +95,7 @@ class Balance(nn.Module):
     @property
     def plain(self) -> bool:
         """Whether one gradient of the (weighted) sum is all that is needed."""
-        return self.kind in ("none", "weights")
+        return self.kind in ("none", "weights", "uncertainty")
 
     def step(
         self,
@@ -122,6 +123,8 @@ class Balance(nn.Module):
         rows = None if self.plain else self._gradients(losses, shared)
         if rows is not None and self.kind == "gradnorm":
             self._learn_weights(rows, losses.detach())
+        if self.kind == "uncertainty":
+            self._learn_uncertainty(losses.detach())
         total = (self.weights * losses).sum() + (0.0 if rest is None else rest)
         total.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         if rows is not None and self._direction is not None:
@@ -132,11 +135,11 @@ class Balance(nn.Module):
 
     def report(self) -> dict[str, float]:
         """For logs: the lowest cosine between two objectives' gradients, their norms and weights, as last seen."""
-        if self.plain:
-            return {}
-        norms = {f"gradient_{k}": norm for k, norm in enumerate(self._norms)}
-        weights = {f"loss_weight_{k}": float(w) for k, w in enumerate(self.weights)} if self.kind == "gradnorm" else {}
-        return {"conflict_cosine": self._cosine, **norms, **weights}
+        learned = self.kind in ("gradnorm", "uncertainty")
+        seen = {} if self.plain else {"conflict_cosine": self._cosine}
+        norms = {} if self.plain else {f"gradient_{k}": norm for k, norm in enumerate(self._norms)}
+        weights = {f"loss_weight_{k}": float(w) for k, w in enumerate(self.weights)} if learned else {}
+        return {**seen, **norms, **weights}
 
     def _gradients(self, losses: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:
         """J ``(K, P)``: the gradient of each loss in the shared parameters; norms and cosines are remembered."""
@@ -161,6 +164,12 @@ class Balance(nn.Module):
         goal = weighted.mean() * (lag / lag.mean().clamp(min=1e-12)).pow(self.asymmetry)
         moved = self.weights * torch.exp(-self.step_size * torch.sign(weighted - goal))
         self.weights.copy_(moved * self.k / moved.sum())
+
+    @torch.no_grad()
+    def _learn_uncertainty(self, losses: Tensor) -> None:
+        """One step down Σ_k ½ (w_k L_k − log w_k) in log w, whose minimum is w_k = 1 / L_k."""
+        slope = (self.weights * losses - 1.0).clamp(-1.0, 1.0)
+        self.weights.mul_(torch.exp(-self.step_size * slope))
 
 
 def lowest_cosine(jacobian: Tensor) -> float:

@@ -121,8 +121,7 @@ class PPOAgent(OwnNetworks):
         self.device = resolve_device(c.device)
         self.inputs = Inputs(self.observation_space, self.problem.id)
         self.normaliser = ObservationNormaliser(self.inputs)
-        self._steps_per_episode = 0.0
-        self._keeps("_steps_per_episode", observations=self.normaliser)
+        self._keeps(observations=self.normaliser)
 
     # ---- playing ---------------------------------------------------------------------------------------------
 
@@ -170,8 +169,6 @@ class PPOAgent(OwnNetworks):
             if len(over):
                 earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
                 self._episodes_ended(out.env[over], condition[out.env[over]], earned)
-                known, length = self._steps_per_episode, float(out.time[over].mean()) + 1.0
-                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
                 condition[fresh] = self._draw(fresh, rng)
@@ -213,19 +210,17 @@ class PPOAgent(OwnNetworks):
         *,
         discount: float | None = None,
         exact: bool | None = None,
+        budget: int | None = None,
     ) -> Front:
-        """As :meth:`morl.agents.Agent.front`; by default with 2 to 100 episodes, about as ``eval_share`` pays for.
+        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as many as ``eval_share`` pays for.
 
         Where there is no model, policies whose actions are the most likely ones are measured, and those whose actions
         are drawn.
         """
-        if episodes is None:
-            # Some policies are slower than those that learned: an episode counts for half of the time limit at least.
-            length = max(self._steps_per_episode, (self.problem.horizon or 0) / 2, 1.0)
-            episodes = int(
-                np.clip(self.config.eval_share * self.num_timesteps / (len(self._policies(None)) * length), 2, 100)
-            )
-        return super().front(episodes, seed, discount=discount, exact=exact)
+        if episodes is None and budget is None:
+            budget = int(self.config.eval_share * self.num_timesteps)
+        many = 100 if episodes is None else episodes
+        return super().front(many, seed, discount=discount, exact=exact, budget=budget)
 
     # ---- observations and tensors ----------------------------------------------------------------------------
 
@@ -282,6 +277,10 @@ class PPOPolicies(PolicySet):
         if drawn.any():
             actions[drawn] = self.net.act(*inputs, decision.rng)[0][drawn]
         return actions, decision.memory
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
+        return (*super().content(number), number >= self._greedy)
 
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""

@@ -30,6 +30,8 @@ class ReplayBuffer:
     (2, [2.0, 3.0])
     """
 
+    experience = True  # what is learned from, not what was learned
+
     def __init__(self, capacity: int, fields: Mapping[str, tuple[tuple[int, ...], Any]]) -> None:
         if capacity < 1:
             raise AgentError(f"replay capacity is {capacity}; expected at least 1")

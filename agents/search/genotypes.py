@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -150,6 +151,7 @@ class SequencePolicies(PolicySet):
     """
 
     needs_accrued = True  # the step number is kept by whoever keeps the accrued reward
+    whole = True
 
     def __init__(self, actions: Array) -> None:
         self.actions = sequences.fill(np.asarray(actions, dtype=np.int64))
@@ -162,6 +164,10 @@ class SequencePolicies(PolicySet):
         step = np.minimum(decision.time, self.actions.shape[1] - 1)
         return self.actions[decision.which, step], decision.memory
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The actions."""
+        return (self.actions[number],)
+
 
 class NetworkPolicies(PolicySet):
     """Small networks, all evaluated in one batched product.
@@ -170,6 +176,8 @@ class NetworkPolicies(PolicySet):
         genotype: the shape of the networks.
         vectors: ``(m, size)``.
     """
+
+    whole = True
 
     def __init__(self, genotype: Network, vectors: Array) -> None:
         self.genotype, self.count = genotype, len(vectors)
@@ -185,6 +193,10 @@ class NetworkPolicies(PolicySet):
         hidden = np.tanh(np.matmul(x[:, None], first[:, :-1])[:, 0] + first[:, -1])
         out = np.matmul(hidden[:, None], second[:, :-1])[:, 0] + second[:, -1]
         return (np.tanh(out) if self.genotype.continuous else out.argmax(axis=1).astype(np.int64)), decision.memory
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """Weights and biases."""
+        return self.first[number], self.second[number]
 
 
 def _nothing_is_random(problem: Problem) -> bool:

@@ -117,22 +117,44 @@ def count(counts, s, a, r, s2):  # type: ignore[no-untyped-def]
 
 
 @jit
+def sift_down(heap, total, position, n):  # type: ignore[no-untyped-def]
+    """Let the row at ``position`` sink below rows of larger ``total``, in a heap of ``n`` rows."""
+    row = heap[position]
+    child = 2 * position + 1
+    while child < n:
+        if child + 1 < n and total[heap[child + 1]] > total[heap[child]]:
+            child += 1
+        if total[row] >= total[heap[child]]:
+            break
+        heap[position] = heap[child]
+        position = child
+        child = 2 * position + 1
+    heap[position] = row
+
+
+@jit
 def nondominated(values, n, slack):  # type: ignore[no-untyped-def]
     """Rows (of the first n) that no other reaches up to ``slack (K,)``; of equal rows one is kept.
 
-    Rows are visited by falling sum: a row cannot be dominated by one whose sum is smaller (Kung et al. 1975).
+    Rows are visited by falling sum: a row cannot be dominated by one whose sum is smaller (Kung et al. 1975). They come
+    from a heap, since ``np.argsort`` takes seconds to compile.
     """
     k = values.shape[1]
     total = np.empty(n)
+    heap = np.empty(n, dtype=np.int64)
     for i in range(n):
+        heap[i] = i
         total[i] = 0.0
         for j in range(k):
-            total[i] -= values[i, j]
-    order = np.argsort(total)
+            total[i] += values[i, j]
     kept = np.empty(n, dtype=np.int64)
     m = 0
-    for position in range(n):
-        i = order[position]
+    for position in range(n // 2 - 1, -1, -1):
+        sift_down(heap, total, position, n)
+    for left in range(n - 1, -1, -1):
+        i = heap[0]
+        heap[0] = heap[left]
+        sift_down(heap, total, 0, left)
         beaten = False
         for q in range(m):
             other = kept[q]
@@ -311,14 +333,25 @@ def _store(counts, sets, plans, s, pool, picks, rows, sizes, scale):  # type: ig
 
 
 @jit
-def sweep(counts, sets, plans, order, gamma, scale, tolerance):  # type: ignore[no-untyped-def]
-    """Back up every state of ``order`` once. Returns the largest move, or −1 where ``plans`` is full."""
-    largest = 0.0
-    for s in order:
-        changed, moved = backup(counts, sets, plans, s, gamma, scale, tolerance)
+def back_up_path(counts, sets, plans, changed, backed, path, length, gamma, scale, tolerance):  # type: ignore[no-untyped-def]
+    """Back up the states of a path from its last to its first, where out of date or after a change of the next one.
+
+    ``path (T, 2)`` holds (state, out of date); only the first ``length`` count. ``changed[s]`` is the time of V(s)'s
+    last change, ``backed[s]`` that of its last backup; the last entry of ``changed`` is the clock. Returns the largest
+    move, or −1 where ``plans`` is full.
+    """
+    largest, news = 0.0, False
+    for t in range(length - 1, -1, -1):
+        s = path[t, 0]
+        if path[t, 1] == 0 and not news:
+            continue
+        news, moved = backup(counts, sets, plans, s, gamma, scale, tolerance)
         if moved < 0:
             return -1.0
-        if changed:
+        changed[-1] += 1
+        backed[s] = changed[-1]
+        if news:
+            changed[s] = changed[-1]
             largest = max(largest, moved)
     return largest
 
@@ -366,22 +399,26 @@ def solve(
         NoPolicyError: nothing has been seen yet.
     """
     sure = surely_ends(counts)
-    visited = np.flatnonzero(counts.visits.sum(axis=1) > 0)[::-1].astype(np.int64)
+    visited = np.flatnonzero(counts.visits.sum(axis=1) > 0)
     states = visited[visited != start]
     if len(states) == 0:
         raise NoPolicyError("nothing has been learned yet; call learn first")
-    k, branches = counts.reward.shape[2], counts.successor.shape[2]
-    sets, plans = new_sets(len(counts.n_actions), size, k), new_plans(max(1024, 4 * len(states) * size), branches)
+    n, k, branches = len(counts.n_actions), counts.reward.shape[2], counts.successor.shape[2]
+    sets, plans = new_sets(n, size, k), new_plans(max(1024, 4 * len(states) * size), branches)
     sets.size[states[~sure[states]]] = 1  # {0}, without a plan
-    for number in range(max_sweeps + 1):
-        last = number == max_sweeps
-        order, discount = (np.array([start]), 1.0) if last else (states, gamma)
-        moved = sweep(counts, sets, plans, order, discount, scale, tolerance)
+    clock = np.zeros(n + 1, dtype=np.int64), np.zeros(n, dtype=np.int64)
+
+    def back_up(order: IntArray, discount: float) -> float:
+        nonlocal plans
+        path = np.column_stack([order, np.ones_like(order)])
+        moved = -1.0
         while moved < 0:
-            plans = grow(plans)
-            moved = sweep(counts, sets, plans, order, discount, scale, tolerance)
-        if not last and moved <= precision:
-            while sweep(counts, sets, plans, np.array([start]), 1.0, scale, tolerance) < 0:
-                plans = grow(plans)
+            moved = back_up_path(counts, sets, plans, *clock, path, len(path), discount, scale, tolerance)
+            plans = plans if moved >= 0 else grow(plans)
+        return moved
+
+    for _ in range(max_sweeps):
+        if back_up(states, gamma) <= precision:
             break
+    back_up(np.array([start]), 1.0)
     return sets, plans

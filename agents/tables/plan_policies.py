@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet
@@ -65,6 +67,10 @@ class PlanPolicies(PolicySet):
         actions = np.where(nodes >= 0, self.plans.action[np.maximum(nodes, 0)], 0)
         return actions.astype(np.int64), {"node": nodes}
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The node of its plan that it begins with."""
+        return (int(self.roots[number]),)
+
     def exact_values(self, model: MOMDP) -> FloatArray | None:
         """Exact values ``(m, K)``: plans and model together are one Markov chain. ``None`` where it never ends."""
         if not self.tables.visible():
@@ -73,8 +79,13 @@ class PlanPolicies(PolicySet):
 
 
 def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
-    """Solve the Markov chain on (model state, plan node) for the value of every root."""
+    """Solve the Markov chain on (model state, plan node) for the value of every root.
+
+    Pairs after which nothing is earned any more are worth 0, whether or not they ever end. ``None`` where γ = 1 and
+    what is earned has no end.
+    """
     from scipy import sparse
+    from scipy.sparse.csgraph import breadth_first_order
     from scipy.sparse.linalg import splu
 
     world = policies.tables.world
@@ -113,10 +124,17 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
         else:
             gains.append(np.zeros(model.k))
         head += 1
-    n = len(pairs)
-    chain = sparse.csc_array((chances, (rows, columns)), shape=(n, n))
+    n, earned = len(pairs), np.array(gains)
+    chain = sparse.csr_array((chances, (rows, columns)), shape=(n, n))
+    earning = np.flatnonzero(earned.any(axis=1))
+    back = sparse.csr_array(  # against the arrows, from an extra node that everything earning leads to
+        (np.ones(len(rows) + len(earning)), ([*columns, *[n] * len(earning)], [*rows, *earning])), shape=(n + 1, n + 1)
+    )
+    alive = np.sort(breadth_first_order(back, n, return_predecessors=False))[:-1]
+    values = np.zeros((n, model.k))
+    system = sparse.eye_array(len(alive), format="csc") - model.discount * chain[alive][:, alive]
     try:
-        values = splu(sparse.eye_array(n, format="csc") - model.discount * chain).solve(np.array(gains))
+        values[alive] = splu(sparse.csc_array(system)).solve(earned[alive])
     except RuntimeError:
         return None
     if not np.isfinite(values).all():

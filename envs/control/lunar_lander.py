@@ -9,10 +9,10 @@ from gymnasium import spaces
 
 from morl.envs.control.lunar_lander_render import draw_lander
 from morl.envs.control.split import SplitEnv, inner_mode, simulator
-from morl.envs.core import Info
+from morl.envs.core import Info, discounted_steps
 from morl.spec import FloatArray, MOSpec, Objective
 
-MAX_STEPS = 1000
+MAX_STEPS, DISCOUNT = 1000, 0.99
 
 
 class LunarLander(SplitEnv):
@@ -57,7 +57,8 @@ class LunarLander(SplitEnv):
             render_mode=inner_mode(render_mode),
             **options,
         )
-        low, high = (-101.0, -1000.0, -1000.0, -1000.0), (100.0, 200.0, 0.0, 0.0)
+        steps = discounted_steps(DISCOUNT, max_steps)
+        low, high = (-101.0, -1000.0, -steps, -steps), (100.0, 200.0, 0.0, 0.0)
         spec = MOSpec(
             (
                 Objective("landing", "", -100.0, 100.0, "+100 at rest on the ground, −100 on a crash or out of sight"),
@@ -65,7 +66,7 @@ class LunarLander(SplitEnv):
                 Objective("main", "power", -1.0, 0.0, "minus the power of the main engine"),
                 Objective("side", "power", -1.0, 0.0, "minus the power of the side engines"),
             ),
-            discount=0.99,
+            discount=DISCOUNT,
             horizon=max_steps,
             ref_point=low,
             return_scale=(low, high),

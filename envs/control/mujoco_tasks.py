@@ -11,10 +11,10 @@ import numpy as np
 
 from morl.envs.control.mujoco_render import gl_picture, side_view
 from morl.envs.control.split import SplitEnv, inner_mode, simulator
-from morl.envs.core import Info
+from morl.envs.core import Info, discounted_steps
 from morl.spec import EnvError, FloatArray, MOSpec, Objective
 
-MAX_STEPS = 1000
+MAX_STEPS, DISCOUNT = 1000, 0.99
 
 
 class MujocoTask(SplitEnv):
@@ -45,7 +45,8 @@ class MujocoTask(SplitEnv):
     VIEW: ClassVar[tuple[int, int]] = (0, 2)
     """The two coordinates that the text picture shows, across and up."""
     GOALS: ClassVar[tuple[float, ...]]
-    """Returns worth aspiring to, the upper end of ``return_scale``; roughly what good learners reach."""
+    """Undiscounted returns of 1000 steps worth aspiring to, roughly what good learners reach: discounted, they are the
+    upper end of ``return_scale``."""
 
     def __init__(
         self,
@@ -94,14 +95,16 @@ class MujocoTask(SplitEnv):
         objectives = [Objective("forward", "m/s", description="speed along x, and the bonus for being upright")]
         if self.SECOND is not None:
             objectives.append(self.SECOND[0])
+        steps = discounted_steps(DISCOUNT, max_steps)
         low = [-100.0] * len(objectives)
         if self._control:
             least = -np.inf if self._everywhere and hasattr(inner, "contact_cost") else self._worst
             most = float(getattr(inner, "_healthy_reward", 0.0)) if self._everywhere else 0.0
             objectives.append(Objective("control", "torque²", least, most, "minus the sum of squared torques"))
-            low.append(MAX_STEPS * self._worst)
+            low.append(steps * self._worst)
         goals = self.GOALS if self._control else self.GOALS[:-1]
-        return MOSpec(tuple(objectives), 0.99, max_steps, ref_point=tuple(low), return_scale=(tuple(low), goals))
+        high = tuple(goal / MAX_STEPS * steps for goal in goals)
+        return MOSpec(tuple(objectives), DISCOUNT, max_steps, ref_point=tuple(low), return_scale=(tuple(low), high))
 
     def _split(self, action: Any, reward: Any, terminated: Any, info: Info) -> FloatArray:
         priced = info["reward_ctrl"]

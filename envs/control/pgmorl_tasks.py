@@ -14,10 +14,10 @@ import numpy as np
 
 from morl.envs.control.mujoco_render import gl_picture, side_view
 from morl.envs.control.split import SplitEnv, inner_mode, simulator
-from morl.envs.core import Info
+from morl.envs.core import Info, discounted_steps
 from morl.spec import FloatArray, MOSpec, Objective
 
-MAX_STEPS = 500
+MAX_STEPS, DISCOUNT = 500, 0.995
 
 
 class PGMORLTask(SplitEnv):
@@ -37,15 +37,16 @@ class PGMORLTask(SplitEnv):
     """Of Gymnasium's class, beside the start without noise."""
     OBJECTIVES: ClassVar[tuple[Objective, ...]]
     GOALS: ClassVar[tuple[float, ...]]
-    """Returns of an episode worth aspiring to."""
+    """Undiscounted returns of an episode worth aspiring to."""
     VIEW: ClassVar[tuple[int, int]] = (0, 2)
     """The two coordinates that the text picture shows, across and up."""
 
     def __init__(self, max_steps: int | None = MAX_STEPS, render_mode: str | None = None) -> None:
         path, mode = f"gymnasium.envs.mujoco.{self.MODULE}", inner_mode(render_mode)
         inner: Any = simulator(path, self.NAME, "mujoco", render_mode=mode, reset_noise_scale=0.0, **self.ARGUMENTS)
-        origin = (0.0,) * len(self.OBJECTIVES)
-        spec = MOSpec(self.OBJECTIVES, 0.995, max_steps, ref_point=origin, return_scale=(origin, self.GOALS))
+        origin, steps = (0.0,) * len(self.OBJECTIVES), discounted_steps(DISCOUNT, max_steps)
+        high = tuple(goal / MAX_STEPS * steps for goal in self.GOALS)
+        spec = MOSpec(self.OBJECTIVES, DISCOUNT, max_steps, ref_point=origin, return_scale=(origin, high))
         super().__init__(inner, spec, max_steps, {"max_steps": max_steps, "render_mode": render_mode})
         self.render_mode = render_mode
         self._rewards = np.zeros(len(self.OBJECTIVES))

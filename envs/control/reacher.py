@@ -8,10 +8,10 @@ import numpy as np
 
 from morl.envs.control.mujoco_render import gl_picture, side_view
 from morl.envs.control.split import SplitEnv, inner_mode, simulator
-from morl.envs.core import Info
+from morl.envs.core import Info, discounted_steps
 from morl.spec import FloatArray, MOSpec, Objective
 
-MAX_STEPS = 50
+MAX_STEPS, DISCOUNT = 50, 0.99
 _WHERE = ("right", "left", "top", "bottom")
 _LOWEST = 1.0 - 4.0 * (0.21 + 0.14)  # arm stretched away from a target
 
@@ -53,8 +53,9 @@ class Reacher(SplitEnv):
             Objective(name, "", _LOWEST, 1.0, f"nearness to the target on the {name}: 1 − 4 × distance in m")
             for name in _WHERE
         )
-        low, high = (MAX_STEPS * _LOWEST,) * 4, (float(MAX_STEPS),) * 4
-        spec = MOSpec(objectives, 0.99, max_steps, ref_point=low, return_scale=(low, high))
+        steps = discounted_steps(DISCOUNT, max_steps)
+        low, high = (steps * _LOWEST,) * 4, (steps,) * 4
+        spec = MOSpec(objectives, DISCOUNT, max_steps, ref_point=low, return_scale=(low, high))
         super().__init__(inner, spec, max_steps, {"max_steps": max_steps, "render_mode": render_mode, **options})
         self.render_mode = render_mode
 

@@ -13,6 +13,7 @@ from morl.envs.wrappers.flatten import FlattenObservation, VectorFlattenObservat
 from morl.envs.wrappers.limits import MaxAndSkip, TimeLimit, VectorMaxAndSkip, VectorTimeLimit
 from morl.envs.wrappers.normalise import NormaliseReward, VectorNormaliseReward
 from morl.envs.wrappers.nuisance import NuisanceObservation, VectorNuisanceObservation
+from morl.envs.wrappers.partial import PartialReward, VectorPartialReward
 from morl.envs.wrappers.preference import PreferenceObservation, VectorPreferenceObservation
 from morl.envs.wrappers.rewards import (
     ClipReward,
@@ -40,6 +41,7 @@ __all__ = [
     "NegateObjectives",
     "NormaliseReward",
     "NuisanceObservation",
+    "PartialReward",
     "PreferenceObservation",
     "RecordStatistics",
     "SelectObjectives",
@@ -54,6 +56,7 @@ __all__ = [
     "VectorNegateObjectives",
     "VectorNormaliseReward",
     "VectorNuisanceObservation",
+    "VectorPartialReward",
     "VectorPreferenceObservation",
     "VectorRecordStatistics",
     "VectorSelectObjectives",

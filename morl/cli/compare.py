@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from morl.cli.console import emit, emit_json, emit_table, note
-from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources, union
+from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources
 from morl.spec import FrontError, as_returns
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Compare:
 
     def run(self) -> int:
         """Measure and print."""
-        from morl.pareto import compare
-        from morl.pareto.compare import check_protocols
+        from morl.pareto.compare import check_protocols, compare, union
 
         if not self.sources:
             raise FrontError("no run or file given; expected at least one, e.g. morl compare runs/NAME")

@@ -32,6 +32,8 @@ class Evaluate:
     preference: tuple[str, ...] = ()
     """Evaluate the policy for one preference only: weights on the simplex, of objectives on their return scale, in
     order (0.7 0.3) or by name (time=0.3 treasure=0.7)."""
+    point: str | None = None
+    """Evaluate the policy behind one point only: its identity (morl front shows them), or its first letters."""
     raw: bool = False
     """The preference weighs raw returns."""
     seed: int | None = None
@@ -56,6 +58,7 @@ class Evaluate:
             self.episodes,
             self.seed,
             preference=preference,
+            point=self.point,
             raw=self.raw,
             utility=function,
             trust=self.trust,
@@ -63,17 +66,18 @@ class Evaluate:
         )
         exact = front.episodes is None or not front.episodes.any()
         seed, file = front.provenance["eval_seed"], str(run.path / front.provenance["file"])
-        if preference is None:
+        if preference is None and self.point is None:
             if self.json:
                 emit_json(front.to_dict())
             else:
-                emit_points(front)
+                emit_points(front, {"id": front.ids})
         else:
             assert front.covariance is not None
             mean, error = shown(front.points[0], front.objectives), front.covariance[0].diagonal() ** 0.5
             if self.json:
                 emit_json(
                     {
+                        "id": front.ids[0],
                         "preference": preference,
                         "mean": mean,
                         "standard_error": error,

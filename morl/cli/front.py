@@ -57,9 +57,9 @@ class ShowFront:
                 note(f"wrote {next(iter(fronts.values())).save(path)}")
         for name, front in fronts.items():
             counts = [] if front.episodes is None else front.episodes.tolist()
-            more = {"episodes": ["exact" if n == 0 else n for n in counts]} if counts else None
+            more = {"episodes": ["exact" if n == 0 else n for n in counts]} if counts else {}
             volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
-            emit_points(front, more, title=f"{name}: {len(front)} points{volume}")
+            emit_points(front, {**more, "id": front.ids}, title=f"{name}: {len(front)} points{volume}")
         if self.plot is not None:
             from morl.cli.draw import save_plot
 

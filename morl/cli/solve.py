@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction
+from tyro.conf import Positional, UseAppendAction, arg
 
-from morl.cli.arguments import load_utility
+from morl.cli.arguments import Count, load_utility
 from morl.cli.console import emit_json, emit_points, emit_table, note, stage
 from morl.cli.sources import Imports
 from morl.spec import MOSpec, SpecError, as_returns, shown
@@ -48,9 +48,9 @@ class Solve:
     """Objectives in order of importance."""
     slack: float = 0.0
     """With --lexicographic: how much of each objective may be given up for the next."""
-    discount: float | None = None
+    discount: Annotated[float | None, arg(aliases=["--gamma"])] = None
     """γ; the environment's own when not given."""
-    horizon: int | None = None
+    horizon: Count | None = None
     """Number of decisions (for --policies markov or history)."""
     minimise: UseAppendAction[tuple[str, ...]] = ()
     """Objective of a model file that is a cost, so that less of it is better; give it as often as needed."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import UseAppendAction, arg
 
 from morl.cli.console import note
-from morl.spec import FrontError, MorlError, UnknownNameError
+from morl.spec import FrontError, MorlError, UnknownNameError, listed
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -62,6 +62,8 @@ def load_sources(sources: Sequence[str]) -> dict[str, Source]:
         path = Path(source)
         if path.suffix.lower() in SUFFIXES:
             made = Source(Front.load(path))
+        elif path.is_file():
+            raise FrontError(f"{source!r} is no front file; expected a run folder, or {listed(SUFFIXES, most=20)}")
         else:
             run = RunFolder.open(path)
             made = Source(run.front(), run)
@@ -155,27 +157,3 @@ def find_reference(sources: Mapping[str, Source], imports: Sequence[str] = (), t
     except MorlError as error:
         note(f"no exact front to compare with: {error}")
         return None
-
-
-def union(fronts: dict[str, Front]) -> Front:
-    """The best of several fronts together."""
-    import numpy as np
-
-    first = next(iter(fronts.values()))
-    for name, front in fronts.items():
-        if front.names != first.names:
-            raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
-    points = np.concatenate([front.points for front in fronts.values()])
-    noise: dict[str, Any] = {}
-    if any(front.covariance is not None for front in fronts.values()):  # so that noise is not taken for shape
-        k, given = first.k, list(fronts.values())
-        noise["covariance"] = np.concatenate(
-            [np.zeros((len(f), k, k)) if f.covariance is None else f.covariance for f in given]
-        )
-        noise["episodes"] = np.concatenate(
-            [np.full(len(f), 0 if f.covariance is None else 2) if f.episodes is None else f.episodes for f in given]
-        )
-    facts = {"status": "union of the fronts given"}
-    return type(first)(
-        points, first.objectives, first.ref_point, first.discount, scale=first.scale, provenance=facts, **noise
-    ).nondominated()

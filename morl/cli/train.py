@@ -17,6 +17,7 @@ from morl.compile_time import compiled_apart
 from morl.spec import AgentError
 
 if TYPE_CHECKING:
+    from morl.pareto import Front
     from morl.runs import RunFolder
 
 
@@ -207,7 +208,7 @@ def report(run: RunFolder, words: list[str]) -> None:
     sampled = front.episodes is not None and bool((front.episodes > 0).any())
     how = f"{int(front.episodes.max())} fresh episodes a policy" if sampled and front.episodes is not None else "exact"
     emit_points(front)
-    volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}"
+    volume = "" if front.ref_point is None else f", hypervolume {front.hypervolume():.6g}{_beside(front)}"
     note(
         f"{len(front)} point{'s' * (len(front) != 1)}{volume} ({how}); {status['steps']:,} steps in "
         f"{status.get('seconds', 0.0):.2f} s, {status.get('eval_steps', 0):,} evaluation steps"
@@ -217,3 +218,14 @@ def report(run: RunFolder, words: list[str]) -> None:
     note(f"run folder: {path}\nresume:     morl resume {path} -n STEPS\ncompare:    morl compare {path}")
     if words:
         note(f"reproduce:  morl {shlex.join(words)}")
+
+
+def _beside(front: Front) -> str:
+    """The hypervolumes of policies that learned nothing, where they were measured."""
+    from morl.pareto.indicators import hypervolume
+    from morl.runs.baselines import NAMES
+
+    assert front.ref_point is not None
+    known = front.provenance.get("baselines", {})
+    parts = [f"{NAMES.get(name, name)} {hypervolume([x], front.ref_point):.6g}" for name, x in known.items()]
+    return f" ({', '.join(parts)})" if parts else ""

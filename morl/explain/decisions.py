@@ -9,13 +9,14 @@ import numpy as np
 
 from morl.agents.core.exact_values import action_probabilities
 from morl.agents.core.observations import batch_of, count_rows
-from morl.agents.core.policies import Decision, PolicySet
+from morl.agents.core.policies import Decision, PolicySet, Subset
 from morl.agents.core.preferences import raw_weights
 from morl.momdp import MOMDP
 from morl.spec import AgentError, BoolArray, FloatArray, IntArray, ModelError
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
+    from morl.agents.core.acting import PolicyHandle
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,26 @@ def action_values(agent: Agent, observations: Any, preference: Any = None, *, ra
     policies = agent._for_preference(preference, raw)
     if len(policies) != 1:
         raise AgentError(f"{len(policies)} preferences are given; an explanation is of one policy")
-    batch, _ = batch_of(agent.observation_space, observations)
     given = np.full((1, agent.k), 1.0 / agent.k) if preference is None else preference
-    weights = raw_weights(given, agent.spec, raw=raw)[0]
+    return _values(agent, policies, raw_weights(given, agent.spec, raw=raw)[0], observations)
+
+
+def policy_values(agent: Agent, policy: PolicyHandle, observations: Any) -> ActionValues:
+    """What each action is worth to one policy of an agent, such as the one behind a point.
+
+    Raises:
+        AgentError: the policy was made for no weights, or as for :func:`action_values`.
+    """
+    known = None if policy.policies.commanded else policy.policies.preferences
+    if known is None:
+        raise AgentError(f"{policy!r} was made for no weights, so its actions cannot be weighed; give a preference")
+    one = Subset(policy.policies, np.array([policy.number]))
+    return _values(agent, one, np.asarray(known[policy.number], dtype=np.float64), observations)
+
+
+def _values(agent: Agent, policies: PolicySet, weights: FloatArray, observations: Any) -> ActionValues:
+    """The values of one policy's actions: exact where the model and the policy allow it."""
+    batch, _ = batch_of(agent.observation_space, observations)
     model = agent.problem.model
     if model is not None and not policies.has_memory and not policies.needs_accrued:
         table = model_values(agent, policies, model)

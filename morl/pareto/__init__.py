@@ -1,6 +1,7 @@
 """Pareto fronts: indicators, comparison, weights, decision making, plots and files."""
 
 from morl.pareto.archive import ParetoArchive
+from morl.pareto.choice import Choice, InfeasibleError, choose
 from morl.pareto.compare import compare
 from morl.pareto.comparison import Comparison, Row
 from morl.pareto.convexity import (
@@ -10,7 +11,8 @@ from morl.pareto.convexity import (
     mixture_margins,
     supported_mask,
 )
-from morl.pareto.decision import choose_by_asf, choose_by_weights, knee_points, pseudo_weights
+from morl.pareto.decision import choose_by_asf, choose_by_weights, knee_points, pseudo_weights, trade_offs
+from morl.pareto.elicitation import Certificate, Elicitation
 from morl.pareto.front import Front
 from morl.pareto.indicators import (
     additive_epsilon,
@@ -30,14 +32,19 @@ from morl.pareto.plots import plot_front, plot_fronts
 from morl.pareto.weights import corner_weights, das_dennis, dirichlet_weights, riesz, uniform_weights, weight_set
 
 __all__ = [
+    "Certificate",
+    "Choice",
     "Comparison",
     "DominatingMixture",
+    "Elicitation",
     "Excess",
     "Front",
+    "InfeasibleError",
     "ParetoArchive",
     "Row",
     "additive_epsilon",
     "cardinality",
+    "choose",
     "choose_by_asf",
     "choose_by_weights",
     "compare",
@@ -64,6 +71,7 @@ __all__ = [
     "riesz",
     "spacing",
     "supported_mask",
+    "trade_offs",
     "uniform_weights",
     "weight_set",
 ]

@@ -52,3 +52,27 @@ def as_numbers(points: ArrayLike, what: str = "points") -> FloatArray:
         if isinstance(error, FrontError):
             raise
         raise FrontError(f"{what} are not a table of numbers; expected shape (n, K)") from None
+
+
+def frozen(array: Any) -> Any:
+    """The array, read-only from now on."""
+    array.flags.writeable = False
+    return array
+
+
+def points_of(points: ArrayLike, k: int | None) -> FloatArray:
+    """A copy of the points of a front ``(n, K)``; they may be no points where ``k`` says how many objectives there are.
+
+    Raises:
+        FrontError: another shape.
+    """
+    values = as_numbers(points).copy()
+    if values.size == 0:
+        if values.ndim == 2 and values.shape[1]:
+            return values
+        if k is None:
+            raise FrontError("points are empty and no objectives are named; expected shape (n, K)")
+        return np.zeros((0, k))
+    if values.ndim != 2:
+        raise FrontError(f"points have shape {values.shape}; expected (n, K)")
+    return values

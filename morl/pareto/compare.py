@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from morl.pareto import indicators
 from morl.pareto.comparison import Comparison, Row, numbers
-from morl.pareto.front import UNION, Front
+from morl.pareto.front import Front
 from morl.pareto.intervals import Excess, excesses, half_widths
 from morl.pareto.kinds import NON_CONVEX, SUPPORTED, WITHIN_NOISE
+from morl.pareto.roles import UNION
 from morl.spec import BoolArray, FloatArray, FrontError, check_vector
 
 
@@ -71,14 +72,17 @@ def compare(
     owners = [reference, *fronts]
     ref = next((f.ref_point for f in owners if f.ref_point is not None), None) if ref_point is None else ref_point
     ref = None if ref is None else check_vector(ref, reference.k, "reference point", reference.names)
-    measure = _Measure(reference.nondominated(), low, high - low, ref, weights, confidence)
+    idle = next((f.provenance["baselines"]["do_nothing"] for f in owners if _knows_nothing(f)), None)
+    measure = _Measure(reference.nondominated(), low, high - low, ref, weights, confidence, idle)
     rows = [measure(front, label) for label, front in zip(labels, fronts, strict=True)]
     other = [label for label, front in zip(labels, fronts, strict=True) if not has_share(front, reference)]
     if reference.role == UNION and len(fronts) == 1:  # a front is all of its own union: that says nothing
         source = source.replace(f"the {UNION}", "its own points")
-        nothing: dict[str, Any] = dict.fromkeys(("hypervolume_ratio", "epsilon", "igd_plus", "utility_loss"), math.nan)
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("hypervolume_ratio", "gain", "epsilon", "igd_plus", "utility_loss"), math.nan
+        )
         rows = [replace(rows[0], **nothing, found_supported=rows[0].supported, found_non_convex=rows[0].non_convex)]
-    rows = [replace(row, hypervolume_ratio=math.nan) if row.name in other else row for row in rows]
+    rows = [replace(row, hypervolume_ratio=math.nan, gain=math.nan) if row.name in other else row for row in rows]
     own = measure(reference, reference.role, exact=True)
     result = Comparison(
         own,
@@ -90,6 +94,7 @@ def compare(
         source,
         tuple(other),
         tuple(o.sign for o in reference.objectives),
+        measure.nothing,
     )
     if above == "error" and any(row.above for row in rows):
         raise FrontError("; ".join(result.impossible()) + "; check discount and evaluation, or pass above='flag'")
@@ -132,6 +137,7 @@ class _Measure:
         ref: FloatArray | None,
         weights: ArrayLike | None,
         confidence: float,
+        idle: Sequence[float] | None,
     ) -> None:
         self.reference, self.low, self.span, self.ref = reference, low, span, ref
         self.weights, self.confidence = weights, confidence
@@ -139,6 +145,7 @@ class _Measure:
         kinds = reference.kinds
         self.is_supported: BoolArray = np.array([kind != NON_CONVEX for kind in kinds], dtype=bool)
         self.volume = math.nan if ref is None else indicators.hypervolume(reference.points, ref)
+        self.nothing = math.nan if ref is None or idle is None else indicators.hypervolume([idle], ref)
 
     def __call__(self, front: Front, name: str, exact: bool = False) -> Row:
         best = front.nondominated()
@@ -166,6 +173,7 @@ class _Measure:
             indicators.spacing(unit),
             self._above(front, exact),
             kinds.count(WITHIN_NOISE),
+            (volume - self.nothing) / (self.volume - self.nothing) if self.volume > self.nothing else math.nan,
         )
 
     def _above(self, front: Front, exact: bool) -> tuple[Excess, ...]:
@@ -180,6 +188,15 @@ class _Measure:
             return np.zeros(len(self.reference), dtype=bool)
         reach = front.points + half_widths(front) + 1e-6 * self.span
         return np.asarray((reach[:, None, :] >= self.reference.points[None]).all(axis=2).any(axis=0))
+
+
+def _knows_nothing(front: Front) -> bool:
+    """Whether a front's provenance has the returns of doing nothing, as a run measures them."""
+    known = front.provenance.get("baselines")
+    idle = known.get("do_nothing") if isinstance(known, Mapping) else None
+    if not isinstance(idle, Sequence) or len(idle) != front.k:
+        return False
+    return all(isinstance(x, int | float) and math.isfinite(x) for x in idle)
 
 
 def _labels(fronts: Sequence[Front], names: Sequence[str] | None) -> list[str]:
@@ -255,3 +272,39 @@ def _scale(reference: Front, scale: tuple[ArrayLike, ArrayLike] | str | None) ->
     best = reference.nondominated().points
     low, high = best.min(axis=0), best.max(axis=0)
     return low, np.where(high > low, high, low + 1.0), f"the range of the {reference.role}"
+
+
+def union(fronts: Mapping[str, Front]) -> Front:
+    """The best of several fronts together, for where no reference front is known; its role says so.
+
+    Raises:
+        FrontError: no fronts, or fronts with different objectives.
+
+    >>> union({"a": Front([[1, 3]]), "b": Front([[3, 1], [1, 2]])}).points.tolist()
+    [[3.0, 1.0], [1.0, 3.0]]
+    """
+    if not fronts:
+        raise FrontError("there are no fronts to unite; expected at least one")
+    given = list(fronts.values())
+    first = given[0]
+    for name, front in fronts.items():
+        if front.names != first.names:
+            raise FrontError(f"{name!r} has objectives {', '.join(front.names)}; expected {', '.join(first.names)}")
+    noise: dict[str, Any] = {}
+    if any(front.covariance is not None for front in given):  # so that noise is not taken for shape
+        k = first.k
+        noise["covariance"] = np.concatenate(
+            [np.zeros((len(f), k, k)) if f.covariance is None else f.covariance for f in given]
+        )
+        noise["episodes"] = np.concatenate(
+            [np.full(len(f), 0 if f.covariance is None else 2) if f.episodes is None else f.episodes for f in given]
+        )
+    return Front(
+        np.concatenate([front.points for front in given]),
+        first.objectives,
+        first.ref_point,
+        first.discount,
+        scale=first.scale,
+        provenance={"status": f"{UNION} given"},
+        **noise,
+    ).nondominated()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.front import EXACT, UNION
 from morl.pareto.intervals import Excess
+from morl.pareto.roles import EXACT, UNION
 from morl.spec import FloatArray, FrontError
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class Row:
         spacing: unevenness of the points.
         above: points above the exact front by more than their interval; empty for an honest front.
         within_noise: non-dominated points of which the intervals do not say whether they are supported.
+        gain: hypervolume beyond that of doing nothing, as a share of the reference front's: 0 is as good as doing
+            nothing, 1 as good as the reference front; NaN where nobody measured what doing nothing earns, and wherever
+            ``hypervolume_ratio`` is.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Row:
     spacing: float
     above: tuple[Excess, ...] = ()
     within_noise: int = 0
+    gain: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; NaN and infinity become ``None``."""
@@ -77,6 +81,7 @@ _COLUMNS = (
     ("non-convex", "found_non_convex", "{:d}"),
     ("hypervolume", "hypervolume", "{:.6g}"),
     ("ratio", "hypervolume_ratio", "{:.4f}"),
+    ("gain", "gain", "{:.4f}"),
     ("ε", "epsilon", "{:.4f}"),
     ("IGD+", "igd_plus", "{:.4f}"),
     ("EUM", "expected_utility", "{:.4f}"),
@@ -102,6 +107,13 @@ class Comparison:
     scale_source: str
     other_class: tuple[str, ...] = ()
     signs: tuple[float, ...] = ()
+    nothing: float = math.nan
+    """Hypervolume of doing nothing, where some front knows its returns."""
+
+    @property
+    def columns(self) -> tuple[tuple[str, str, str], ...]:
+        """Those of the table: without the gain over doing nothing where that was not measured."""
+        return tuple(c for c in _COLUMNS if c[1] != "gain" or (math.isfinite(self.nothing) and not self.alone))
 
     def _shown(self, returns: FloatArray) -> FloatArray:
         """Returns as people read them; costs of minimised objectives are positive."""
@@ -135,8 +147,9 @@ class Comparison:
 
     def table(self) -> str:
         """Aligned plain text, one line per front, with notes on scale and on impossible points."""
-        cells = [[head for head, _, _ in _COLUMNS], *([self._cell(row, c) for c in _COLUMNS] for row in self.rows())]
-        widths = [max(len(line[c]) for line in cells) for c in range(len(_COLUMNS))]
+        columns = self.columns
+        cells = [[head for head, _, _ in columns], *([self._cell(row, c) for c in columns] for row in self.rows())]
+        widths = [max(len(line[c]) for line in cells) for c in range(len(columns))]
         out = io.StringIO()
         for number, line in enumerate(cells):
             first, *rest = (
@@ -155,14 +168,14 @@ class Comparison:
 
         notes = "\n".join(self.notes())
         table = Table(box=box.SIMPLE_HEAD, padding=0, caption=notes, caption_justify="left")
-        for head, _, _ in _COLUMNS:
+        for head, _, _ in self.columns:
             short = head  # in two lines, so that the table fits into 80 columns
             for word in ("non-", "hyper", "sup"):
                 short = short.replace(word, word.rstrip("-") + "-\n")
             table.add_column(short, justify="left" if head == "front" else "right", no_wrap=head != "front")
         for row in self.rows():
             style = "bold" if row is self.reference else "red" if row.above else ""
-            table.add_row(*(self._cell(row, c) for c in _COLUMNS), style=style)
+            table.add_row(*(self._cell(row, c) for c in self.columns), style=style)
         return table
 
     def __rich__(self) -> Table:
@@ -190,6 +203,9 @@ class Comparison:
             f"{' / '.join(self.objectives)}; {gamma}; reference point {ref}",
             f"{reached}ε, IGD+, EUM, MUL: scaled by {self.scale_source}",
         ]
+        if math.isfinite(self.nothing):
+            how = "" if self.alone else "; gain: share of the way from there to the reference front's"
+            lines.append(f"doing nothing: hypervolume {self.nothing:.6g}{how}")
         if self.alone:
             lines.append("nothing to compare with: no ratio; give another front, or a reference front")
         elif self.reference.name != EXACT:
@@ -224,6 +240,7 @@ class Comparison:
             "objectives": list(self.objectives),
             "discount": self.discount,
             "ref_point": None if self.ref_point is None else self._shown(self.ref_point).tolist(),
+            "nothing": self.nothing if math.isfinite(self.nothing) else None,
             "scale": [self._shown(x).tolist() for x in self.scale],
             "scale_source": self.scale_source,
             "reference": None if self.alone else reference,

@@ -1,6 +1,7 @@
-"""Decision making: choosing one point of a front by trade-off, preference or aspiration, with pymoo's mcdm.
+"""Decision making: choosing one point of a set by trade-off, pseudo-weight or aspiration.
 
 pymoo minimises and expects objectives of comparable size, so points are mirrored and scaled to [0, 1] here.
+Whoever has a :class:`~morl.pareto.Front` and names for its objectives wants :func:`morl.pareto.choice.choose`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from numpy.typing import ArrayLike
 
 from morl.pareto.arrays import as_points
 from morl.spec import FloatArray, FrontError, IntArray, check_vector, check_weights
+
+RADIUS = 0.125
+"""Neighbours of a point, for its trade-off, on objectives scaled to the range of the set."""
 
 
 def knee_points(points: ArrayLike) -> IntArray:
@@ -27,16 +31,50 @@ def knee_points(points: ArrayLike) -> IntArray:
     >>> knee_points([[0, 10], [1, 9.9], [8, 9], [9, 2], [10, 0]]).tolist()
     [2]
     """
-    costs = _costs(points)
-    costs, index = np.unique(costs, axis=0, return_index=True)  # a duplicate has no trade-off with its twin
-    if len(costs) < 3 or costs.shape[1] < 2:
+    merit = trade_offs(points)
+    known = np.flatnonzero(np.isfinite(merit))
+    if not len(known):
         return np.zeros(0, dtype=np.int64)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):  # pymoo silences warnings for good otherwise
-        warnings.simplefilter("ignore")
-        from pymoo.mcdm.high_tradeoff import HighTradeoffPoints
+    deviation = merit[known].std()
+    above = (merit[known] - merit[known].mean()) / deviation if deviation > 0 else np.zeros(len(known))
+    if (above >= 2.0).any():
+        return known[above >= 2.0]
+    return known[[above.argmax()]] if above.max() > 1.0 else np.zeros(0, dtype=np.int64)
 
-        found = HighTradeoffPoints()(costs)
-    return np.sort(index[[] if found is None else np.atleast_1d(found)]).astype(np.int64)
+
+def trade_offs(points: ArrayLike) -> FloatArray:
+    """Trade-offs: what a step to a neighbour costs at least per unit that it gains (Rachmawati & Srinivasan, 2009).
+
+    Objectives are scaled to the range of the set. Neighbours lie within :data:`RADIUS`; where these are fewer than
+    2 K, the 2 K nearest points are taken.
+
+    Returns:
+        ``(n,)``; infinite where no neighbour gains anything, NaN for fewer than three distinct points, for one
+        objective, and for repetitions of a point.
+
+    >>> trade_offs([[0, 2], [1.5, 1.5], [2, 0]]).round(3).tolist()
+    [0.333, 3.0, 0.333]
+    """
+    from scipy.spatial import cKDTree
+
+    values = as_points(points)
+    scaled, merit = _costs(values), np.full(len(values), np.nan)
+    if values.shape[1] < 2:
+        return merit
+    costs, index = np.unique(scaled, axis=0, return_index=True)  # a duplicate has no trade-off with its twin
+    n, k = costs.shape
+    if n < 3:
+        return merit
+    tree, most = cKDTree(costs), min(2 * k, n - 1)
+    near = tree.query_ball_point(costs, RADIUS)
+    nearest = tree.query(costs, k=most + 1)[1]
+    for i in range(n):
+        step = costs[near[i] if len(near[i]) >= most else nearest[i]] - costs[i]
+        sacrifice, gain = np.maximum(0.0, step).sum(axis=1), np.maximum(0.0, -step).sum(axis=1)
+        moved = sacrifice + gain > 0
+        ratio = np.divide(sacrifice, gain, out=np.full(len(step), np.inf), where=gain > 0)
+        merit[index[i]] = ratio[moved].min(initial=np.inf)
+    return merit
 
 
 def pseudo_weights(points: ArrayLike) -> FloatArray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl.pareto.tables import read_points
+from morl.pareto.tables import IDENTITIES, read_points
 from morl.spec import FrontError, MorlError, Objective, shown
 from morl.storage import parse_json, read_regular, read_text, write_atomic, write_json
 
@@ -48,6 +48,11 @@ _REQUIRED = (
 )
 """Keys of a front file besides its format, points, objectives and digest."""
 
+_OPTIONAL = ("ids", "policies")
+"""Keys of what only some fronts have."""
+
+_ENTRIES = 2_000_000  # of all policies of a file together
+
 _MINIMISED = ("(minimise)", "(minimize)", "(minimised)", "(minimized)")
 
 
@@ -65,7 +70,7 @@ def save_front(front: Front, path: str | Path) -> Path:
         write_atomic(path, text)
         write_atomic(beside, f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
     elif kind == ".json":
-        data = to_dict(front)
+        data = {**to_dict(front), **policy_tables(front)}
         write_json(path, {**data, "digest": digest(data)})
     else:
         raise FrontError(f"front file {str(path)!r} ends in {path.suffix!r}; expected .json or .csv")
@@ -96,11 +101,18 @@ def load_front(kind: type[Front], path: str | Path, minimise: bool | Sequence[st
 
 
 def to_csv(front: Front) -> str:
-    """The points as CSV with a header of objective names, at full precision; costs positive and marked."""
+    """The points as CSV with a header of objective names, at full precision; costs positive and marked.
+
+    A last column ``id`` holds the points' identities, where these say more than the values do.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([f"{o.name} {_MINIMISED[0]}" if o.minimise else o.name for o in front.objectives])
-    writer.writerows([[repr(float(x)) for x in row] for row in shown(front.points, front.objectives)])
+    heads = [f"{o.name} {_MINIMISED[0]}" if o.minimise else o.name for o in front.objectives]
+    rows = [[repr(float(x)) for x in row] for row in shown(front.points, front.objectives)]
+    if front.identities is not None and IDENTITIES not in heads:
+        heads, rows = [*heads, IDENTITIES], [[*row, one] for row, one in zip(rows, front.identities, strict=True)]
+    writer.writerow(heads)
+    writer.writerows(rows)
     return out.getvalue()
 
 
@@ -115,7 +127,7 @@ def from_csv(kind: type[Front], text: str) -> Front:
         warnings.warn(f"{table.sets} point sets, separated by blank lines, are read as one front", stacklevel=4)
         facts = {"status": f"union of {table.sets} point sets", "sets": table.sets}
     points = np.array(table.rows, dtype=np.float64).reshape(-1, width)
-    return kind(shown(points, objectives), objectives, provenance=facts)
+    return kind(shown(points, objectives), objectives, provenance=facts, identities=table.ids)
 
 
 def _named(head: str) -> Objective:
@@ -178,7 +190,15 @@ def to_dict(front: Front) -> dict[str, Any]:
         "outer": array(front.outer, np.append(signs, 1.0)),
         "scale": None if front.scale is None else [array(x, signs) for x in front.scale],
         "provenance": dict(front.provenance),
+        **({} if front.identities is None else {"ids": list(front.identities)}),
     }
+
+
+def policy_tables(front: Front) -> dict[str, Any]:
+    """The policies of a front as JSON, under the key ``policies``, where all are tables of numbers that fit."""
+    tables = [policy for policy in front.policies or () if isinstance(policy, np.ndarray) and policy.dtype.kind in "if"]
+    fits = sum(table.size for table in tables) <= _ENTRIES and len(tables) == len(front) > 0
+    return {"policies": [table.tolist() for table in tables]} if fits else {}
 
 
 def from_dict(kind: type[Front], data: Mapping[str, Any]) -> Front:
@@ -192,10 +212,20 @@ def from_dict(kind: type[Front], data: Mapping[str, Any]) -> Front:
         raise FrontError(f"front has format {given!r}; expected {_FORMAT!r}")
     try:
         objectives = tuple(Objective.from_dict(o) for o in data["objectives"])
-        front = kind(data["points"], objectives, **{key: data[key] for key in _REQUIRED})
+        front = kind(data["points"], objectives, **{key: data[key] for key in _REQUIRED}, identities=data.get("ids"),
+                     policies=_tables(data.get("policies")))  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise FrontError(f"front cannot be read: {error}") from None
     return _negated(front) if any(o.minimise for o in objectives) else front
+
+
+def _tables(policies: Any) -> list[Any] | None:
+    if policies is None:
+        return None
+    tables = [np.array(table) for table in policies]
+    if any(table.dtype.kind not in "if" for table in tables):
+        raise ValueError("policies are not tables of numbers")
+    return tables
 
 
 def _negated(front: Front) -> Front:
@@ -223,7 +253,7 @@ def digest(data: Mapping[str, Any]) -> str:
 
 def _json_altered(data: Mapping[str, Any]) -> bool:
     """True where the digest is another one, or is lost: a key that was damaged is one that nobody writes."""
-    unknown = data.keys() - {"format", "points", "objectives", *_REQUIRED, "digest"}
+    unknown = data.keys() - {"format", "points", "objectives", *_REQUIRED, *_OPTIONAL, "digest"}
     return bool(unknown) or ("digest" in data and data["digest"] != digest(data))
 
 
@@ -237,4 +267,4 @@ def _text(path: Path) -> str:
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FrontError(f"front file {str(path)!r} cannot be read ({error})") from None
+        raise FrontError(f"front file {str(path)!r} cannot be read ({error}); save it as UTF-8") from None

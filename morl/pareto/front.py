@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from morl.pareto.arrays import as_numbers
+from morl.pareto.arrays import frozen, points_of
+from morl.pareto.identity import check_identities, find_identity, identities_of
+from morl.pareto.roles import EXACT, role_of
 from morl.spec import (
     BoolArray,
     FloatArray,
@@ -29,19 +31,13 @@ from morl.spec import (
     Objective,
     as_objectives,
     check_vector,
+    shown,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-EXACT, BEST_KNOWN, UNION, REFERENCE = ROLES = (
-    "exact front",
-    "best-known front",
-    "union of the fronts",
-    "reference front",
-)
-"""What a front is where others are measured against it: :attr:`Front.role`."""
+    from morl.pareto.choice import Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +49,7 @@ class Front:
         objectives: names and units, one per column; plain names are welcome.
         ref_point: ``(K,)`` reference point for hypervolume, in the unit of the returns.
         discount: the γ under which the points are returns; 1 is undiscounted; ``None`` is unknown.
-        policies: what is behind each point: a policy, a mixture, an action sequence, a preference. Not saved.
+        policies: what is behind each point: a policy, a mixture, an action sequence, a preference. Files keep tables.
         weights: ``(n, K)`` simplex weight, preference or command that produced each point.
         supported: ``(n,)`` true where some linear weight makes the point optimal among *all* points; for sampled
             averages false only where a mixture beats the point beyond noise.
@@ -65,6 +61,7 @@ class Front:
         outer: ``(n_cuts, K + 1)`` half-spaces ``w·x <= b`` (columns w, then b) that contain every achievable vector.
         scale: ``(low, high)`` returns for normalised indicators; ``None`` where the problem names none.
         provenance: JSON-able facts: policy class, criterion (SER or ESR), algorithm, seed, steps, seconds.
+        identities: :attr:`ids` of points whose policies are known; ``None`` makes them of the values.
 
     Raises:
         FrontError: NaN or inf (named by index and objective), or shapes that disagree.
@@ -88,6 +85,7 @@ class Front:
     outer: FloatArray | None = None
     scale: tuple[FloatArray, FloatArray] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    identities: tuple[str, ...] | None = None
 
     def __init__(
         self,
@@ -105,11 +103,12 @@ class Front:
         outer: ArrayLike | None = None,
         scale: tuple[ArrayLike, ArrayLike] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        identities: Sequence[str] | None = None,
     ) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        values = _points(points, None if objectives is None else len(tuple(objectives)))
+        values = points_of(points, None if objectives is None else len(tuple(objectives)))
         n, k = values.shape
         named = as_objectives([f"r{i}" for i in range(k)] if objectives is None else objectives)
         if len(named) != k:
@@ -127,13 +126,13 @@ class Front:
                 array = array.reshape((0, *tail))
             if array.shape != (n, *tail):
                 raise FrontError(f"{name} has shape {array.shape}; expected {(n, *tail)}, one entry per point")
-            return _frozen(array[order])
+            return frozen(array[order])
 
         if policies is not None and len(policies) != n:
             raise FrontError(f"{len(policies)} policies for {n} points; expected one per point")
         if discount is not None and not 0.0 <= discount <= 1.0:
             raise FrontError(f"discount is {discount}; expected a number in [0, 1], or None where it is unknown")
-        put("points", _frozen(values[order]))
+        put("points", frozen(values[order]))
         put("objectives", named)
         put("ref_point", None if ref_point is None else _ref(ref_point, named))
         put("discount", None if discount is None else float(discount))
@@ -149,11 +148,13 @@ class Front:
         put("episodes", aligned(episodes, "episodes", np.int64))
         put("epsilon", None if epsilon is None else float(epsilon))
         put("complete", bool(complete))
-        put("outer", None if outer is None else _frozen(np.array(outer, dtype=np.float64).reshape(-1, k + 1)))
+        put("outer", None if outer is None else frozen(np.array(outer, dtype=np.float64).reshape(-1, k + 1)))
         if scale is not None and len(scale) != 2:
             raise FrontError(f"scale has {len(scale)} parts; expected two, (low, high)")
-        put("scale", None if scale is None else tuple(_frozen(check_vector(x, k, "scale")) for x in scale))
+        put("scale", None if scale is None else tuple(frozen(check_vector(x, k, "scale")) for x in scale))
         put("provenance", dict(provenance or {}))
+        ids = None if identities is None else check_identities(identities, n)
+        put("identities", None if ids is None else tuple(ids[i] for i in order))
 
     # ---- reading ---------------------------------------------------------------------------------------
 
@@ -185,6 +186,23 @@ class Front:
         gamma = "" if self.discount is None else f", γ={self.discount:g}"
         return f"Front({len(self)} points, {' / '.join(self.names)}{gamma}{', ' + what if what else ''})"
 
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Identities of the points, by which commands, files and pages name them; see :mod:`morl.pareto.identity`.
+
+        Equal ones are of one policy, or of equal values where no policy is known.
+        """
+        return identities_of(shown(self.points, self.objectives)) if self.identities is None else self.identities
+
+    def find(self, id: str) -> int:
+        """Position of the point with this identity, or with the only one that begins so (three signs or more).
+
+        Raises:
+            UnknownNameError: there is none; the message names similar ones.
+            SpecError: several begin so.
+        """
+        return find_identity(self.ids, id)
+
     @property
     def best_known(self) -> bool:
         """True where better points may exist: the front is a record, a union or a sample, not the exact front."""
@@ -192,26 +210,12 @@ class Front:
 
     @property
     def role(self) -> str:
-        """Name of the front in tables and legends where others are measured against it: one of :data:`ROLES`.
-
-        "best-known front" and "union of the fronts" are what the provenance says; a front that was learned or
-        sampled is a mere "reference front". Any other is taken for the exact front: points that were computed,
-        published or given as such.
+        """Name of the front in tables and legends where others are measured against it: see :mod:`morl.pareto.roles`.
 
         >>> Front([[1, 2]], provenance={"status": "best known, not proved optimal"}).role
         'best-known front'
         """
-        said = " ".join(str(self.provenance.get(key, "")) for key in ("algorithm", "status")).replace("-", " ")
-        for word, role in (("best known", BEST_KNOWN), ("union", UNION)):
-            if word in said:
-                return role
-        if self.provenance.get("altered"):
-            return REFERENCE
-        if self.complete:
-            return EXACT
-        sampled = self.episodes is not None and bool((self.episodes > 0).any())
-        learned = {"seed", "steps"} <= self.provenance.keys() and bool(self.provenance["steps"])
-        return REFERENCE if sampled or learned else EXACT
+        return role_of(self)
 
     # ---- deriving --------------------------------------------------------------------------------------
 
@@ -229,6 +233,7 @@ class Front:
             supported=pick(self.supported),
             covariance=pick(self.covariance),
             episodes=pick(self.episodes),
+            identities=None if self.identities is None else tuple(self.identities[i] for i in index),
         )
 
     def replace(self, **changes: Any) -> Front:
@@ -255,7 +260,7 @@ class Front:
         """What :attr:`supported` is where it is worked out from the points themselves, ``(n,)``; computed once."""
         from morl.pareto.kinds import supported_by_intervals
 
-        return np.asarray(_frozen(supported_by_intervals(self)))
+        return np.asarray(frozen(supported_by_intervals(self)))
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -291,6 +296,18 @@ class Front:
                 f"no reference point for {' / '.join(self.names)}; give ref_point, or set it in the env's metadata"
             )
         return self.ref_point
+
+    # ---- choosing (see morl.pareto.choice) -------------------------------------------------------------
+
+    def choose(self, *constraints: Any, **criterion: Any) -> Choice:
+        """The best point under constraints by name, for a criterion; see :func:`morl.pareto.choice.choose`.
+
+        >>> Front([[0, 4], [3, 3], [4, 0]], ["service", "profit"]).choose("service >= 1", utility="worst").index
+        1
+        """
+        from morl.pareto.choice import choose
+
+        return choose(self, *constraints, **criterion)
 
     # ---- measuring (see morl.pareto.indicators) --------------------------------------------------------
 
@@ -373,24 +390,6 @@ class Front:
         return from_csv(cls, text)
 
 
-def _frozen(array: Any) -> Any:
-    array.flags.writeable = False
-    return array
-
-
-def _points(points: ArrayLike, k: int | None) -> FloatArray:
-    values = as_numbers(points).copy()
-    if values.size == 0:
-        if values.ndim == 2 and values.shape[1]:
-            return values
-        if k is None:
-            raise FrontError("points are empty and no objectives are named; expected shape (n, K)")
-        return np.zeros((0, k))
-    if values.ndim != 2:
-        raise FrontError(f"points have shape {values.shape}; expected (n, K)")
-    return values
-
-
 def _ref(ref_point: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
     point = check_vector(ref_point, len(objectives), "reference point", [o.name for o in objectives])
-    return np.asarray(_frozen(point))
+    return np.asarray(frozen(point))

@@ -8,22 +8,29 @@ import re
 import warnings
 from dataclasses import dataclass
 
+from morl.pareto.identity import is_identity
 from morl.spec import FrontError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
+IDENTITIES = "id"
+"""Header of a last column with the identities of points."""
+
 _WORDS = ("nan", "inf", "infinity")
 _INDEX = ("", "unnamed: 0")
 """First column of a data frame that was written with its row numbers, and of one that was read and written again."""
+_NUMBERS_ROWS = ("index", "idx", "id", "row", "no", "nr", "#")
+"""Names of a first column that is dropped where it counts the rows."""
 
 
 @dataclass(frozen=True)
 class PointTable:
-    """A table of points: column names where it has a header, the rows, and the number of point sets."""
+    """A table of points: column names where it has a header, the rows, the number of point sets, and identities."""
 
     names: tuple[str, ...] | None
     rows: list[list[float]]
     sets: int = 1
+    ids: tuple[str, ...] | None = None
 
 
 Line = tuple[int, list[str]]  # its number in the file, its cells
@@ -111,7 +118,11 @@ def _header(number: int, cells: list[str]) -> list[str]:
 
 
 def _numbers(names: list[str] | None, body: list[Line], separator: str | None, sets: int) -> PointTable:
-    """Cells to numbers, once the row numbers of a data frame and empty ends of lines are gone."""
+    """Cells to numbers, once the row numbers of a data frame, identities and empty ends of lines are gone."""
+    ids = None
+    if names and names[-1].lower() == IDENTITIES and all(is_identity(cells[-1]) for _, cells in body):
+        ids = tuple(cells[-1] for _, cells in body)
+        names, body = names[:-1], [(number, cells[:-1]) for number, cells in body]
     if names is not None and separator is None and _has_row_names(len(names), body):
         names = ["", *names]
     index = names is not None and len(names) > 1 and (names[0].lower() in _INDEX or _counts(names[0], body))
@@ -134,7 +145,7 @@ def _numbers(names: list[str] | None, body: list[Line], separator: str | None, s
     kept = None if names is None else tuple(names[int(index) :])
     if kept is not None and not all(kept):
         raise FrontError(f"front CSV has the header {', '.join(map(repr, kept))}; expected a name for every column")
-    return PointTable(kept, rows, max(sets, 1))
+    return PointTable(kept, rows, max(sets, 1), ids)
 
 
 def _has_row_names(columns: int, body: list[Line]) -> bool:
@@ -145,8 +156,10 @@ def _has_row_names(columns: int, body: list[Line]) -> bool:
 
 
 def _counts(name: str, body: list[Line]) -> bool:
-    """A column that is called index and counts the rows."""
-    return name.lower() == "index" and len(body) > 1 and [c[0] for _, c in body] == [str(i) for i in range(len(body))]
+    """A column that is called index, or the like, and counts the rows from 0 or 1."""
+    column = [cells[0] for _, cells in body]
+    counted = any(column == [str(first + i) for i in range(len(body))] for first in (0, 1))
+    return name.lower().rstrip(".") in _NUMBERS_ROWS and len(body) > 1 and counted
 
 
 def _trimmed(cells: list[str], width: int) -> list[str]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import itertools
 import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morl import storage
 from morl.agents.core import checkpoint
 from morl.bench.protocols import setup_of
+from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
-from morl.runs.trust import open_env
+from morl.runs.loading import load_agent
+from morl.runs.points import Opened, measure
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
+    from morl.agents.core.acting import PolicyHandle
     from morl.pareto import Front
 
 
@@ -30,6 +31,7 @@ def evaluate(
     seed: int | None = None,
     *,
     preference: Any = None,
+    point: str | None = None,
     raw: bool = False,
     utility: Callable[..., Any] | None = None,
     trust: bool = False,
@@ -46,6 +48,7 @@ def evaluate(
         seed: of the episodes; drawn when not given. Training's own evaluation draws from the run's seed in another
             way, so that no seed given here repeats its episodes.
         preference: measure only the policy for one preference (see :meth:`morl.agents.Agent.predict`).
+        point: measure only the policy of the point with this identity.
         raw: the preference is of raw returns.
         utility: the function, where the run was trained on one.
         trust, imports: as for :func:`load_agent`.
@@ -59,18 +62,27 @@ def evaluate(
     if seed is not None and seed < 0:
         raise SpecError(f"seed is {seed}; expected a non-negative integer")
     chosen = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    if preference is None:
-        front = measured_front(agent, config, episodes, chosen)
+    if point is not None and preference is not None:
+        raise SpecError(f"point {point!r} and a preference are given; expected one of them")
+    if point is not None:
+        front = with_facts(measure(agent, _policy_of(agent, run, point), episodes, chosen), config)
+    elif preference is None:
+        front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
-        front = _with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+        front = with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
     path = _beside(run, chosen)
     front = front.replace(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}
     )
     front.save(path)
-    if preference is None and not (run.path / "front.json").is_file():
+    if preference is None and point is None and not (run.path / "front.json").is_file():
         run.save_front(front)
     return front
+
+
+def _policy_of(agent: Agent, run: RunFolder, point: str) -> PolicyHandle:
+    measured = agent.measured
+    return Opened(agent, None, run.front() if measured is None else measured).policy(point)
 
 
 def _beside(run: RunFolder, seed: int) -> Path:
@@ -85,78 +97,6 @@ def _beside(run: RunFolder, seed: int) -> Path:
     stem = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(path for name in names if not (path := folder / f"{name}.json").exists())
-
-
-def load_agent(
-    run: RunFolder,
-    *,
-    trust: bool = False,
-    imports: Sequence[str] = (),
-    utility: Callable[..., Any] | None = None,
-) -> Agent:
-    """The agent of a run as last saved; what an interrupt or an error left behind counts.
-
-    Args:
-        trust: execute what the run imports, whoever made the run.
-        imports: packages and files to import first; they stand for recorded ones of the same name.
-        utility: the function that the run was trained on, where it was one.
-
-    Raises:
-        RunError: the run has no valid checkpoint, or it would execute code that this user did not name.
-    """
-    from morl import agents
-
-    config = RunConfig.from_dict(run.config)
-    storage.refuse_links(run.path)
-    places = [place for place in run.places if checkpoint.exists(place)]
-    if not places:
-        raise RunError(f"run {str(run.path)!r} has no checkpoint ({run.state}); go on with it: morl resume {run.path}")
-    env = open_env(run, trust=trust, imports=imports)
-    loaded: list[Agent] = []
-    problems: list[str] = []
-    for place in places:
-        try:
-            agent = agents.load(place, env, **({} if utility is None else {"utility": utility}))
-            _require_of_run(agent, run, config, place)
-            loaded.append(agent)
-        except RunError as error:
-            problems.append(str(error))
-    if not loaded:
-        raise RunError("; ".join(problems))
-    for problem in problems:
-        warnings.warn(f"{problem}; using the other checkpoint", stacklevel=2)
-    return max(loaded, key=lambda agent: agent.num_timesteps)  # of equal ones the first, saved at a clean boundary
-
-
-def _require_of_run(agent: Agent, run: RunFolder, config: RunConfig, place: Path) -> None:
-    """Refuse an agent that is not what the run's configuration asks for."""
-    from morl.agents import registry
-    from morl.agents.core.config import make_config, option_names, to_dict
-    from morl.agents.core.option_names import present_names
-
-    name = agent.info.name
-    if agent.run not in (None, run.identity):
-        raise RunError(f"checkpoint {str(place)!r} is of another run")
-    if (name, agent.seed) != (registry.get(config.algo).info.name, config.seed):
-        raise RunError(
-            f"checkpoint {str(place)!r} is of {name} with seed {agent.seed}; the run's is {config.algo} with seed "
-            f"{config.seed}"
-        )
-    options = present_names(name, option_names(type(agent).Config), config.options)
-    asked = to_dict(make_config(type(agent).Config, options, name))
-    has = to_dict(agent.config)
-    for option in options:
-        if not _as_asked(asked[option], has[option]):
-            raise RunError(
-                f"checkpoint {str(place)!r} has {option} = {has[option]!r}; config.json says {asked[option]!r}"
-            )
-
-
-def _as_asked(asked: Any, has: Any) -> bool:
-    """Whether an option has its configured value; tuned options may have joined those of a table."""
-    if isinstance(asked, Mapping) and isinstance(has, Mapping):
-        return all(key in has and has[key] == value for key, value in asked.items())
-    return bool(asked == has)
 
 
 def verify(run: RunFolder) -> list[str]:
@@ -188,15 +128,22 @@ def verify(run: RunFolder) -> list[str]:
     return problems
 
 
-def measured_front(agent: Agent, config: RunConfig, episodes: int, seed: int | None) -> Front:
-    """The front of an agent in fresh episodes, with the run's configuration in its provenance."""
+def measured_front(agent: Agent, config: RunConfig, episodes: int | None, seed: int | None) -> Front:
+    """The front of an agent in fresh episodes, with the run's configuration in its provenance.
+
+    Args:
+        episodes: per policy; ``None`` is at most 100, and as many as take no more steps than learning did.
+    """
     discount = None
     if config.protocol is not None:  # some learn with one and report under another
         discount = setup_of(config.protocol, config.env, config.env_options).discount
-    return _with_facts(agent.front(episodes=episodes, seed=seed, discount=discount), config)
+    how: dict[str, Any] = {"episodes": episodes}
+    if episodes is None:
+        how = {"episodes": 100, "budget": agent.num_timesteps}
+    return with_facts(agent.front(seed=seed, discount=discount, **how), config)
 
 
-def _with_facts(front: Front, config: RunConfig) -> Front:
+def with_facts(front: Front, config: RunConfig) -> Front:
     """The front with the environment, its options and the reference point of the run's configuration."""
     facts: dict[str, Any] = {"env": config.env}
     if config.env_options:

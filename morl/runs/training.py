@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.agents.core import checkpoint
+from morl.agents.core.errors import warn
+from morl.runs.baselines import no_better, with_baselines
 from morl.runs.config import RunConfig
-from morl.runs.evaluation import load_agent, measured_front
+from morl.runs.evaluation import measured_front, with_facts
 from morl.runs.folder import METRICS, RunFolder
+from morl.runs.loading import load_agent
 from morl.runs.trust import located, open_env, signed
 from morl.spec import MissingExtraError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
     from morl.agents.core.callbacks import Callback
+    from morl.agents.core.watching import LearningCurve
     from morl.pareto import Front
 
 
@@ -43,10 +47,9 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM; what was learned is saved, and ``status.json`` says so.
     """
     config = located(config)
-    agent = _build(config, _make_env(config), utility)
+    agent = prepared(config, utility, callbacks)
     if utility is not None:  # the folder names the function, and nothing that could be imported
         config = dataclasses.replace(config, options={**config.options, "utility": agent.config.utility})
-    _check(config, callbacks)
     short = config.env.rpartition("/")[2]
     run = RunFolder.create(root, name or f"{config.algo}-{short}-s{config.seed}", signed(config.to_dict()))
     with run.training():
@@ -63,6 +66,7 @@ def resume(
     callbacks: Sequence[Callback | Callable[[Agent], bool | None]] = (),
     progress_bar: bool = False,
     utility: Callable[..., Any] | None = None,
+    clean: bool = False,
 ) -> RunFolder:
     """Go on from the newest valid checkpoint, or from the beginning where none was written yet.
 
@@ -71,6 +75,8 @@ def resume(
     Args:
         more: environment steps beyond those already learned; by default what is left of the run's own steps.
         trust, imports: as for :func:`load_agent`.
+        clean: go on from the last clean boundary, so that the run ends bit for bit as if it had never been stopped;
+            what was saved between boundaries after it is learned again.
 
     Raises:
         RunError: another process trains the run, its checkpoints are damaged, or nothing is left to do.
@@ -80,8 +86,9 @@ def resume(
         raise SpecError(f"number of steps is {more}; expected at least 1")
     _check(config, callbacks)
     with run.training():
-        if any(map(checkpoint.exists, run.places)):
-            agent = load_agent(run, trust=trust, imports=imports, utility=utility)
+        places = run.places[:1] if clean else run.places
+        if any(map(checkpoint.exists, places)):
+            agent = load_agent(run, trust=trust, imports=imports, utility=utility, places=places)
         else:
             agent = _build(config, open_env(run, trust=trust, imports=imports), utility)
         agent.run = run.identity
@@ -94,6 +101,17 @@ def resume(
         run.trim_metrics(agent.num_timesteps)
         _learn(run, agent, config, max(0, left), callbacks, progress_bar)
     return run
+
+
+def prepared(config: RunConfig, utility: Callable[..., Any] | None = None, callbacks: Sequence[Any] = ()) -> Agent:
+    """The agent of a configuration that has learned nothing yet; whatever does not fit together is refused.
+
+    Raises:
+        MorlError: the environment, the algorithm, its options or the numbers of the run do not fit.
+    """
+    agent = _build(config, _make_env(config), utility)
+    _check(config, callbacks)
+    return agent
 
 
 # ---- inside -------------------------------------------------------------------------------------------------------
@@ -147,17 +165,18 @@ def _learn(
 ) -> None:
     """Learn, measure the front and write it; the status says how it ended, whatever ends it."""
     from morl.agents.core.training import terminated_like_interrupted
-    from morl.agents.core.watching import affordable_episodes
 
     agent.run = run.identity
     try:
         with terminated_like_interrupted():
             run.set_status("running", steps=agent.num_timesteps)
-            length = None
+            curve = _curve(run, agent, config)
             if steps:
-                length = _learn_steps(run, agent, config, steps, callbacks, progress_bar)
-            episodes = affordable_episodes(agent, 100, length) if config.episodes is None else config.episodes
-            front = measured_front(agent, config, episodes, None)
+                _learn_steps(run, agent, config, steps, [curve, *callbacks], progress_bar)
+            front = None if steps or agent.measured is None else with_facts(agent.measured, config)
+            if front is None:  # else a kill came after it was measured and saved
+                front = measured_front(agent, config, config.episodes, None)
+            front = with_baselines(front, agent)
             run.save_front(front)
             agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
             run.seal_metrics()
@@ -172,15 +191,35 @@ def _learn(
         eval_steps=agent.eval_steps,
         points=len(front),
     )
+    told = no_better(front) if agent.info.multi_policy else None  # one policy is for its own utility
+    if told:
+        warn(
+            f"what {config.algo} has learned is hardly better than a policy that learned nothing ({told}): "
+            f"{agent.num_timesteps:,} steps may be too few, or its options may not suit the environment; "
+            "`morl plot` draws the learning curve"
+        )
+
+
+def _curve(run: RunFolder, agent: Agent, config: RunConfig) -> LearningCurve:
+    """What measures the front along the way; it goes on from what the run has logged.
+
+    A run that is saved at boundaries of its own is the same bit for bit however often it is killed, so nothing in it
+    may depend on the clock.
+    """
+    from morl.agents.core.watching import LearningCurve
+
+    ref_point = None if config.ref_point is None else as_returns(config.ref_point, agent.spec.objectives)
+    by_clock = not config.checkpoint_every
+    return LearningCurve(config.eval_share, ref_point=ref_point, logged=run.metrics(), by_clock=by_clock)
 
 
 def _learn_steps(
     run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
-) -> float:
-    """Learn, watched and saved along the way; returns how many steps an episode takes."""
+) -> None:
+    """Learn, watched and saved along the way."""
     from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
     from morl.agents.core.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
-    from morl.agents.core.watching import LearningCurve, TimedCheckpoint
+    from morl.agents.core.watching import TimedCheckpoint
 
     loggers: list[Logger] = [JsonlLogger(run.path / METRICS)]
     if config.track == "tensorboard":
@@ -189,11 +228,9 @@ def _learn_steps(
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
     bar = [ProgressBar(_quick_exact_front(agent))] if progress_bar else []
     timed = [] if config.checkpoint_every else [TimedCheckpoint(run.stopped)]
-    ref_point = None if config.ref_point is None else as_returns(config.ref_point, agent.spec.objectives)
-    curve = LearningCurve(config.eval_share, ref_point=ref_point)
-    agent.learn(steps, callback=[saving, *timed, curve, *callbacks, *bar], log_interval=max(1, config.steps // 100))
+    watching = [*callbacks, saving, *timed, *bar]  # measured first, so that what is saved counts it
+    agent.learn(steps, callback=watching, log_interval=max(1, config.steps // 100))
     agent.save(run.checkpoint)
-    return curve.length
 
 
 def _record_end(run: RunFolder, agent: Agent, error: BaseException) -> None:

@@ -157,13 +157,16 @@ def _origin(name: str) -> str | None:
 # ---- opening ------------------------------------------------------------------------------------------------------
 
 
-def open_env(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()) -> Any:
+def open_env(
+    run: RunFolder, *, trust: bool = False, imports: Sequence[str] = (), render_mode: str | None = None
+) -> Any:
     """The environment of a run, after the imports that it needs.
 
     Args:
         run: the run folder.
         trust: execute what the run records, whoever made it.
         imports: packages and files to import; one of the same name replaces a recorded one.
+        render_mode: how the environment is drawn.
 
     Raises:
         RunError: the run would execute something that this user did not make; the message says what.
@@ -174,10 +177,11 @@ def open_env(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()
 
     config = RunConfig.from_dict(run.config)
     where = f"run {str(run.path)!r}"
+    options = {**config.env_options, **({} if render_mode is None else {"render_mode": render_mode})}
     if import_recorded(run, trust=trust, imports=imports):
-        return make(config.env, **config.env_options)
+        return make(config.env, **options)
     check_words(config.options, where)
-    return make_recorded(config.env, config.env_options, where=where)
+    return make_recorded(config.env, options, where=where)
 
 
 def import_recorded(run: RunFolder, *, trust: bool = False, imports: Sequence[str] = ()) -> bool:

@@ -130,6 +130,11 @@ def check_save_and_load(case: Case) -> str | None:
             case.require(same, f"actions changed (preference {wish})")
         before, after = agent.front(20, seed=3), twin.front(20, seed=3)
         case.require(np.array_equal(before.points, after.points), "the front changed")
+        case.require(before.ids == after.ids, "identities of the points changed")
+        again = agent.front(20, seed=4)
+        known = {handle.number: id for handle, id in zip(before.policies or (), before.ids, strict=True)}
+        for handle, id in zip(again.policies or (), again.ids, strict=True):
+            case.require(known.get(handle.number, id) == id, "a policy that was measured again has another identity")
         other: Any = problems.many(3) if case.discrete else problems.stochastic()
         case.refuses(
             (RunError, AgentError), lambda: case.agent.load(path, other), "the checkpoint of another environment"

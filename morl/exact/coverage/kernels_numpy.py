@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import linalg
+
+from morl.exact.coverage.direct import Direct
 
 
 def width(w: int, k: int) -> int:
@@ -143,19 +144,3 @@ def _put(w: int, table: Any, column: int, values: Any) -> None:
 def _take(w: int, table: Any, column: int, values: Any) -> None:
     """Copy a column out."""
     values[:] = table[:, column::w]
-
-
-class Direct:
-    """Evaluation by sparse LU, in the place of :class:`morl.exact.coverage.krylov.Krylov`."""
-
-    def __init__(self, n: int, k: int, nonzeros: int) -> None:
-        self.n = n
-
-    def refine(self, matrix: Any, rewards: Any, discount: float, values: Any, tolerance: float) -> None:
-        """Bring ``values (S, K)`` to the solution of ``V = r + γPV``, refined once."""
-        indptr, indices, data = matrix
-        chain = _matrix(indptr, indices, data, self.n)
-        system = sparse.csc_array(sparse.eye_array(self.n, format="csr") - discount * chain)
-        factors = linalg.splu(system)
-        for _ in range(2):
-            values += factors.solve(rewards + discount * (chain @ values) - values)

@@ -2,8 +2,8 @@
 
 Modified policy iteration (Puterman & Shin 1978): an optimal backup of all weights together improves the
 policies and bounds the optimum from above (MacQueen 1966); then each policy is evaluated, by sweeps where its
-chain forgets quickly and by :mod:`morl.exact.coverage.krylov` where it does not. Bounds hold whatever the numerics did
-before, because each is computed from one fresh sweep.
+chain forgets quickly, by factorising where states are few, and else by :mod:`morl.exact.coverage.krylov`. Bounds hold
+whatever the numerics did before, because each is computed from one fresh sweep.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from morl.exact.coverage.direct import SMALL, Direct
 from morl.exact.coverage.prepared import Prepared
 from morl.exact.coverage.solver import Solved, load_kernels
 from morl.spec import FloatArray, ModelError
@@ -177,7 +178,8 @@ class PolicyIteration:
             self.slow = done + ahead > _SLOW
             limit = int(min(max(ahead + 2, 6), _SLOW))
         if self.linear is None:
-            self.linear = self.kernels.linear(self.p.n, self.p.k, len(self.chain[1]))
+            evaluator = Direct if self.p.n <= SMALL else self.kernels.linear
+            self.linear = evaluator(self.p.n, self.p.k, len(self.chain[1]))
         self.linear.refine(self.chain, self.chain_rewards, self.p.discount, self.values, 0.25 * target)
         self._sweep(weight, target, 1, rough)
         if not math.isfinite(self._spread(0, rough)):  # the linear solver broke down: start over by plain sweeps

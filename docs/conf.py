@@ -1,0 +1,33 @@
+"""How the site is built from the Markdown of this folder: ``make docs`` writes it into ``build/docs``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+project = "morl"
+copyright = "the morl contributors"
+release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+root_doc = "index"
+exclude_patterns = ["README.md", "agents/curves/**"]
+suppress_warnings = ["myst.header"]  # pages that are read on their own too begin where they like
+
+html_theme = "furo"
+html_title = "morl"
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["html_image", "dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks are kept executed; tests run them
+myst_links_external_new_tab = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
