@@ -31,7 +31,7 @@ class StudyRun:
     """
 
     file: Positional[Path]
-    """TOML file; docs/studies.md lists its keys."""
+    """TOML file; docs/howto/studies.md lists its keys."""
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """The study's folder; studies/NAME by default."""
     jobs: Annotated[Count, arg(aliases=["-j"])] = 1

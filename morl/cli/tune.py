@@ -23,7 +23,7 @@ class Tune:
     """
 
     file: Positional[Path]
-    """TOML file; docs/studies.md lists its keys."""
+    """TOML file; docs/howto/studies.md lists its keys."""
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Folder; tuning/NAME by default."""
     jobs: Annotated[Count, arg(aliases=["-j"])] = 1
