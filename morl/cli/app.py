@@ -22,6 +22,7 @@ from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
 from morl.cli.explore import Explore
+from morl.cli.export import Export
 from morl.cli.front import ShowFront
 from morl.cli.play import Play
 from morl.cli.plot import Plot
@@ -42,6 +43,7 @@ Command = (
     | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
     | Annotated[Choose, subcommand("choose", description="Choose a point: constraints, a criterion, or questions.")]
     | Annotated[Play, subcommand("play", description="Watch the policy behind a point.")]
+    | Annotated[Export, subcommand("export", description="Write a policy to a file that runs without this package.")]
     | Annotated[Explain, subcommand("explain", description="Explain why a run's policy takes an action.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
