@@ -17,7 +17,7 @@ from morl.bench.protocols import setup_of
 from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
-from morl.runs.points import Opened, measure
+from morl.runs.playing import Opened, measure
 from morl.runs.trust import open_env
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
