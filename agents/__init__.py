@@ -19,6 +19,7 @@ from morl.agents.registry import load, register
 
 if TYPE_CHECKING:
     from morl.agents.capql import CAPQL
+    from morl.agents.cmorl import CMORL
     from morl.agents.conditioned_ppo import ConditionedPPO
     from morl.agents.envelope import Envelope
     from morl.agents.esr_q import ESRQLearning
@@ -30,15 +31,18 @@ if TYPE_CHECKING:
     from morl.agents.multi_weight_q import MultiWeightQLearning
     from morl.agents.pareto_q import ParetoQLearning
     from morl.agents.pcn import PCN
+    from morl.agents.pgmorl import PGMORL
     from morl.agents.quantile_dqn import QuantileDQN
     from morl.agents.vector_q_lambda import VectorQLambda
     from morl.agents.worst_case import WorstCase
 
 __all__ = [
     "CAPQL",
+    "CMORL",
     "EUPG",
     "GPILS",
     "PCN",
+    "PGMORL",
     "Agent",
     "AgentConfig",
     "AlgoInfo",

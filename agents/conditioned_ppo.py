@@ -24,18 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.deployed import Network
-from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, flat
+from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import at
 from morl.agents.neural.training import adam, gradient_step, seeded, set_learning_rate, to_numpy
-from morl.pareto.front import Front
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -45,7 +43,6 @@ class ConditionedPPOConfig(PPOConfig):
 
     focus: float = option(0.25, "share of episodes under preferences that can gain most", low=0.0, high=1.0)
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
-    eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
 
 class ConditionedPPO(PPOAgent):
@@ -74,9 +71,7 @@ class ConditionedPPO(PPOAgent):
             self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
-        self._steps_per_episode = 0.0
-        parts = {"observations": self.normaliser, "preferences": self.sampler}
-        self._keeps("_steps_per_episode", net=self.net, adam=self.optimizer, **parts)
+        self._keeps(net=self.net, adam=self.optimizer, preferences=self.sampler)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
@@ -93,10 +88,8 @@ class ConditionedPPO(PPOAgent):
         """Preferences ŵ ``(len(rows), K)`` for episodes that begin."""
         return self.sampler.draw(len(rows), rng, self.unit if self.net.values.count > 0 else None)
 
-    def _episodes_ended(self, condition: FloatArray, returns: FloatArray, lengths: IntArray) -> None:
+    def _episodes_ended(self, rows: IntArray, condition: FloatArray, returns: FloatArray) -> None:
         self.sampler.record(condition, returns)
-        known, length = self._steps_per_episode, float(lengths.mean())
-        self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
 
     def _improve(self, played: Experience, rng: np.random.Generator) -> None:
         """Some epochs of gradient steps on a rollout."""
@@ -120,11 +113,10 @@ class ConditionedPPO(PPOAgent):
             gradient_step(loss, self.optimizer, c.max_grad_norm)
 
     def weighted(self, preference: FloatArray, advantage: FloatArray, rows: IntArray) -> FloatArray:
-        """ω·Â ``(n,)``: advantages ``(n, K)`` normalised per objective over ``rows``, then weighted by ω ∝ w σ."""
-        mean, std = advantage[rows].mean(axis=0), advantage[rows].std(axis=0)
-        weight = preference * std / self.unit
-        weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
-        return np.asarray((weight * (advantage - mean) / np.maximum(std, 1e-12)).sum(axis=1))
+        """ω·Â ``(n,)``, statistics over ``rows``; other rows are 0."""
+        out = np.zeros(len(advantage))
+        out[rows] = weighted_advantages(advantage[rows], preference[rows], self.unit)
+        return out
 
     def loss(
         self,
@@ -165,30 +157,11 @@ class ConditionedPPO(PPOAgent):
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         if preferences is not None:
             return ConditionedPolicies(self, preferences)
-        # Where always doing what is most likely never arrives, drawing does: a front may hold both.
         return ConditionedPolicies(self, self.front_preferences(), drawn=self.problem.model is None)
 
     def front_preferences(self) -> FloatArray:
         """Weights of raw returns ``(m, K)`` for a front: a grid over raw returns and one in units of the returns."""
         return with_scaled(simplex_grid(self.k, max(self.k, self.config.front_weights // 2)), self.unit)
-
-    def front(
-        self,
-        episodes: int | None = None,
-        seed: int | None = None,
-        *,
-        discount: float | None = None,
-        exact: bool | None = None,
-        budget: int | None = None,
-    ) -> Front:
-        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as many as ``eval_share`` pays for.
-
-        Policies whose actions are the most likely ones are measured, and those whose actions are drawn.
-        """
-        if episodes is None and budget is None:
-            budget = int(self.config.eval_share * self.num_timesteps)
-        many = 100 if episodes is None else episodes
-        return super().front(many, seed, discount=discount, exact=exact, budget=budget)
 
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""
@@ -199,38 +172,17 @@ class ConditionedPPO(PPOAgent):
         return {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
 
 
-class ConditionedPolicies(PolicySet):
-    """The actor under fixed weights of raw returns ``(m, K)``, one policy per weight.
+class ConditionedPolicies(PPOPolicies):
+    """The actor under fixed weights of raw returns ``(m, K)``, one policy per weight."""
 
-    Args:
-        agent: owner of the actor.
-        weights: ``(m, K)``.
-        drawn: as many policies again, whose actions are drawn whatever is asked for.
-    """
-
-    stochastic = True
+    agent: ConditionedPPO
 
     def __init__(self, agent: ConditionedPPO, weights: FloatArray, drawn: bool = False) -> None:
-        self.agent, self._greedy = agent, len(weights)
-        self.preferences: FloatArray = np.asarray(np.tile(weights, (2 if drawn else 1, 1)), dtype=np.float64)
+        super().__init__(agent, agent.net, weights, len(weights), drawn)
+        self._weights = weights
 
-    def __len__(self) -> int:
-        return len(self.preferences)
-
-    def act(self, decision: Decision) -> tuple[Array, Memory]:
-        """One forward pass for all rows."""
-        obs, preference = self._inputs(decision)
-        net, drawn = self.agent.net, decision.which >= self._greedy
-        if not decision.deterministic or drawn.all():
-            return net.act(obs, preference, decision.rng)[0], decision.memory
-        actions = net.act(obs, preference, None)[0]
-        if drawn.any():
-            actions[drawn] = net.act(obs, preference, decision.rng)[0][drawn]
-        return actions, decision.memory
-
-    def probabilities(self, decision: Decision) -> FloatArray | None:
-        """Of one discrete action; ``None`` for others."""
-        return self.agent.net.probabilities(*self._inputs(decision))
+    def _condition(self, which: IntArray) -> FloatArray:
+        return self.agent.seen_preference(self._weights[which])
 
     def network(self, number: int) -> Network:
         """The most likely actions in tensors."""
@@ -249,8 +201,3 @@ class ConditionedPolicies(PolicySet):
     def content(self, number: int) -> tuple[Any, ...]:
         """The preference, and whether actions are drawn even where the most likely ones are asked for."""
         return self.preferences[number], number >= self._greedy
-
-    def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
-        agent = self.agent
-        preference = agent.seen_preference(self.preferences[decision.which])
-        return agent._on_device(agent._see(decision.observations)), agent._tensor(preference)

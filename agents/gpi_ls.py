@@ -208,11 +208,11 @@ class DoubleQ:
     def loss(self, batch: Batch, weights: Tensor) -> Tensor:
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ Q⁻(s', argmax_a min w·Q⁻(s', a, w), w)."""
         with torch.no_grad():
-            first, second = self.targets.values(batch.next_obs, weights)
-            smaller = clipped_double(first, second, weights[:, None])
-            best = (smaller @ weights[:, :, None])[:, :, 0].argmax(dim=1)
-            goal = batch.rewards + self.agent.discount * batch.not_terminated * of_actions(smaller, best)
-        self.critics.update_units(goal, self.targets)
+            values = self.targets.values(batch.next_obs, weights)  # (2, n, A, K)
+            best = (values * weights[:, None]).sum(dim=-1).amin(dim=0).argmax(dim=1)
+            ahead = clipped_double(of_actions(values, best), weights)
+            goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
+        self.critics.head.update(goal, [self.targets.head])
         return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
 
     def update(self, batch: Batch, weights: Tensor, rng: np.random.Generator) -> None:
@@ -223,7 +223,7 @@ class DoubleQ:
     def values(self, encoded: Array, weights: Array) -> Array:
         """Values of the first critic, ``(n, A, K)``."""
         with torch.inference_mode():
-            return to_numpy(self.critics.first.values(self.agent._tensor(encoded), self.agent._tensor(weights)))
+            return to_numpy(self.critics.first_values(self.agent._tensor(encoded), self.agent._tensor(weights)))
 
     def explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
         """ε-greedy actions."""
@@ -293,17 +293,17 @@ class TD3:
         with torch.no_grad():
             shift = (self.TARGET_NOISE * noise).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
             next_actions = (self.actor_target(batch.next_obs, weights) + shift).clamp(-1, 1)
-            first, second = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
-            ahead = clipped_double(first[:, 0], second[:, 0], weights)
+            values = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            ahead = clipped_double(values[:, :, 0], weights)
             goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
-        self.critics.update_units(goal, self.critic_targets)
+        self.critics.head.update(goal, [self.critic_targets.head])
         return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
 
     def actor_loss(self, obs: Tensor, weights: Tensor) -> Tensor:
         """−w·Q(s, π(s, w), w), by the first critic; of order one whatever the unit of the objectives."""
         actions = self.actor(obs, weights)
-        q = self.critics.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0]
-        unit = (weights * self.critics.first.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
+        q = self.critics.first_values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        unit = (weights * self.critics.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
         loss: Tensor = -(q * weights / unit).sum(dim=1).mean()
         return loss
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BUILT_IN: dict[str, str] = {
     "CAPQL": "morl.agents.capql",
+    "CMORL": "morl.agents.cmorl",
     "ConditionedPPO": "morl.agents.conditioned_ppo",
     "ESRQLearning": "morl.agents.esr_q",
     "EUPG": "morl.agents.eupg",
@@ -26,6 +27,7 @@ BUILT_IN: dict[str, str] = {
     "LinearScalarization": "morl.agents.linear",
     "MultiWeightQLearning": "morl.agents.multi_weight_q",
     "PCN": "morl.agents.pcn",
+    "PGMORL": "morl.agents.pgmorl",
     "ParetoEvolution": "morl.agents.evolution",
     "ParetoQLearning": "morl.agents.pareto_q",
     "QuantileDQN": "morl.agents.quantile_dqn",

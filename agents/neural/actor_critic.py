@@ -72,7 +72,7 @@ class ActorCritic(nn.Module):
         return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
 
     def choose(
-        self, obs: Mapping[str, Tensor], preference: Tensor, noise: Tensor | None
+        self, obs: Mapping[str, Tensor], preference: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`act` for noise drawn before: tensors in, tensors out."""
         inputs = self._inputs(obs, preference)
@@ -81,13 +81,23 @@ class ActorCritic(nn.Module):
         log_prob, _ = self.choice.log_prob(features, preference, actions)
         return actions, log_prob, self.values.denormalise(self.values(self.critic(inputs))[:, 0])
 
+    @property
+    def chooses_one(self) -> bool:
+        """Whether an action is one of several."""
+        return isinstance(self.choice, Categorical) and len(self.choice.sizes) == 1
+
+    def logits(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
+        """Of the actions ``(n, A)``, where one or several are chosen."""
+        assert isinstance(self.choice, Categorical)
+        found: Tensor = self.choice.logits(self.actor(self._inputs(obs, preference)))
+        return found
+
     @torch.no_grad()
     def probabilities(self, obs: Mapping[str, Tensor], preference: Tensor) -> FloatArray | None:
         """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
-        if isinstance(self.choice, Gaussian) or len(self.choice.sizes) > 1:
+        if not self.chooses_one:
             return None
-        logits = self.choice.logits(self.actor(self._inputs(obs, preference)))
-        return np.asarray(torch.softmax(logits.double(), dim=1).cpu().numpy())
+        return np.asarray(torch.softmax(self.logits(obs, preference).double(), dim=1).cpu().numpy())
 
 
 class Categorical(nn.Module):

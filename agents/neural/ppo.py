@@ -21,11 +21,13 @@ from morl.agents.core import returns
 from morl.agents.core.collector import Collector, Rollout, Transitions, take
 from morl.agents.core.config import option
 from morl.agents.core.memory import require
+from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.neural.extractors import Arrays, Inputs
 from morl.agents.neural.normalise import ObservationNormaliser
 from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import NetworkConfig, resolve_device, to_numpy
+from morl.pareto.front import Front
 from morl.spec import FloatArray, IntArray
 
 
@@ -52,6 +54,7 @@ class PPOConfig(NetworkConfig):
     policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
         None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
     )
+    eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
 
 class Policy(Protocol):
@@ -64,6 +67,9 @@ class Policy(Protocol):
 
     def value(self, obs: Mapping[str, Tensor], condition: Tensor, /) -> Tensor:
         """Values ``(n, K)`` in the unit of the returns."""
+
+    def probabilities(self, obs: Mapping[str, Tensor], condition: Tensor, /) -> FloatArray | None:
+        """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ class PPOAgent(OwnNetworks):
         self.device = resolve_device(c.device)
         self.inputs = Inputs(self.observation_space, self.problem.id)
         self.normaliser = ObservationNormaliser(self.inputs)
+        self._steps_per_episode = 0.0
+        self._keeps("_steps_per_episode", observations=self.normaliser)
 
     # ---- playing ---------------------------------------------------------------------------------------------
 
@@ -123,16 +131,20 @@ class PPOAgent(OwnNetworks):
         """Conditions ``(len(rows), ...)`` of environments ``rows`` whose episodes begin."""
 
     @abstractmethod
-    def _episodes_ended(self, condition: Array, returns: FloatArray, lengths: IntArray) -> None:
-        """Episodes that were played: their conditions ``(m, ...)``, discounted returns ``(m, K)`` and lengths."""
+    def _episodes_ended(self, rows: IntArray, condition: Array, returns: FloatArray) -> None:
+        """Episodes that ended in environments ``rows``: conditions ``(m, ...)`` and discounted returns ``(m, K)``."""
 
-    def _rollout_steps(self, left: int, n: int) -> int:
+    def _rollout_steps(self, left: int, n: int, policies: int = 1) -> int:
         """Steps of each of n environments in the next rollout: equal rollouts over the ``left`` steps."""
-        wanted = self.config.n_steps
-        if wanted is None:  # about sixty updates, of 512 to 4096 steps
-            wanted = max(1, min(4096, max(512, self.target_timesteps // 60)) // n)
+        wanted = self.config.n_steps or max(1, self._rollout_size(policies) // n)
         each = -(-left // n)
         return int(-(-each // max(1, round(each / wanted))))
+
+    def _rollout_size(self, policies: int) -> int:
+        """Steps of all environments in a rollout, unless ``n_steps`` says: sixty updates of 512 to 4096 per policy."""
+        if self.config.n_steps is not None:
+            return int(self.config.n_steps * self.config.n_envs)
+        return min(4096, max(512, self.target_timesteps // policies // 60)) * policies
 
     def _collect(self, collector: Collector, condition: Array, steps: int, rng: np.random.Generator) -> Experience:
         """Play; ``condition`` ``(n, ...)`` is drawn anew, in place, wherever an episode begins."""
@@ -157,7 +169,9 @@ class PPOAgent(OwnNetworks):
             over = np.flatnonzero(out.terminated | out.truncated)
             if len(over):
                 earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
-                self._episodes_ended(condition[out.env[over]], earned, out.time[over] + 1)
+                self._episodes_ended(out.env[over], condition[out.env[over]], earned)
+                known, length = self._steps_per_episode, float(out.time[over].mean()) + 1.0
+                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
                 condition[fresh] = self._draw(fresh, rng)
@@ -190,6 +204,27 @@ class PPOAgent(OwnNetworks):
         ratio, clip = (log_prob - old_log_prob).exp(), at(self.config.clip_range, self.progress)
         return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
 
+    # ---- measuring -------------------------------------------------------------------------------------------
+
+    def front(
+        self,
+        episodes: int | None = None,
+        seed: int | None = None,
+        *,
+        discount: float | None = None,
+        exact: bool | None = None,
+        budget: int | None = None,
+    ) -> Front:
+        """As :meth:`morl.agents.Agent.front`; by default with up to 100 episodes, as many as ``eval_share`` pays for.
+
+        Where there is no model, policies whose actions are the most likely ones are measured, and those whose actions
+        are drawn.
+        """
+        if episodes is None and budget is None:
+            budget = int(self.config.eval_share * self.num_timesteps)
+        many = 100 if episodes is None else episodes
+        return super().front(many, seed, discount=discount, exact=exact, budget=budget)
+
     # ---- observations and tensors ----------------------------------------------------------------------------
 
     def _see(self, observations: Any, learn: bool = False) -> Arrays:
@@ -214,6 +249,68 @@ class PPOAgent(OwnNetworks):
     def _tensor(self, array: Array) -> Tensor:
         tensor = torch.from_numpy(array)
         return (tensor.float() if tensor.dtype == torch.float64 else tensor).to(self.device)
+
+
+class PPOPolicies(PolicySet):
+    """Policies of one network, one per condition.
+
+    Args:
+        agent: sees and standardises observations.
+        net: acts.
+        preferences: ``(m, K)`` weights of raw returns that each is for, or ``None``.
+        count: m.
+        drawn: as many policies again, whose actions are drawn whatever is asked for: where always doing what is most
+            likely never arrives, drawing does.
+    """
+
+    stochastic = True
+
+    def __init__(
+        self, agent: PPOAgent, net: Policy, preferences: FloatArray | None, count: int, drawn: bool = False
+    ) -> None:
+        self.agent, self.net, self._greedy, self._count = agent, net, count, count * (2 if drawn else 1)
+        self.preferences = None if preferences is None else np.tile(preferences, (2 if drawn else 1, 1)).astype(float)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @abstractmethod
+    def _condition(self, which: IntArray) -> Array:
+        """What the network is given for policies ``which`` ``(n,)``, all of them below m."""
+
+    def act(self, decision: Decision) -> tuple[Array, Memory]:
+        """One forward pass for all rows."""
+        inputs, drawn = self._inputs(decision), decision.which >= self._greedy
+        if not decision.deterministic or drawn.all():
+            return self.net.act(*inputs, decision.rng)[0], decision.memory
+        actions = self.net.act(*inputs, None)[0]
+        if drawn.any():
+            actions[drawn] = self.net.act(*inputs, decision.rng)[0][drawn]
+        return actions, decision.memory
+
+    def probabilities(self, decision: Decision) -> FloatArray | None:
+        """Of one discrete action; ``None`` for others."""
+        return self.net.probabilities(*self._inputs(decision))
+
+    def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
+        agent, which = self.agent, decision.which % self._greedy
+        return agent._on_device(agent._see(decision.observations)), agent._tensor(self._condition(which))
+
+
+def weighted_advantages(advantage: FloatArray, preference: FloatArray, unit: FloatArray) -> FloatArray:
+    """ω·Â ``(n,)``: advantages normalised per objective, then weighted by ω ∝ w σ / unit.
+
+    For one preference this is the advantage of the weighted sum of returns, but for a constant and a factor.
+
+    Args:
+        advantage: ``(n, K)``.
+        preference: ``(n, K)`` or ``(K,)`` weights of returns in the unit.
+        unit: ``(K,)``.
+    """
+    mean, std = advantage.mean(axis=0), advantage.std(axis=0)
+    weight = np.broadcast_to(preference, advantage.shape) * std / unit
+    weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray((weight * (advantage - mean) / np.maximum(std, 1e-12)).sum(axis=1))
 
 
 def flat(array: Array) -> Array:

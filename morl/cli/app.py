@@ -32,6 +32,7 @@ from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
 from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
+from morl.cli.tune import Tune
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
 MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -54,6 +55,7 @@ Command = (
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
     | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
+    | Annotated[Tune, subcommand("tune", description="Search options of an algorithm, several seeds a trial.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )

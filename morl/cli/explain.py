@@ -54,7 +54,7 @@ class Explain:
         """Explain and print."""
         from morl.explain import action_values, explain
         from morl.runs import RunFolder
-        from morl.runs.evaluation import load_agent
+        from morl.runs.loading import load_agent
 
         run = RunFolder.open(self.folder)
         utility = load_utility(self.utility)

@@ -9,12 +9,13 @@ from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from morl.runs.evaluation import evaluate, load_agent, verify
+    from morl.runs.evaluation import evaluate, verify
+    from morl.runs.loading import load_agent
     from morl.runs.training import resume, train
 
 _LAZY = {
     "evaluate": "evaluation",
-    "load_agent": "evaluation",
+    "load_agent": "loading",
     "resume": "training",
     "train": "training",
     "verify": "evaluation",

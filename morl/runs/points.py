@@ -46,7 +46,7 @@ def open_source(
         FrontError: a file that knows values and no policies.
     """
     from morl.pareto import Front
-    from morl.runs.evaluation import load_agent
+    from morl.runs.loading import load_agent
     from morl.runs.trust import open_env
 
     path = Path(source)

@@ -62,6 +62,7 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
 
 SMALL: dict[str, dict[str, Any]] = {
     "CAPQL": {"net_arch": (32, 32)},
+    "CMORL": {"n_envs": 8, "n_steps": 16, "n_epochs": 2, "rounds": 2},
     "ConditionedPPO": {"n_envs": 8, "n_steps": 16, "n_epochs": 2},
     "EUPG": {"net_arch": (32, 32), "utility": "linear:0.9,0.1"},
     "Envelope": {"net_arch": (32, 32)},
@@ -70,6 +71,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "LinearScalarization": {"n_weights": 2, "n_envs": 4, "sb3": {"n_steps": 32, "batch_size": 64}},
     "PCN": {"net_arch": (32,), "learning_starts": 100},
     "ParetoEvolution": {"population": 20},
+    "PGMORL": {"n_envs": 8, "n_steps": 16, "n_epochs": 2, "generations": 2},
     "QuantileDQN": {"net_arch": (32, 32), "quantiles": 16, "utility": "linear:0.9,0.1", "learning_starts": 50},
     "VectorQLambda": {"net_arch": (32,), "n_envs": 32},
     "WorstCase": {"warm_up_rounds": 1, "n_steps": 64, "sb3": {"n_steps": 64}},
