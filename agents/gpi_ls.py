@@ -374,6 +374,11 @@ class GPIPolicies(PolicySet):
             agent.rows(decision.observations), self._inputs[decision.which], self._support
         ), decision.memory
 
+    def action_values(self, decision: Decision) -> Array | None:
+        """What the first critic says for the policy's own weight, where actions are numbered."""
+        learner, weights = self.agent.learner, self._inputs[decision.which]
+        return learner.values(self.agent.rows(decision.observations), weights) if isinstance(learner, DoubleQ) else None
+
     def network(self, number: int) -> Network:
         """The same in tensors."""
         act, net = self.agent.learner.in_tensors(torch.from_numpy(self._support))

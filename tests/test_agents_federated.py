@@ -130,7 +130,7 @@ def test_sharing_all_averages_what_heads_say():
     federated = Federated(Envelope, [SEA, SEA], seed=0, round_steps=100, share="all", **OPTIONS)
     federated.learn(100)
     first, second = federated.agents
-    obs = first.encoder(np.stack([first.observation_space.sample() for _ in range(20)]))
+    obs = first.rows(np.stack([first.observation_space.sample() for _ in range(20)]))
     weights = np.tile(np.float32([0.3, 0.7]), (20, 1))
     np.testing.assert_allclose(first.values(obs, weights), second.values(obs, weights), rtol=1e-3, atol=1e-3)
     assert "net.head.linear.weight" in shared_arrays(first, "all")
