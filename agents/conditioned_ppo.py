@@ -261,7 +261,3 @@ class ConditionedPolicies(PPOPolicies):
             return net.choice.sample(net.actor(*net._inputs(obs, preference)), preference, None)
 
         return Network(act, agent._see_in_tensors(), [net], self._weights[number], takes_weights=True)
-
-    def content(self, number: int) -> tuple[Any, ...]:
-        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
-        return self._weights[number % self._greedy], number >= self._greedy

@@ -81,7 +81,8 @@ def test_the_loss_is_the_papers(beta: float) -> None:
     """L = (1 − β) ‖y − Q‖² + β (w·y − w·Q)², in units of the returns' deviation, summed pair by pair."""
     agent = Envelope(problems.many(3), seed=0, net_arch=(16, 24))
     batch, weights = batch_of(agent, 5), weights_of(agent, 4)
-    loss = float(agent.loss(batch, weights, beta).detach())  # also takes the targets' units
+    per_objective, rest = agent.losses(batch, weights, beta)  # also takes the targets' units
+    loss = float((per_objective.sum() + rest).detach())
     targets, vector, scalar = agent.envelope_target(batch, weights), [], []
     with torch.no_grad():
         for i in range(5):

@@ -287,7 +287,7 @@ class VectorNet(nn.Module):
 
 
 def paired(features: Tensor, preferences: Tensor, which: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Features ``(n, size)`` and preferences ``(m, K)`` side by side, ``(n·m, ...)`` each, or only the rows ``which``."""
+    """Features ``(n, size)`` and preferences ``(m, K)`` side by side, ``(n·m, ...)`` each, or only rows ``which``."""
     n, m = len(features), len(preferences)
     if which is not None:
         return features[which // m], preferences[which % m]

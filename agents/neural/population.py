@@ -335,9 +335,18 @@ class PopulationPPO(PPOAgent):
 class PopulationPolicies(PPOPolicies):
     """Members of an ensemble."""
 
+    net: Ensemble
+    whole = True
+
     def __init__(self, agent: PopulationPPO, members: Ensemble, names: list[str], drawn: bool) -> None:
         super().__init__(agent, members, None, len(members), drawn)
         self.names = names + [f"{name}, drawn" for name in names] * drawn
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """All numbers that the policy is computed from, and whether its actions are drawn whatever is asked for."""
+        statistics = self.agent.normaliser.arrays() if self.agent.config.normalise_observations else {}
+        row = self.net.row(number % self._greedy)
+        return (self.agent.info.name, row, *(statistics[name] for name in sorted(statistics)), number >= self._greedy)
 
     def _condition(self, which: IntArray) -> IntArray:
         return which

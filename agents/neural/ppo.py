@@ -117,8 +117,7 @@ class PPOAgent(OwnNetworks):
         self.device = resolve_device(c.device)
         self.rows = Rows(self.observation_space, self.problem.id)
         self.normaliser = ObservationNormaliser(self.rows)
-        self._steps_per_episode = 0.0
-        self._keeps("_steps_per_episode", observations=self.normaliser)
+        self._keeps(observations=self.normaliser)
 
     # ---- playing ---------------------------------------------------------------------------------------------
 
@@ -166,8 +165,6 @@ class PPOAgent(OwnNetworks):
             if len(over):
                 earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
                 self._episodes_ended(out.env[over], condition[out.env[over]], earned)
-                known, length = self._steps_per_episode, float(out.time[over].mean()) + 1.0
-                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
                 condition[fresh] = self._draw(fresh, rng)
@@ -279,6 +276,10 @@ class PPOPolicies(PolicySet):
         if drawn.any():
             actions[drawn] = self.net.act(*inputs, decision.rng)[0][drawn]
         return actions, decision.memory
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
+        return (*super().content(number), number >= self._greedy)
 
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""
