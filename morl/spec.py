@@ -390,10 +390,10 @@ def check_weights(weights: ArrayLike, k: int, what: str = "weights", tolerance: 
     array([1., 0.])
     """
     vector = check_vector(weights, k, what)
-    if np.any(vector < 0):
+    if np.any(vector < -1e-12):  # 1 − .3 − .05 − .65 is −1e-17, and a weight of 0
         i = int(np.argmin(vector))
         raise SpecError(f"{what} {vector.tolist()} has {vector[i]} at position {i}; expected no negative weight")
-    total = float(vector.sum())
+    total = float((vector := np.maximum(vector, 0.0)).sum())
     if abs(total - 1.0) > tolerance:
         fix = "" if total <= 0 else f"; divide by {total:g} to get {np.round(vector / total, 6).tolist()}"
         raise SpecError(f"{what} {vector.tolist()} sum to {total:g}; expected a sum of 1{fix}")

@@ -132,9 +132,17 @@ class TestVectors:
         weights = np.array(values) / np.sum(values)
         assert check_weights(weights, len(values)).sum() == pytest.approx(1, abs=1e-15)
 
+    @pytest.mark.parametrize("others", [(0.3, 0.05, 0.65), (0.1, 0.2, 0.7), (0.6, 0.3, 0.1)])
+    def test_what_rounding_leaves_below_zero_is_zero(self, others):
+        least = min(1.0 - sum(others), -1e-17)
+        weights = check_weights([least, *others], 4)
+        assert weights[0] == 0.0
+        assert weights[1:] == pytest.approx(others)
+
     @pytest.mark.parametrize(
         ("values", "message"),
         [
+            ([1.0 + 1e-9, -1e-9], "expected no negative weight"),
             ([0.5, 0.6], r"sum to 1.1; expected a sum of 1; divide by 1.1 to get \[0.454545, 0.545455\]"),
             ([0, 0], "sum to 0; expected a sum of 1$"),
             ([1.5, -0.5], "has -0.5 at position 1; expected no negative weight"),
