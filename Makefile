@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check check-changed dist lint types layers doctest notebooks slow portable other-arithmetic format clean
+.PHONY: demo test check static check-changed dist lint types layers doctest notebooks slow portable other-arithmetic format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -17,9 +17,13 @@ demo: $(STAMP)
 	$(BIN)/morl demo --out demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow and not peers" --ignore=tests/test_notebooks.py -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not peers" -n 2 --dist worksteal
 
-check: lint types layers doctest notebooks slow other-arithmetic
+check: static slow other-arithmetic
+
+# Each of these keeps one core busy.
+static: $(STAMP)
+	$(MAKE) -j2 lint types layers doctest
 
 # What changed since the last commit (BASE=main: since the branch left main), in seconds.
 check-changed: $(STAMP)
@@ -53,9 +57,14 @@ slow: $(STAMP)
 portable: $(STAMP)
 	$(BIN)/python tools/portable.py
 
-# What CI takes from it: the tests of agents under other arithmetic and with other seeds.
+# What CI takes from it: one run with other arithmetic and other seeds, of the tests of agents that either may tell from
+# the usual ones. Those that compare an agent with itself, or read its options and errors, are the same under any.
+ALIKE := save_and_load or resume or other_process or harmless or without_model or autoreset or broken_rewards or \
+	interrupt or number_of_objectives or wrong_inputs or describes or policies_act or preferences or learns_and_predicts
+LEARNERS := $(filter-out $(wildcard tests/test_agents_core_*.py) $(addprefix tests/test_agents_,exports.py registry.py \
+	sizing.py watching.py), $(wildcard tests/test_agents_*.py))
 other-arithmetic: $(STAMP)
-	$(BIN)/python tools/portable.py --only default seed+1 -- $(wildcard tests/test_agents_*.py)
+	$(BIN)/python tools/portable.py --together --only default seed+1 -- $(LEARNERS) -k "not ($(ALIKE))"
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -38,6 +38,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import training_weights
+from morl.agents.neural.deployed import Network, encoded
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
 from morl.agents.neural.training import (
@@ -115,19 +116,19 @@ class CAPQL(OffPolicy):
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ [Q⁻(s', a', w) − α log π(a'|s', w)], a' ~ π."""
         with torch.no_grad():
             next_actions, log_prob = self.actor.sample(batch.next_obs, weights, noise)
-            first, second = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
-            ahead = clipped_double(first[:, 0], second[:, 0], weights)
+            values = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            ahead = clipped_double(values[:, :, 0], weights)
             # α in normalised units: an objective's share of the entropy is as large as its own returns are.
-            soft = ahead - self.temperature() * log_prob * self.critics.first.head.std
+            soft = ahead - self.temperature() * log_prob * self.critics.head.std
             goal = batch.rewards + self.discount * batch.not_terminated * soft
-        self.critics.update_units(goal, self.critic_targets)
+        self.critics.head.update(goal, [self.critic_targets.head])
         return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
 
     def actor_loss(self, obs: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """α log π(a|s, w) − w·Q(s, a, w) in normalised units, a ~ π; and log π(a|s, w) ``(n, 1)``."""
         actions, log_prob = self.actor.sample(obs, weights, noise)
-        q = self.critics.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0]
-        unit = (weights * self.critics.first.head.std).sum(dim=1, keepdim=True).clamp(min=1e-8)
+        q = self.critics.first_values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        unit = (weights * self.critics.head.std).sum(dim=1, keepdim=True).clamp(min=1e-8)
         return (self.temperature() * log_prob - (weights * q).sum(dim=1, keepdim=True) / unit).mean(), log_prob
 
     def alpha_loss(self, log_prob: Tensor) -> Tensor:
@@ -209,3 +210,12 @@ class ActorPolicies(PolicySet):
         if decision.deterministic:
             return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
         return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The mean actions in tensors."""
+        actor = self.agent.actor_average
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            return torch.tanh(actor(rows, weights)[0])
+
+        return Network(act, encoded(self.agent.encoder), [actor], self._inputs[number], takes_weights=True)

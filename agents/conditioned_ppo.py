@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from morl.agents.core.config import option
@@ -27,6 +29,7 @@ from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
+from morl.agents.neural.deployed import Network
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import at
@@ -180,3 +183,16 @@ class ConditionedPolicies(PPOPolicies):
 
     def _condition(self, which: IntArray) -> FloatArray:
         return self.agent.seen_preference(self._weights[which])
+
+    def network(self, number: int) -> Network:
+        """The most likely actions in tensors."""
+        agent, net = self.agent, self.agent.net
+        self._require_greedy(number)
+        unit = torch.as_tensor(agent.unit)
+
+        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            scaled = weights.double() * unit
+            preference = (scaled / scaled.sum(dim=1, keepdim=True)).float()
+            return net.choice.sample(net.actor(net._inputs(obs, preference)), preference, None)
+
+        return Network(act, agent._see_in_tensors, [net], self._weights[number], takes_weights=True)

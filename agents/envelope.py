@@ -82,11 +82,13 @@ class Envelope(OffPolicy, ConditionedQ):
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
         """y = r + γ Q⁻(s', a*, w*) with (a*, w*) = argmax w · Q(s', a, w'), ``(n, m, K)``."""
         n, m = len(batch.obs), len(weights)
-        ahead = pairs(batch.next_obs, weights)
-        q = self.net.values(*ahead).view(n, m * self.n_actions, self.k)  # every w' and a, in this order
-        best = (q @ weights.T).argmax(dim=1)  # (n, m), of every w
-        q_target = self.target.values(*ahead).view(n, m * self.n_actions, self.k)
-        chosen = q_target.gather(1, best[:, :, None].expand(n, m, self.k))
+        obs, asked = pairs(batch.next_obs, weights)
+        q = self.net.values(obs, asked).view(n, m * self.n_actions, self.k)  # every w' and a, in this order
+        best = (weights @ q.mT).argmax(dim=2)  # (n, m), of every w
+        pair = best // self.n_actions + m * torch.arange(n, device=best.device)[:, None]
+        # What Q⁻ says of other pairs is not wanted.
+        needed, place = pair.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        chosen = self.target.values(obs[needed], asked[needed])[place, best % self.n_actions]
         return batch.rewards[:, None] + self.discount * batch.not_terminated[:, None] * chosen
 
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:
@@ -113,4 +115,5 @@ class Envelope(OffPolicy, ConditionedQ):
 
 def pairs(obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Every observation ``(n, size)`` with every weight ``(m, K)``: row i·m + j is observation i under weight j."""
-    return obs.repeat_interleave(len(weights), dim=0), weights.repeat(len(obs), 1)
+    n, m = len(obs), len(weights)
+    return obs[:, None].expand(n, m, -1).reshape(n * m, -1), weights.expand(n, m, -1).reshape(n * m, -1)

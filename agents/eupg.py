@@ -201,3 +201,8 @@ class ActorPolicy(PolicySet):
         logits = self.agent.logits(self.agent.features(decision.observations, decision.accrued, decision.time))
         actions = logits.argmax(axis=1) if decision.deterministic else draw(logits, decision.rng)
         return actions.astype(np.int64), decision.memory
+
+    def network(self, number: int) -> Any:
+        """The most likely actions in tensors."""
+        actor = self.agent.actor
+        return self.agent.features.network(lambda rows: actor(rows).argmax(dim=1), [actor])

@@ -168,6 +168,39 @@ class PlannedPolicies(PolicySet):
         chances = table[first:last] / table[first:last].sum()
         return int(rng.choice(last - first, p=chances)), node
 
+    def table(self, number: int) -> dict[str, Array]:
+        """The plan by observations, as :func:`morl.runs.export.as_table` says.
+
+        Raises:
+            AgentError: a plan that depends on the states visited, or a mixture of several kinds.
+        """
+        from morl.exact import HistoryPolicy, Mixture
+
+        plan = self.plans[number]
+        parts = plan.policies if isinstance(plan, Mixture) else (plan,)
+        if any(isinstance(part, HistoryPolicy) for part in parts):
+            raise AgentError("this policy acts on the states that it has visited, which no table holds")
+        kinds = [self._states_table(np.asarray(part)) for part in parts]
+        names = {name for name, _ in kinds}
+        if len(names) > 1:
+            raise AgentError("this mixture has policies that draw actions and others that do not; choose another point")
+        ((name, _),) = {(name, 0) for name in names}
+        tables = np.stack([table for _, table in kinds])
+        found = {"observations": self.index.table(), "default": np.array(0)}
+        if isinstance(plan, Mixture):
+            return {**found, name: tables, "shares": plan.probabilities}
+        return {**found, name: tables[0]}
+
+    def _states_table(self, part: Array) -> tuple[str, Array]:
+        """Actions ``(..., S)`` or probabilities ``(..., S, A)`` of a deterministic or a stochastic table."""
+        if np.issubdtype(part.dtype, np.integer):
+            return "actions", part
+        model, rows = self.model, np.atleast_2d(part)
+        action = np.arange(model.n_rows) - model.row_ptr[:-1][model.row_state]
+        chances = np.zeros((len(rows), model.n_states, int(model.n_actions.max())))
+        chances[:, model.row_state, action] = rows
+        return "probabilities", chances if part.ndim == 2 else chances[0]
+
     def content(self, number: int) -> tuple[Any, ...]:
         """The plan's tables."""
         return plan_content(self.plans[number])

@@ -35,6 +35,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.neural.actors import Actor
 from morl.agents.neural.conditioned import greedy, training_weights
+from morl.agents.neural.deployed import Act, Network, encoded
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.training import (
@@ -207,11 +208,11 @@ class DoubleQ:
     def loss(self, batch: Batch, weights: Tensor) -> Tensor:
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ Q⁻(s', argmax_a min w·Q⁻(s', a, w), w)."""
         with torch.no_grad():
-            first, second = self.targets.values(batch.next_obs, weights)
-            smaller = clipped_double(first, second, weights[:, None])
-            best = (smaller @ weights[:, :, None])[:, :, 0].argmax(dim=1)
-            goal = batch.rewards + self.agent.discount * batch.not_terminated * of_actions(smaller, best)
-        self.critics.update_units(goal, self.targets)
+            values = self.targets.values(batch.next_obs, weights)  # (2, n, A, K)
+            best = (values * weights[:, None]).sum(dim=-1).amin(dim=0).argmax(dim=1)
+            ahead = clipped_double(of_actions(values, best), weights)
+            goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
+        self.critics.head.update(goal, [self.targets.head])
         return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
 
     def update(self, batch: Batch, weights: Tensor, rng: np.random.Generator) -> None:
@@ -222,7 +223,7 @@ class DoubleQ:
     def values(self, encoded: Array, weights: Array) -> Array:
         """Values of the first critic, ``(n, A, K)``."""
         with torch.inference_mode():
-            return to_numpy(self.critics.first.values(self.agent._tensor(encoded), self.agent._tensor(weights)))
+            return to_numpy(self.critics.first_values(self.agent._tensor(encoded), self.agent._tensor(weights)))
 
     def explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
         """ε-greedy actions."""
@@ -239,6 +240,19 @@ class DoubleQ:
         q = self.values(np.repeat(encoded, m, axis=0), tried.reshape(n * m, -1))
         utilities = np.einsum("nmak,nk->nma", q.reshape(n, m, self.n_actions, -1), weights)
         return np.asarray(utilities.max(axis=1).argmax(axis=1))
+
+    def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
+        """:meth:`act` for export, and the network that it uses."""
+        critic = self.critics.first
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            best = (critic.values(rows, weights) * weights[:, None]).sum(dim=2)
+            for other in support:  # as many forward passes as there are weights in the support
+                q = critic.values(rows, other.expand_as(weights))
+                best = torch.maximum(best, (q * weights[:, None]).sum(dim=2))
+            return best.argmax(dim=1)
+
+        return act, critic
 
     def modules(self) -> dict[str, nn.Module]:
         """Networks by name, for a checkpoint."""
@@ -279,17 +293,17 @@ class TD3:
         with torch.no_grad():
             shift = (self.TARGET_NOISE * noise).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
             next_actions = (self.actor_target(batch.next_obs, weights) + shift).clamp(-1, 1)
-            first, second = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
-            ahead = clipped_double(first[:, 0], second[:, 0], weights)
+            values = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            ahead = clipped_double(values[:, :, 0], weights)
             goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
-        self.critics.update_units(goal, self.critic_targets)
+        self.critics.head.update(goal, [self.critic_targets.head])
         return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
 
     def actor_loss(self, obs: Tensor, weights: Tensor) -> Tensor:
         """−w·Q(s, π(s, w), w), by the first critic; of order one whatever the unit of the objectives."""
         actions = self.actor(obs, weights)
-        q = self.critics.first.values(torch.cat([obs, actions], dim=1), weights)[:, 0]
-        unit = (weights * self.critics.first.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
+        q = self.critics.first_values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        unit = (weights * self.critics.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
         loss: Tensor = -(q * weights / unit).sum(dim=1).mean()
         return loss
 
@@ -310,6 +324,10 @@ class TD3:
     def act(self, encoded: Array, weights: Array, support: Array) -> Array:
         """Actions of the target actor; the support plays no part (see the module's description)."""
         return self._actions(self.actor_target, encoded, weights)
+
+    def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
+        """:meth:`act` for export, and the network that it uses."""
+        return lambda rows, weights, accrued, time: self.actor_target(rows, weights), self.actor_target
 
     def _actions(self, actor: Actor, encoded: Array, weights: Array) -> Array:
         with torch.inference_mode():
@@ -352,3 +370,8 @@ class GPIPolicies(PolicySet):
         return agent.learner.act(
             agent.encoder(decision.observations), self._inputs[decision.which], self._support
         ), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The same in tensors."""
+        act, net = self.agent.learner.in_tensors(torch.from_numpy(self._support))
+        return Network(act, encoded(self.agent.encoder), [net], self._inputs[number], takes_weights=True)

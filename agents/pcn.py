@@ -32,6 +32,7 @@ from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet
+from morl.agents.neural.deployed import Network, encoded
 from morl.agents.neural.networks import Trunk
 from morl.agents.neural.training import (
     NetworkConfig,
@@ -324,6 +325,21 @@ class CommandPolicies(PolicySet):
         )
         outputs = agent.outputs(agent.encoder(decision.observations), wanted, left)
         return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
+
+    def network(self, number: int) -> Network:
+        """The same in tensors."""
+        agent, discount = self.agent, float(self.agent.discount)
+        wanted, steps = torch.as_tensor(self.returns[number]), float(self.lengths[number])
+        scale, longest = torch.as_tensor(agent.archive.scale), float(max(agent.archive.longest, 1))
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            power = (discount ** time.double()).clamp(min=1e-12)[:, None] if discount > 0 else torch.ones(1, 1)
+            left = (steps - time.double()).clamp(min=1.0)
+            command = torch.cat([(wanted - accrued) / power / scale, (left / longest)[:, None]], dim=1).float()
+            outputs: Tensor = agent.net(rows, command)
+            return torch.tanh(outputs) if agent.actions.continuous else outputs.argmax(dim=1)
+
+        return Network(act, encoded(agent.encoder), [agent.net], timed=True)
 
     def content(self, number: int) -> tuple[Any, ...]:
         """The command."""

@@ -287,6 +287,18 @@ class LevelPolicies(PolicySet):
         actions = self.agent.best_actions(rows, self.levels[decision.which])
         return actions.astype(np.int64), decision.memory
 
+    def network(self, number: int) -> Any:
+        """The same in tensors."""
+        agent, level = self.agent, self.levels[number]
+
+        def act(rows: Tensor) -> Tensor:
+            one = agent._level(np.array([level])).expand(rows.shape[0], 1)
+            out = agent.net(torch.cat([rows, 2 * one - 1], dim=1))
+            quantiles = out.reshape(-1, agent.n_actions, agent.config.quantiles)
+            return agent._score(quantiles, np.array([level])).argmax(dim=1)
+
+        return agent.features.network(act, [agent.net])
+
     def content(self, number: int) -> tuple[Any, ...]:
         """The level."""
         return (self.levels[number],)

@@ -58,6 +58,21 @@ class AccruedFeatures:
         when = (time / self._horizon)[:, None]
         return np.concatenate([self._encode(observations), rho, when], axis=1, dtype=np.float32)
 
+    def network(self, act: Any, modules: Any) -> Any:
+        """A policy that acts on such rows, ``act(rows) -> actions``, in tensors for export."""
+        import torch
+
+        from morl.agents.neural.deployed import Network, encoded
+
+        middle, half = torch.as_tensor(self._middle), torch.as_tensor(self._half)
+
+        def on_rows(observation: Any, weights: Any, accrued: Any, time: Any) -> Any:
+            rho = ((accrued - middle) / half).clamp(-4.0, 4.0)
+            when = (time.double() / self._horizon)[:, None]
+            return act(torch.cat([observation, rho.float(), when.float()], dim=1))
+
+        return Network(on_rows, encoded(self._encode), modules, timed=True)
+
 
 def typical_accrued(agent: Agent) -> FloatArray:
     """A typical size of returns ``(K,)`` from the bounds of one step's rewards and the horizon."""

@@ -39,6 +39,7 @@ from morl.agents.core.problem import Problem
 from morl.agents.core.watching import LearningCurve
 from morl.counts import as_count
 from morl.pareto.indicators import hypervolume
+from morl.runs.baselines import no_better, with_baselines
 from morl.spec import AgentError, FloatArray, MorlError
 from morl.storage import write_atomic
 
@@ -112,6 +113,8 @@ def agent_row(task: Task, name: str, seed: int, steps: int) -> Row:
     more = {"steps": agent.num_timesteps, "seconds": agent.seconds, "eval_steps": agent.eval_steps}
     more |= {"eval_seconds": time.perf_counter() - began, "policies": len(front)}
     said = sorted({str(w.message) for w in caught if issubclass(w.category, UserWarning)})
+    told = no_better(with_baselines(front.replace(ref_point=task.ref_point or front.ref_point), agent))
+    said += [f"hardly better than a policy that learned nothing: {told}"] * bool(told and agent.info.multi_policy)
     plain = played(agent, front) if agent.problem.model is None else front.points
     return measured(task, front.points, plain, warnings=said, curve=curve.history, **more)
 
@@ -189,7 +192,7 @@ def line(label: str, rows: list[Row]) -> str:
             cells.append(", ".join(cell([row["best"][k] for row in rows]) for k in range(len(rows[0]["best"]))))
         else:
             cells.append(cell([row[key] for row in rows]) if key in rows[0] else "")
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cells) + " |" + "".join(f"\n  warning: {words}" for words in rows[0].get("warnings", ()))
 
 
 def store(path: Path, task: str, label: str, rows: list[Row]) -> None:

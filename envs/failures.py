@@ -6,6 +6,7 @@ import sys
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 
 def place(error: BaseException) -> str:
@@ -41,6 +42,12 @@ def described(error: BaseException) -> str:
     text = " ".join(str(error).split())
     where = place(error)
     return f"{type(error).__name__}{': ' * bool(text)}{text}{f' ({where})' if where else ''}"
+
+
+def short(value: Any) -> str:
+    """A value on one line, cut to a readable length."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def _libraries() -> tuple[str, ...]:

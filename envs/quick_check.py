@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from morl.envs.core import mo_spec
-from morl.envs.failures import described
+from morl.envs.failures import described, short
 from morl.spec import EnvError, MorlError
 
 _STEPS = 8
@@ -17,7 +17,7 @@ def check_reward(reward: Any, k: int, what: str) -> None:
     """Raise :class:`EnvError` unless a reward is a finite float array of shape ``(k,)``."""
     if not isinstance(reward, np.ndarray):
         raise EnvError(
-            f"{what} returned the reward {reward!r} of type {type(reward).__name__}; "
+            f"{what} returned the reward {short(reward)} of type {type(reward).__name__}; "
             f"expected a numpy float array of shape ({k},)"
         )
     if reward.shape != (k,):

@@ -62,8 +62,6 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
 
     Case, hyphens, underscores, spaces, the namespace before ``/`` and the version ``-v0`` do not matter.
 
-    >>> nearest("learning-rates", ["discount", "learning_rate"])
-    ['learning_rate']
     >>> nearest("deep sea treasure", ["morl/DeepSeaTreasure-v0", "morl/DeepSeaTreasureConcave-v0"])
     ['morl/DeepSeaTreasure-v0']
     """

@@ -100,6 +100,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(CONFIG, tmp_path_factory.mktemp("finished"), name="whole").path
 
 
+@pytest.fixture(scope="session")
+def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small study that was never stopped; copy its folder before anything in it is changed."""
+    from study_programs import TINY
+
+    import morl
+
+    return morl.study(TINY, tmp_path_factory.mktemp("whole") / "study")
+
+
 @pytest.fixture
 def copied(finished: Path, tmp_path: Path) -> Path:
     """A finished run's folder of one's own."""

@@ -15,7 +15,8 @@ from morl.agents.exact_planner import ExactPlanner
 from morl.agents.multi_weight_q import MultiWeightQLearning
 from morl.agents.pareto_q import ParetoQLearning
 from morl.agents.quantile_dqn import cvar, quantile
-from morl.agents.tables.pareto_sets import ENDED, count, new_counts, nondominated, solve, spread
+from morl.agents.tables.pareto_rows import nondominated, spread
+from morl.agents.tables.pareto_sets import ENDED, count, new_counts, solve
 from morl.agents.worst_case import WorstCase, best_mixture, cap_simplex
 from morl.envs import wrappers
 from morl.pareto.indicators import nondominated_mask

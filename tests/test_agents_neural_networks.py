@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from morl.agents.neural.networks import PopArt, Trunk, TwinCritics, VectorNet, clipped_double, of_actions
+from morl.agents.neural.networks import (
+    ParallelLinear,
+    PopArt,
+    Trunk,
+    TwinCritics,
+    VectorNet,
+    clipped_double,
+    of_actions,
+)
 from morl.agents.neural.training import (
     load_module,
     load_optimizer,
@@ -115,22 +123,66 @@ def test_values_of_one_action_per_row() -> None:
 def test_clipped_double_takes_whole_vectors() -> None:
     first, second = torch.tensor([[1.0, 9.0], [5.0, 5.0]]), torch.tensor([[4.0, 0.0], [0.0, 20.0]])
     weights = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
-    assert clipped_double(first, second, weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
+    assert clipped_double(torch.stack([first, second]), weights).tolist() == [[1.0, 9.0], [5.0, 5.0]]
 
 
-def test_twin_critics_keep_one_unit_and_their_error_is_the_sum_of_both() -> None:
+def member(critics: TwinCritics, number: int) -> VectorNet:
+    """One of two critics as a network of its own, with the same parameters."""
+    first = critics.trunk.layers[0]
+    assert isinstance(first, ParallelLinear)
+    widths = [layer.bias.shape[2] for layer in critics.trunk.layers]
+    inputs, k = first.weight.shape[1] - critics.trunk.preference, critics.head.k
+    if critics.trunk.film:
+        inputs += k
+    mix, normalised = "film" if critics.trunk.film else "concat", len(critics.trunk.norms) > 0
+    net = VectorNet(inputs, k, critics.head.outputs, widths, mix=mix, layer_norm=normalised)
+    net.load_state_dict({**dict(critics.named_buffers()), **of_member(dict(critics.named_parameters()), number)})
+    return net
+
+
+def of_member(tensors: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
+    """Parameters, or their gradients, of one of several networks, laid out as a single network has them."""
+    rows = {name for name in tensors if name.endswith("bias") or ".norms." in name}
+    return {name: value[number][0] if name in rows else value[number].T for name, value in tensors.items()}
+
+
+@pytest.mark.parametrize("mix", ["concat", "film"])
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize(
+    ("inputs", "k", "outputs", "net_arch"), [(4, 2, 3, (8,)), (1, 4, 1, (5, 7)), (3, 2, 2, (4, 6, 3))]
+)
+def test_twin_critics_are_two_networks_and_so_are_their_gradients(
+    mix: str, layer_norm: bool, inputs: int, k: int, outputs: int, net_arch: tuple[int, ...]
+) -> None:
+    with seeded(5):
+        critics = TwinCritics(inputs, k, outputs, net_arch, mix=mix, layer_norm=layer_norm)
+        for parameter in critics.parameters():
+            torch.nn.init.normal_(parameter)
+        x, w, goal = torch.randn(9, inputs), torch.rand(9, k), 3 * torch.randn(9, k)
+        actions = torch.randint(outputs, (9,))
+    critics.head.update(goal)
+    nets = [member(critics, number) for number in range(2)]
+    for number, net in enumerate(nets):
+        torch.testing.assert_close(critics.values(x, w)[number], net.values(x, w), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(critics.first_values(x, w), nets[0].values(x, w), rtol=1e-5, atol=1e-5)
+    critics.squared_error(x, w, goal, actions).backward()
+    for number, net in enumerate(nets):
+        error = net(x, w)[torch.arange(9), actions] - (goal - net.head.mean) / net.head.std
+        error.square().mean().backward()
+        gradients = of_member({name: p.grad for name, p in critics.named_parameters() if p.grad is not None}, number)
+        for name, parameter in net.named_parameters():
+            torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_twin_critics_begin_apart_and_keep_one_unit() -> None:
     with seeded(0):
-        critics = TwinCritics([VectorNet(4, 2, 3, (8,)) for _ in range(2)])
+        critics = TwinCritics(4, 2, 3, (8,), mix="concat", layer_norm=False)
         inputs, weights, goal = torch.randn(6, 4), torch.rand(6, 2), 10 + 5 * torch.randn(6, 2)
-    targets, actions = target_of(critics), torch.tensor([0, 1, 2, 0, 1, 2])
-    before = [net.values(inputs, weights) for net in (critics.second, targets.first)]
-    critics.update_units(goal, targets)
-    for net, value in zip((critics.second, targets.first), before, strict=True):
-        torch.testing.assert_close(net.values(inputs, weights), value, rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(net.head.std, critics.first.head.std)
-    unit, expected = critics.first.head, 0.0
-    for net in (critics.first, critics.second):
-        for i in range(6):
-            error = net(inputs[i : i + 1], weights[i : i + 1])[0, actions[i]] - (goal[i] - unit.mean) / unit.std
-            expected += float((error**2).sum().detach()) / 12
-    assert float(critics.squared_error(inputs, weights, goal, actions).detach()) == pytest.approx(expected, rel=1e-4)
+    targets = target_of(critics)
+    first, second = critics(inputs, weights)
+    assert float((first - second).abs().detach().mean()) > 0.01
+    before = critics.values(inputs, weights)
+    critics.head.update(goal, [targets.head])
+    for net in (critics, targets):
+        torch.testing.assert_close(net.values(inputs, weights), before, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(net.head.std, critics.head.std)

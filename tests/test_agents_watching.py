@@ -10,6 +10,7 @@ import pytest
 from test_agents_sizing import Counting
 
 from morl.agents import registry
+from morl.agents.core.callbacks import ProgressBar
 from morl.agents.core.logger import MemoryLogger
 from morl.agents.core.watching import BASELINES, LearningCurve, TimedCheckpoint
 from morl.spec import AgentError
@@ -49,7 +50,18 @@ def test_baselines_are_those_of_the_environment() -> None:
     assert first["step"] == 0
     assert first["baseline/do_nothing/max/one"] == 0.0
     assert first["baseline/random/max/one"] == pytest.approx(4.0951, abs=1.6)  # ten episodes, five standard errors
-    assert {key.split("/")[1] for key in first if "/" in key} == set(BASELINES)
+    assert {key.split("/")[1] for key in first if key.startswith("baseline/")} == set(BASELINES)
+
+
+def test_the_last_measurement_is_shown_beside_doing_nothing() -> None:
+    curve = LearningCurve(1.0)
+    assert curve.summary() == ""
+    registry.get("ParetoEvolution")(Counting(5), seed=0).learn(
+        4000, callback=[curve, ProgressBar(summary=curve.summary)]
+    )
+    volume = curve.history[-1]["front/hypervolume"]
+    idle = np.prod(-np.array(Counting(5).mo_spec.ref_point))  # its returns are (0, 0)
+    assert curve.summary() == f"hypervolume {volume:.5g} (doing nothing {idle:.5g})"
 
 
 def test_a_model_measures_exactly_and_for_nothing() -> None:

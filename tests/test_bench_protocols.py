@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,14 @@ def test_environments_are_made_with_as_many_objectives(name: str, setup: Setup) 
     env = morl.make(setup.env, **setup.env_options)
     assert len(env.unwrapped.mo_spec.names) == len(setup.ref_point)
     env.close()
+
+
+def test_the_page_names_every_protocol_and_environment() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(names())
+    for name in names():
+        assert all(setup.problem in rows[name] for setup in get(name).setups)
 
 
 @pytest.mark.parametrize("words", [("pdmorl-dst", None), ("pdmorl-ftn", "fruit-tree-depth-5")])

@@ -96,7 +96,7 @@ out = []
 cases = [(1, {}), (2, {"terminals": 2}), (3, {}), (2, {"discount": 0.999}), (2, {"horizon": 4})]
 cases.append((2, {"terminals": 1, "discount": 1.0}))
 for seed, (k, options) in enumerate(cases):
-    m = random_model(np.random.default_rng(seed), 15, 3, k, spread_start=True, **options)
+    m = random_model(np.random.default_rng(seed), 9, 2, k, spread_start=True, **options)
     front = convex_coverage_set(m, 0.0)
     out.append([front.points.tolist(), front.epsilon, front.complete])
 print(json.dumps([enabled(), str(cache_directory()), out]))

@@ -146,6 +146,27 @@ def test_the_demo_shares_within_one_policy_class(capsys: pytest.CaptureFixture[s
     assert ["other policy class" in row for row in rows] == [False, True, False]
 
 
+@pytest.mark.slow
+def test_the_demo_shows_two_problems(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from morl.cli import demo
+
+    few = {env: {name: (a, 512, o) for name, (a, _, o) in agents.items()} for env, agents in demo.LEARNED.items()}
+    few[demo.DISCOVERY][demo.NETWORKS] = ("LinearScalarization", 512, {"n_weights": 2, "n_envs": 4})
+    monkeypatch.setattr(demo, "LEARNED", few)
+    monkeypatch.setitem(demo.EXACT[demo.DISCOVERY]["best known, history-dependent"], "time_limit", 0.5)
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+    told = capsys.readouterr()
+    assert all(told.out.count(name) >= 1 for agents in few.values() for name in agents)
+    assert "waiting for the linear agent" in told.err
+    files = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert {"deep-sea-treasure.png", "scientific-discovery.png"} < set(files)
+    fronts = [Front.load(tmp_path / "demo" / name) for name in files if name.endswith(".json")]
+    assert len(fronts) == sum(len(demo.EXACT[env]) + len(few[env]) for env in few)
+    assert all(len(front) for front in fronts)
+
+
 def test_eval_of_one_preference(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(run_folder), "--preference", "1", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["mean"][0] == pytest.approx(103.48, abs=0.01)

@@ -13,6 +13,7 @@ import pytest
 
 import morl
 from morl import Front, Objective
+from morl.explorer.page import as_script
 from morl.utility import Chebyshev, CVaRAcross, Linear, Utility, WorstCase
 
 pytestmark = pytest.mark.slow
@@ -190,28 +191,27 @@ def test_a_click_picks_and_keys_walk_pin_and_shortlist(opened: Any) -> None:
 
 
 def test_a_policy_is_watched(opened: Any) -> None:
-    from morl.explorer.recording import recordings
-
     given = front(5, 2)
 
-    def play(point: int) -> Iterator[Any]:
+    def play(name: str, point: int) -> Iterator[Any]:
         for step in range(4):
             yield [1.0 + point, -2.0], np.full((20, 30, 3), 50 * step, np.uint8)
 
-    media = recordings([0, 3], play, 100_000)
-    seen = opened(given, media=media)
-    seen.evaluate("App.pick(1)")
+    seen = opened({"a": given, "b": given}, play=play, watched=2)
+    recorded = sorted(map(int, seen.evaluate("Object.keys(App.data.media)")))
+    chosen = np.argmax(given.points, axis=0).tolist()
+    assert recorded == sorted([*chosen, *(5 + i for i in chosen)])
+    seen.evaluate(f"App.pick({next(i for i in range(5) if i not in chosen)})")
     assert seen.is_disabled("#watch")
-    seen.evaluate("App.pick(3)")
+    seen.evaluate(f"App.pick({chosen[1]})")
     seen.click("#watch")
     assert seen.is_visible("#player")
     seen.until("App.player.at === 4")
     assert seen.text_content("#stepText") == "4 / 4"
-    colour = seen.evaluate(
-        "[...document.getElementById('frames').getContext('2d').getImageData(5, 5, 1, 1).data].slice(0, 3)"
-    )
-    assert max(abs(c - 150) for c in colour) < 12
-    assert seen.get_attribute("#trace", "aria-label").startswith("service (%): 16")
+    seen.slide(step=2)
+    pixel = "document.getElementById('frames').getContext('2d').getImageData(5, 5, 1, 1).data"
+    assert max(abs(c - 50) for c in seen.evaluate(f"[...{pixel}].slice(0, 3)")) < 12
+    assert seen.text_content("#sums") == f"service (%): {2 * (1 + chosen[1])} · cost (EUR): 4"
     seen.keyboard.press("Escape")
     assert not seen.is_visible("#player")
 
@@ -284,3 +284,32 @@ def test_a_phone_shows_everything_without_scrolling_sideways(opened: Any, dark: 
     seen.set_viewport_size({"width": 360, "height": 740})
     assert seen.evaluate("document.documentElement.scrollWidth") <= 360
     assert seen.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+
+
+def test_a_notebook_hears_of_the_point_and_can_be_reached_by_nothing_else(browser: Any, tmp_path: Path) -> None:
+    pytest.importorskip("anywidget")
+    given = front(6, 2)
+    script = morl.explore(given)._esm.replace("export default { render };", "")
+    harness = f"""<body><script>
+        const page = {as_script(morl.explore(given).page)};
+        const model = {{ told: [], get: (name) => ({{ page, height: 700 }})[name],
+          set: (name, value) => model.told.push(value), save_changes: () => {{}} }};
+        {script}
+        render({{ model, el: document.body }});
+    </script>"""
+    path = tmp_path / "notebook.html"
+    path.write_text(harness, encoding="utf-8")
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    tab.wait_for_function("model.told.length > 0")
+    frame = tab.frames[1]
+    frame.evaluate("App.pick(2)")
+    tab.wait_for_function(f"model.told.at(-1) === '{given.ids[2]}'")
+    assert (
+        frame.evaluate("(() => { try { return parent.document.title; } catch { return 'refused'; } })()") == "refused"
+    )
+    tab.evaluate("postMessage({ morl: 'point', id: 'forged' }, '*')")
+    frame.evaluate("App.pick(3)")
+    tab.wait_for_function(f"model.told.at(-1) === '{given.ids[3]}'")
+    assert "forged" not in tab.evaluate("model.told")
+    tab.close()

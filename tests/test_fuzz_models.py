@@ -32,10 +32,10 @@ def go(tmp_path: Path, cases: int, seed: int) -> dict[str, object]:
 
 
 def test_some_hundred_files(tmp_path):
-    go(tmp_path, 300, 7)
+    go(tmp_path, 200, 7)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [11, 12])
 def test_some_thousand_files(tmp_path, seed):
-    go(tmp_path, 1500, seed)
+    go(tmp_path, 800, seed)

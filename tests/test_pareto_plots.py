@@ -81,6 +81,14 @@ class TestPlane:
         assert labels(ax)[0] == role
         assert f"{role}, non-convex" in labels(ax)
 
+    def test_a_reference_that_others_may_exceed_names_its_class(self):
+        exact, mixed, stationary = (
+            front.replace(provenance={"policy_class": c})
+            for front, c in ((EXACT, "stationary deterministic"), (LEARNED, "mixture"), (LEARNED, "stationary"))
+        )
+        assert labels(plot_fronts({"a": mixed}, reference=exact))[0] == "exact front (stationary deterministic)"
+        assert labels(plot_fronts({"a": stationary}, reference=exact))[0] == "exact front"
+
     def test_step_line_is_the_boundary_of_the_dominated_region(self):
         line = max(plot_front(EXACT).lines, key=lambda x: len(x.get_xdata()))
         corners = np.column_stack([line.get_xdata(), line.get_ydata()]).tolist()

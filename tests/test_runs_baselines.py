@@ -30,16 +30,18 @@ def front(points: object, **fields: object) -> Front:
         ([[1.1, 1]], ([0, 0], [10, 10]), "hypervolume 1.1, that of doing nothing 1"),  # 0.1 of the 99 that there are
         ([[3, 1]], ([0, 0], [10, 10]), None),
         ([[-1, 5]], ([-2, 0], [2, 10]), "hypervolume 0, that of doing nothing 1"),
+        ([[-1, 5]], None, "hypervolume 0, that of doing nothing 1"),
     ],
 )
 def test_hypervolume_says_who_earns_more(points: object, scale: object, said: str | None) -> None:
     assert no_better(front(points, scale=scale), {"random": [0.5, 0.5], "do_nothing": [1.0, 1.0]}) == said
 
 
-def test_utility_says_it_where_nobody_is_above_the_reference_point() -> None:
-    below = {"ref_point": [5, 5], "scale": ([0, 0], [4, 4])}
-    assert no_better(front([[3, 3]], **below), {"random": [1.0, 1.0]}) is None
-    said = no_better(front([[1, 1]], **below), {"random": [1.0, 1.0]})
+def test_utility_says_it_where_there_is_no_reference_point() -> None:
+    assert no_better(front([[3, 3]], ref_point=[5, 5]), {"random": [1, 1]}) == "hypervolume 0, that of random actions 0"
+    none = {"ref_point": None, "scale": ([0, 0], [4, 4])}
+    assert no_better(front([[3, 3]], **none), {"random": [1.0, 1.0]}) is None
+    said = no_better(front([[1, 1]], **none), {"random": [1.0, 1.0]})
     assert said == "expected utility 0.25, that of random actions 0.25"
     assert no_better(front([[1, 1]], ref_point=None), {"random": [2.0, 2.0]}) is None  # nothing to measure by
     assert no_better(front([[1, 1]])) is None  # no baselines

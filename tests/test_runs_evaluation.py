@@ -106,9 +106,9 @@ def test_python_and_the_command_line_train_the_same_agent(tmp_path: Path) -> Non
     from morl.agents import registry
 
     for name, env in [("LinearScalarization", "morl/DeepSeaTreasureConcave-v0"), ("GPILS", "morl/DeepSeaTreasure-v0")]:
-        words = ["train", "--algo", name, "--env", env, "-n", "2.5k", "--seed", "4", "-q", "--out", str(tmp_path)]
+        words = ["train", "--algo", name, "--env", env, "-n", "1k", "--seed", "4", "-q", "--out", str(tmp_path)]
         assert main(words) == 0
-        agent = registry.get(name)(env, seed=4).learn(2500)
+        agent = registry.get(name)(env, seed=4).learn(1000)
         (folder,) = tmp_path.glob(f"{name}*")
         assert agent.front().points.tolist() == RunFolder.open(folder).front().points.tolist()
         assert load_agent(RunFolder.open(folder)).config == agent.config

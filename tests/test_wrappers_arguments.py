@@ -152,7 +152,7 @@ def test_rewards_that_are_no_numbers_are_refused(reward: Any) -> None:
         vec.step([0])
 
 
-@pytest.mark.parametrize("flag", ["no", None, 0.0, np.array([True])])
+@pytest.mark.parametrize("flag", ["no", None, 0.0, 2, -1, np.array([True])])
 def test_flags_that_are_none_are_refused(flag: Any) -> None:
     class Odd(Two):
         def step(self, action: Any) -> Any:
@@ -162,3 +162,17 @@ def test_flags_that_are_none_are_refused(flag: Any) -> None:
     vec.reset()
     with pytest.raises(MorlError, match=r"returned the flag .* in step 1; expected True or False"):
         vec.step([0])
+
+
+@pytest.mark.parametrize("reward", [np.zeros((2, 1)), np.zeros((30, 40)), np.zeros((2, 2), dtype=complex)])
+def test_what_was_returned_is_shown_on_one_line(reward: Any) -> None:
+    class Odd(Two):
+        def step(self, action: Any) -> Any:
+            return np.zeros(2, np.float32), reward, False, False, {}
+
+    vec = SyncVectorEnv([Odd])
+    vec.reset()
+    with pytest.raises(MorlError, match="expected 2 numbers, one per objective") as told:
+        vec.step([0])
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 300

@@ -53,7 +53,7 @@ def failures(variables: dict[str, str], arguments: list[str], workers: int) -> t
     """
     selection = [] if any(a.startswith("-m") for a in arguments) else ["-m", "not slow and not peers"]
     command = [sys.executable, "-m", "pytest", "-rfE", "--tb=no", *selection, "-n", str(workers)]
-    command += ["--dist", "worksteal", "--ignore=tests/test_notebooks.py", *arguments]
+    command += ["--dist", "worksteal", *arguments]
     environment = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **os.environ, **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     last = next(iter(re.findall(r"^\d+ (?:passed|failed).*$", done.stdout, flags=re.M)[-1:]), "nothing ran")

@@ -245,10 +245,13 @@ class ProgressBar(Callback):
     Args:
         reference: exact front; the current hypervolume is shown against its own, wherever that costs no samples.
         refresh: seconds between refreshes of the hypervolume; more where measuring takes long.
+        summary: what to show where the hypervolume costs samples: what something else has measured.
     """
 
-    def __init__(self, reference: Front | None = None, refresh: float = 5.0) -> None:
-        self.reference, self.refresh = reference, refresh
+    def __init__(
+        self, reference: Front | None = None, refresh: float = 5.0, summary: Callable[[], str] | None = None
+    ) -> None:
+        self.reference, self.refresh, self.summary = reference, refresh, summary
         self._bar: Any = None
         self._task: Any = None
         self._last = 0.0
@@ -293,7 +296,7 @@ class ProgressBar(Callback):
         import warnings
 
         if agent.problem.model is None or agent.problem.spec.ref_point is None:
-            return ""
+            return "" if self.summary is None else self.summary()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

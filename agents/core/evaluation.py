@@ -243,13 +243,8 @@ def roll_out(
         return discounted, plain, steps
     which = jobs[slot]
     memory: Memory = policies.start(which, rng)
-    longest = max(problem.horizon or 0, LONGEST)
     while playing.any():
-        if int(collector.time[playing].max()) > longest:
-            raise EnvError(
-                f"{problem.id}: an episode did not end within {longest:,} steps; give the environment a time limit "
-                "(max_steps=... where it is registered), or a state that ends it"
-            )
+        _require_ending(problem, int(collector.time[playing].max()))
         if limit is not None and steps + int(playing.sum()) > limit:
             surplus = np.flatnonzero(playing)[limit - steps :]
             discounted[slot[surplus]] = plain[slot[surplus]] = np.nan
@@ -273,16 +268,28 @@ def roll_out(
                 playing[i] = False
         if len(finished):
             which = jobs[slot]
-        # A row that begins anew gets a fresh memory: at once where the environment restarts in the same step,
-        # after its reset step otherwise.
-        fresh = np.flatnonzero(collector.time == 0)
-        if memory and len(fresh):
-            begun = policies.start(which[fresh], rng)
-            for key, value in begun.items():
-                memory[key] = memory[key].copy()
-                memory[key][fresh] = value
+        _renew(memory, policies, which, np.flatnonzero(collector.time == 0), rng)
     discounted[upcoming:] = plain[upcoming:] = np.nan
     return discounted, plain, steps
+
+
+def _require_ending(problem: Problem, time: int) -> None:
+    """Refuse an episode that passed the time limit, or :data:`LONGEST` steps where there is none."""
+    longest = max(problem.horizon or 0, LONGEST)
+    if time > longest:
+        raise EnvError(
+            f"{problem.id}: an episode did not end within {longest:,} steps; give it a time limit "
+            "(max_steps=... where it is registered), or a state that ends it"
+        )
+
+
+def _renew(memory: Memory, policies: PolicySet, which: IntArray, fresh: IntArray, rng: np.random.Generator) -> None:
+    """Give rows that begin anew a fresh memory: at once where the environment restarts in the same step, after its
+    reset step otherwise."""
+    if memory and len(fresh):
+        for key, value in policies.start(which[fresh], rng).items():
+            memory[key] = memory[key].copy()
+            memory[key][fresh] = value
 
 
 # ---- exact evaluation -----------------------------------------------------------------------------------

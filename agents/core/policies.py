@@ -11,7 +11,7 @@ import numpy as np
 
 from morl.momdp import MOMDP
 from morl.pareto.identity import digest
-from morl.spec import FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray
 
 Array = np.ndarray[Any, Any]
 Memory = dict[str, Array]
@@ -94,6 +94,22 @@ class PolicySet(ABC):
         """What tells one policy from the others of its agent: numbers, texts and arrays, for its identity."""
         return (number,) if self.preferences is None else (self.preferences[number],)
 
+    def network(self, number: int) -> Any:
+        """One policy as a :class:`morl.agents.neural.deployed.Network`, taking its most likely actions, for export.
+
+        Raises:
+            AgentError: it is none, or draws what it does.
+        """
+        raise AgentError("this policy acts by no network that could be exported; a table goes to .npz or .json")
+
+    def table(self, number: int) -> dict[str, Array]:
+        """One policy as a table for export: ``observations``, ``actions`` or ``probabilities``, ``default``.
+
+        Raises:
+            AgentError: it is none.
+        """
+        raise AgentError("this policy is no table that could be exported; a network goes to .onnx")
+
     def mixture(self) -> FloatArray | None:
         """Probabilities ``(m, components)`` where a policy draws one of several per episode, or ``None``."""
         return None
@@ -124,6 +140,11 @@ class TablePolicies(PolicySet):
         known = (states >= 0) & (states < self.actions.shape[1])
         chosen = self.actions[decision.which, np.where(known, states, 0)]
         return np.where(known, chosen, self.default).astype(np.int64), decision.memory
+
+    def table(self, number: int) -> dict[str, Array]:
+        """The action of each observation seen, and the one in any other."""
+        seen = self.index.table()[: self.actions.shape[1]]
+        return {"observations": seen, "actions": self.actions[number, : len(seen)], "default": np.array(self.default)}
 
     def content(self, number: int) -> tuple[Any, ...]:
         """The action of each observation, whatever numbers they have."""
@@ -185,6 +206,14 @@ class Subset(PolicySet):
         """As the inner set."""
         return self.inner.act(self._renumbered(decision))
 
+    def network(self, number: int) -> Any:
+        """As the inner set."""
+        return self.inner.network(int(self.chosen[number]))
+
+    def table(self, number: int) -> dict[str, Array]:
+        """As the inner set."""
+        return self.inner.table(int(self.chosen[number]))
+
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """As the inner set."""
         return self.inner.probabilities(self._renumbered(decision))
@@ -239,3 +268,14 @@ class Mixtures(PolicySet):
     def mixture(self) -> FloatArray:
         """The probabilities of the components."""
         return self.weights
+
+    def network(self, number: int) -> Any:
+        """Refused: no file draws."""
+        raise AgentError("this policy draws one of several policies for each episode, which no network file does")
+
+    def table(self, number: int) -> dict[str, Array]:
+        """The tables of the components, and their shares."""
+        used = np.flatnonzero(self.weights[number] > 0)
+        tables = [self.inner.table(int(i)) for i in used]
+        shares = self.weights[number][used] / self.weights[number][used].sum()
+        return {**tables[0], "actions": np.stack([one["actions"] for one in tables]), "shares": shares}

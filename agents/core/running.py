@@ -54,6 +54,14 @@ class Normaliser:
         standard = np.clip((rows - self.mean) / np.sqrt(self.var + 1e-8), -_CLIP, _CLIP)
         return np.where(self.entries, standard, rows).astype(np.float32)
 
+    def in_tensors(self, rows: Any) -> Any:
+        """The same as calling it, for tensors."""
+        import torch
+
+        mean, spread = torch.as_tensor(self.mean), torch.as_tensor(np.sqrt(self.var + 1e-8))
+        standard = ((rows.double() - mean) / spread).clamp(-_CLIP, _CLIP)
+        return torch.where(torch.as_tensor(self.entries), standard, rows.double()).float()
+
     def rewards(self, rewards: FloatArray, done: BoolArray) -> FloatArray:
         """Rewards ``(n,)`` of a step in units of the standard deviation of discounted returns."""
         self._running = self._running * self.discount + rewards

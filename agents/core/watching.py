@@ -118,6 +118,7 @@ class LearningCurve(Callback):
         self.share, self.rows, self.ref_point = float(share), int(rows), ref_point
         self.by_clock, self._of_run = by_clock, logged is not None
         self.history: list[dict[str, float]] = []
+        self._idle: float | None = None  # hypervolume of doing nothing
         self.spent = 0
         self.length: float | None = None
         self._began = self._next = self._last = 0
@@ -126,6 +127,13 @@ class LearningCurve(Callback):
             if "front/eval_steps" in row:
                 self.spent, self._last = int(row["front/eval_steps"]), int(row["step"])
                 self.length = row.get("front/episode_steps")
+            self._idle = row.get("baseline/do_nothing/hypervolume", self._idle)
+
+    def summary(self) -> str:
+        """The hypervolume measured last, beside that of doing nothing; empty before the first."""
+        known = [row["front/hypervolume"] for row in self.history if "front/hypervolume" in row]
+        beside = "" if self._idle is None else f" (doing nothing {self._idle:.5g})"
+        return f"hypervolume {known[-1]:.5g}{beside}" if known else ""
 
     def on_training_start(self, agent: Agent) -> None:
         """Measure the baselines, unless learning goes on."""
@@ -227,6 +235,7 @@ class LearningCurve(Callback):
             points = self._played(one, episodes, limit // 2, False, i) if exact is None else exact.mean
             if len(points):
                 row |= self._row(f"baseline/{name}", points)
+        self._idle = row.get("baseline/do_nothing/hypervolume")
         self._log(row)
 
     def _row(self, head: str, points: FloatArray) -> dict[str, float]:

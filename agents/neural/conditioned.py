@@ -13,6 +13,7 @@ from morl.agents.base import Agent, Array
 from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
+from morl.agents.neural.deployed import Network, encoded
 from morl.agents.neural.networks import VectorNet
 from morl.agents.neural.training import (
     adam,
@@ -52,10 +53,11 @@ class GreedyPolicies(PolicySet):
         values: the conditioned action values.
         encoder: turns observations into rows.
         weights: ``(m, K)``.
+        net: the network behind the values.
     """
 
-    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray) -> None:
-        self.values, self.encoder = values, encoder
+    def __init__(self, values: Values, encoder: Encoder, weights: FloatArray, net: VectorNet) -> None:
+        self.values, self.encoder, self.net = values, encoder, net
         self.preferences = np.asarray(weights, dtype=np.float64)
         self._inputs = self.preferences.astype(np.float32)
 
@@ -69,6 +71,14 @@ class GreedyPolicies(PolicySet):
     def action_values(self, decision: Decision) -> Array:
         """What the network says."""
         return self.values(self.encoder(decision.observations), self._inputs[decision.which])
+
+    def network(self, number: int) -> Network:
+        """The same in tensors."""
+
+        def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            return (self.net.values(rows, weights) * weights[:, None]).sum(dim=2).argmax(dim=1)
+
+        return Network(act, encoded(self.encoder), [self.net], self._inputs[number], takes_weights=True)
 
 
 class ConditionedQ(Agent):
@@ -100,4 +110,4 @@ class ConditionedQ(Agent):
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
         weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
-        return GreedyPolicies(self.values, self.encoder, weights)
+        return GreedyPolicies(self.values, self.encoder, weights, self.net)

@@ -67,6 +67,17 @@ def _to_channel_first(images: Array) -> Array:
     return np.moveaxis(images, 3, 1) if images.shape[3] < images.shape[1] else images
 
 
+def _tensor_channel_first(images: Tensor) -> Tensor:
+    """:func:`_to_channel_first` for tensors."""
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim == 5:
+        stack = images.shape[1]
+        frames = _tensor_channel_first(images.flatten(0, 1))
+        return frames.reshape(-1, stack * frames.shape[1], *frames.shape[2:])
+    return images.movedim(3, 1) if images.shape[3] < images.shape[1] else images
+
+
 def _plain(space: spaces.Space[Any], name: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:
     """Dotted names and spaces of the parts of a space, nested ones too."""
     inner = parts_of(space)
@@ -124,6 +135,18 @@ class Inputs:
             what = f"the observation {name!r}" if name else "the observation"
             raise EnvError(f"{self.env}: {what} is {values.dtype}; expected an image of uint8 from 0 to 255")
         return np.ascontiguousarray(_to_channel_first(values))
+
+    def in_tensors(self, observation: Any) -> dict[str, Tensor]:
+        """:meth:`arrays` from an observation in tensors, for export."""
+        from morl.agents.neural.deployed import encoded
+
+        seen: dict[str, Tensor] = {}
+        for name, part in _named(observation):
+            if name in self._encoders:
+                seen[name] = encoded(self._encoders[name])(part)
+            else:
+                seen[name] = _tensor_channel_first(part) if name in self.images else part.float()
+        return seen
 
     def tensors(self, arrays: Mapping[str, Array], device: torch.device) -> dict[str, Tensor]:
         """Arrays on a device, images still as bytes."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from torch import Tensor
 
 from morl.agents.core.boxes import UnitScale
 from morl.agents.core.running import merge_moments
@@ -60,6 +62,13 @@ class ObservationNormaliser:
         for name, shift in self._shift.items():
             done[name] = np.clip((arrays[name] - shift) * self._factor[name], -self.clip, self.clip)
         return done
+
+    def in_tensors(self, name: str, values: Tensor) -> Tensor:
+        """One part of a batch in tensors, standardised as calling it does."""
+        if name not in self._shift:
+            return values
+        shift, factor = torch.as_tensor(self._shift[name]), torch.as_tensor(self._factor[name])
+        return ((values - shift) * factor).clamp(-self.clip, self.clip)
 
     def arrays(self) -> dict[str, Array]:
         """The statistics as named arrays."""

@@ -19,7 +19,7 @@ from morl.agents.core.collector import Transitions
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.observations import Encoder
-from morl.agents.neural.networks import TwinCritics, VectorNet
+from morl.agents.neural.networks import TwinCritics
 from morl.agents.neural.replay import ReplayBuffer
 from morl.agents.neural.training import NetworkConfig, resolve_device, seeded
 from morl.spec import FloatArray, IntArray
@@ -91,11 +91,9 @@ class OffPolicy(Agent):
 
     def twin_critics(self, inputs: int, outputs: int, net_arch: tuple[int, ...], layer_norm: bool) -> TwinCritics:
         """A pair of critics for inputs of this size, on the agent's device."""
-        nets = []
-        for number in range(2):
-            with seeded(self.integer_seed("network", number)):
-                nets.append(VectorNet(inputs, self.k, outputs, net_arch, mix=self.config.mix, layer_norm=layer_norm))
-        return TwinCritics(nets).to(self.device)
+        with seeded(self.integer_seed("network", 0)):
+            critics = TwinCritics(inputs, self.k, outputs, net_arch, mix=self.config.mix, layer_norm=layer_norm)
+        return critics.to(self.device)
 
     @abstractmethod
     def _draw(self, n: int, rng: np.random.Generator) -> Array:

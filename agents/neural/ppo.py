@@ -28,7 +28,7 @@ from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.schedules import Schedule, at, check_schedule
 from morl.agents.neural.training import NetworkConfig, resolve_device, to_numpy
 from morl.pareto.front import Front
-from morl.spec import FloatArray, IntArray
+from morl.spec import AgentError, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,13 @@ class PPOAgent(OwnNetworks):
             self.normaliser.observe(arrays)
         return self.normaliser(arrays)
 
+    def _see_in_tensors(self, observation: Any) -> dict[str, Tensor]:
+        """:meth:`_see` without learning, from an observation in tensors, for export."""
+        seen = self.inputs.in_tensors(observation)
+        if not self.config.normalise_observations:
+            return seen
+        return {name: self.normaliser.in_tensors(name, value) for name, value in seen.items()}
+
     def _on_device(self, arrays: Arrays) -> dict[str, Tensor]:
         return self.inputs.tensors(arrays, self.device)
 
@@ -281,6 +288,15 @@ class PPOPolicies(PolicySet):
     def content(self, number: int) -> tuple[Any, ...]:
         """The preference, and whether actions are drawn even where the most likely ones are asked for."""
         return (*super().content(number), number >= self._greedy)
+
+    def _require_greedy(self, number: int) -> None:
+        """Refuse to export a policy that draws its actions.
+
+        Raises:
+            AgentError: it does.
+        """
+        if number >= self._greedy:
+            raise AgentError("this policy draws its actions, and an exported file draws nothing; choose another point")
 
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""

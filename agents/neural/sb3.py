@@ -306,3 +306,16 @@ def _attribute(model: Any, dotted: str) -> Any:
     for name in dotted.split("."):
         model = getattr(model, name, None)
     return model
+
+
+def in_tensors(space: spaces.Space[Any]) -> Any:
+    """What a policy of that observation space is given, from tensors: images with the channel first."""
+    from stable_baselines3.common.preprocessing import is_image_space
+
+    if isinstance(space, spaces.Dict):
+        parts = {key: in_tensors(part) for key, part in space.spaces.items()}
+        return lambda observation: {key: one(observation[key]) for key, one in parts.items()}
+    shape = tuple(space.shape or ())
+    if is_image_space(space):
+        return lambda image: image if tuple(image.shape[1:]) == shape else image.permute(0, 3, 1, 2)
+    return lambda values: values

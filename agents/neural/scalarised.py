@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from torch import Tensor
 
 from morl.agents.core.collector import take
 from morl.agents.core.info import AlgoInfo
@@ -23,6 +24,7 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.problem import Problem
 from morl.agents.core.running import Normaliser, unscaled
 from morl.agents.neural import sb3, sb3_budget
+from morl.agents.neural.deployed import Network, encoded
 from morl.agents.neural.scalar_env import ScalarVecEnv
 from morl.agents.neural.training import load_module
 from morl.spec import FloatArray
@@ -163,6 +165,25 @@ class ActorPolicies(PolicySet):
             out[rows] = actions
         assert out is not None
         return out, decision.memory
+
+    def network(self, number: int) -> Network:
+        """The most likely actions in tensors."""
+        actor = self.actors[number]
+
+        def act(seen: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            chosen: Tensor = actor.policy._predict(seen, deterministic=True)
+            return chosen
+
+        return Network(act, self._in_tensors(actor), [actor.policy])
+
+    def _in_tensors(self, actor: Actor) -> Any:
+        """What the actor is given, in tensors."""
+        if self._encode is None:
+            return sb3.in_tensors(actor.policy.observation_space)
+        rows, normaliser = encoded(self._encode), actor.normaliser
+        if normaliser is None or normaliser.entries is None:
+            return rows
+        return lambda observation: normaliser.in_tensors(rows(observation))
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,14 @@ def gradient_step(loss: Tensor, optimizer: torch.optim.Optimizer, max_grad_norm:
         DivergedError: the gradient is NaN or infinite; parameters stay as they were.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    optimizer.zero_grad()
+    for parameter in parameters:
+        parameter.grad = None
     loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-    check_gradient(float(nn.utils.clip_grad_norm_(parameters, max_grad_norm)), "the loss")
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    check_gradient(norm, "the loss")
+    if norm > max_grad_norm:
+        torch._foreach_mul_(gradients, max_grad_norm / norm)
     optimizer.step()
 
 
@@ -125,8 +130,7 @@ def target_of(module: M) -> M:
 @torch.no_grad()
 def follow(target: nn.Module, source: nn.Module, tau: float) -> None:
     """Move the parameters of a target network a fraction ``tau`` towards the network it follows."""
-    for slow, fast in zip(target.parameters(), source.parameters(), strict=True):
-        slow.lerp_(fast, tau)
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
 
 
 # ---- checkpoints ----------------------------------------------------------------------------------------

@@ -198,6 +198,21 @@ class NetworkPolicies(PolicySet):
         """Weights and biases."""
         return self.first[number], self.second[number]
 
+    def network(self, number: int) -> Any:
+        """The same in tensors, in double precision as it is."""
+        import torch
+
+        from morl.agents.neural.deployed import Network, encoded
+
+        first, second = torch.as_tensor(self.first[number]), torch.as_tensor(self.second[number])
+
+        def act(rows: Any, weights: Any, accrued: Any, time: Any) -> Any:
+            hidden = torch.tanh(rows.double() @ first[:-1] + first[-1])
+            out = hidden @ second[:-1] + second[-1]
+            return torch.tanh(out) if self.genotype.continuous else out.argmax(dim=1)
+
+        return Network(act, encoded(self.genotype.encoder))
+
 
 def _nothing_is_random(problem: Problem) -> bool:
     """Is there a finite model with one start and certain outcomes, and a time limit?"""

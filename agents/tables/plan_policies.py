@@ -10,7 +10,7 @@ from morl.agents.core.policies import Array, Decision, Memory, PolicySet
 from morl.agents.tables.pareto_sets import Counts, Plans, Sets
 from morl.agents.tables.tabular import TabularProblem
 from morl.momdp import MOMDP
-from morl.spec import FloatArray, IntArray
+from morl.spec import BoolArray, FloatArray, IntArray
 
 
 class PlanPolicies(PolicySet):
@@ -85,7 +85,6 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
     what is earned has no end.
     """
     from scipy import sparse
-    from scipy.sparse.csgraph import breadth_first_order
     from scipy.sparse.linalg import splu
 
     world = policies.tables.world
@@ -126,11 +125,7 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
         head += 1
     n, earned = len(pairs), np.array(gains)
     chain = sparse.csr_array((chances, (rows, columns)), shape=(n, n))
-    earning = np.flatnonzero(earned.any(axis=1))
-    back = sparse.csr_array(  # against the arrows, from an extra node that everything earning leads to
-        (np.ones(len(rows) + len(earning)), ([*columns, *[n] * len(earning)], [*rows, *earning])), shape=(n + 1, n + 1)
-    )
-    alive = np.sort(breadth_first_order(back, n, return_predecessors=False))[:-1]
+    alive = _before(chain, earned.any(axis=1))
     values = np.zeros((n, model.k))
     system = sparse.eye_array(len(alive), format="csc") - model.discount * chain[alive][:, alive]
     try:
@@ -140,3 +135,15 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
     if not np.isfinite(values).all():
         return None
     return np.array([sum(p * values[i] for p, i in branch) for branch in first])
+
+
+def _before(chain: Any, wanted: BoolArray) -> IntArray:
+    """The wanted states of a chain and all that may lead to them, in order."""
+    from scipy import sparse
+    from scipy.sparse.csgraph import breadth_first_order
+
+    n, links = len(wanted), chain.tocoo()
+    ends = np.flatnonzero(wanted)  # reached against the arrows, from an extra state
+    rows, columns = np.concatenate([links.col, np.full(len(ends), n)]), np.concatenate([links.row, ends])
+    back = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(n + 1, n + 1))
+    return np.sort(breadth_first_order(back, n, return_predecessors=False))[:-1].astype(np.int64)

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from morl.envs.core import mo_spec
+from morl.envs.failures import short
 from morl.spec import MOSpec
 
 Array = np.ndarray[Any, Any]
@@ -165,12 +166,6 @@ def difference(first: list[Stage], second: list[Stage], infos: bool = False) -> 
     if len(first) != len(second):
         return f"one rollout has {len(first)} stages and the other {len(second)}"
     return None
-
-
-def short(value: Any) -> str:
-    """A value on one line, cut to a readable length."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def arrays_in(value: Any) -> Iterator[Array]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.checks.case import Case, Finding, Stage, short
+from morl.envs.checks.case import Case, Finding, Stage
 from morl.envs.core import mo_spec
+from morl.envs.failures import short
 from morl.spec import EnvError
 
 _SLACK = 1e-6

@@ -13,8 +13,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference, same, short, snapshot, spoil
-from morl.envs.failures import described
+from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference, same, snapshot, spoil
+from morl.envs.failures import described, short
 
 _SHORT = 60
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference, short
-from morl.envs.failures import described
+from morl.envs.checks.case import Case, Chooser, Finding, Stage, difference
+from morl.envs.failures import described, short
 
 _SHORT = 30
 _FRAMES = 10

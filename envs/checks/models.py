@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from morl.envs.checks.case import Array, Case, Finding, same, short
-from morl.envs.failures import described
+from morl.envs.checks.case import Array, Case, Finding, same
+from morl.envs.failures import described, short
 from morl.momdp import MOMDP
 
 _LARGE = 20_000

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from morl.envs.checks.case import Case, Chooser, Finding, same, short
+from morl.envs.checks.case import Case, Chooser, Finding, same
+from morl.envs.failures import short
 
 
 def single_and_vector(case: Case) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from morl.envs.core import real_array
-from morl.envs.failures import described
+from morl.envs.failures import described, short
 from morl.spec import BoolArray, EnvError, FloatArray, MorlError
 
 
@@ -83,15 +83,16 @@ class SubEnv:
             raise EnvError(f"environment {self.number} failed in step {self.steps}: {described(error)}") from error
         if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], dict)):
             raise EnvError(
-                f"environment {self.number} returned {result!r} from step {self.steps}; "
+                f"environment {self.number} returned {short(result)} from step {self.steps}; "
                 "expected (observation, reward, terminated, truncated, info)"
             )
         observation, reward, terminated, truncated, info = result
         vector = self._reward(reward)
         for flag in (terminated, truncated):
-            if flag is not True and flag is not False and not isinstance(flag, np.bool_ | int):
+            if not isinstance(flag, bool | np.bool_ | int) or flag not in (0, 1):
                 raise EnvError(
-                    f"environment {self.number} returned the flag {flag!r} in step {self.steps}; expected True or False"
+                    f"environment {self.number} returned the flag {short(flag)} in step {self.steps}; "
+                    "expected True or False"
                 )
         self.ended = bool(terminated) or bool(truncated)
         if self.ended and self.mode is AutoresetMode.SAME_STEP:
@@ -104,7 +105,7 @@ class SubEnv:
         vector = real_array(reward, (self.k,))
         if vector is None:
             raise EnvError(
-                f"environment {self.number} returned the reward {reward!r} in step {self.steps}; "
+                f"environment {self.number} returned the reward {short(reward)} in step {self.steps}; "
                 f"expected {self.k} numbers, one per objective"
             )
         if not np.isfinite(vector).all():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, subcommand
+from tyro.conf import Positional, arg, subcommand
 
 from morl.cli.console import emit, emit_json, emit_table, note
 from morl.cli.sources import Imports
@@ -54,7 +54,7 @@ def _facts(name: str) -> tuple[str, str, str, str, str]:
 class AlgoShow:
     """Show an algorithm: purpose, update, paper and options with their defaults (for --set)."""
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     """Name of the algorithm."""
     json: bool = False
     """Print JSON."""
@@ -104,7 +104,7 @@ def _allowed(option: dict[str, Any]) -> str:
 class AlgoNew:
     """Write an algorithm of your own, its test and its page: one file of eighty lines that learns as it is."""
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     """Name of the algorithm, such as MyAlgorithm."""
     out: Path = Path()
     """Folder to write it in."""

@@ -22,6 +22,7 @@ from morl.cli.env import EnvGroup
 from morl.cli.evaluate import Evaluate
 from morl.cli.explain import Explain
 from morl.cli.explore import Explore
+from morl.cli.export import Export
 from morl.cli.front import ShowFront
 from morl.cli.play import Play
 from morl.cli.plot import Plot
@@ -31,6 +32,7 @@ from morl.cli.runs import RunsGroup
 from morl.cli.solve import Solve
 from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
+from morl.cli.tune import Tune
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
 MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -41,6 +43,7 @@ Command = (
     | Annotated[Evaluate, subcommand("eval", description="Evaluate a run's agent with fresh episodes.")]
     | Annotated[Choose, subcommand("choose", description="Choose a point: constraints, a criterion, or questions.")]
     | Annotated[Play, subcommand("play", description="Watch the policy behind a point.")]
+    | Annotated[Export, subcommand("export", description="Write a policy to a file that runs without this package.")]
     | Annotated[Explain, subcommand("explain", description="Explain why a run's policy takes an action.")]
     | Annotated[Solve, subcommand("solve", description="Compute the exact front of a finite model.")]
     | Annotated[ShowFront, subcommand("front", description="Show, plot or export the fronts of runs and files.")]
@@ -52,6 +55,7 @@ Command = (
     | Annotated[AlgoGroup, subcommand("algo", description="List, show and create algorithms.")]
     | Annotated[ProtocolGroup, subcommand("protocol", description="List and show published set-ups to measure under.")]
     | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
+    | Annotated[Tune, subcommand("tune", description="Search options of an algorithm, several seeds a trial.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )

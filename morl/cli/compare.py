@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from morl.cli.console import emit, emit_json, emit_table, note
 from morl.cli.sources import Imports, Trust, find_reference, load_reference, load_sources
@@ -31,7 +31,7 @@ class Compare:
         morl compare runs/capql-hopper --protocol openrlbenchmark-2023
     """
 
-    sources: Positional[tuple[str, ...]]
+    sources: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|FILE")]
     """Run folders and front files."""
     reference: str | None = None
     """Reference front: a front file, or an environment id, instead of the runs' own environment."""

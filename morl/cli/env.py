@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, subcommand
+from tyro.conf import Positional, arg, subcommand
 
 from morl.cli.console import emit, emit_json, emit_points, emit_table, note
 from morl.cli.sources import Imports
@@ -17,7 +17,7 @@ from morl.spec import EnvError, MissingExtraError, shown
 class EnvList:
     """List the registered environments."""
 
-    search: Positional[str] = ""
+    search: Annotated[Positional[str], arg(metavar="WORD")] = ""
     """Only ids and summaries that contain this."""
     json: bool = False
     """Print JSON."""
@@ -68,7 +68,7 @@ def _details(name: str) -> dict[str, Any]:
 class EnvShow:
     """Show an environment: objectives, spaces, discount, reference point, and its exact front where it has one."""
 
-    id: Positional[str]
+    id: Annotated[Positional[str], arg(metavar="ID")]
     """Environment id."""
     front: bool = False
     """Compute and print the exact front."""
@@ -126,7 +126,7 @@ class EnvShow:
 class EnvCheck:
     """Check an environment against the vector-reward interface; exit 1 where it has faults, 0 with mere warnings."""
 
-    id: Positional[str]
+    id: Annotated[Positional[str], arg(metavar="ID")]
     """Environment id."""
     json: bool = False
     """Print JSON."""
@@ -155,7 +155,7 @@ class EnvCheck:
 class EnvNew:
     """Create a small project with an environment, its test and a notebook that pass as they are."""
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     """Name of the project, such as my-problem."""
     out: Path = Path()
     """Folder to create it in."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from morl.cli.arguments import Count, load_utility, parse_preference
 from morl.cli.console import emit_json, emit_points, emit_table, note
@@ -25,7 +26,7 @@ class Evaluate:
         morl eval runs/Envelope-sea-s0 --preference treasure=0.7 time=0.3
     """
 
-    folder: Positional[str]
+    folder: Annotated[Positional[str], arg(metavar="RUN")]
     """Run folder."""
     episodes: Count = 100
     """Episodes per policy."""

@@ -60,10 +60,11 @@ class Explore:
             )
         paths = list(dict.fromkeys(path for source in self.sources for path in runs_within(source)))
         sources = load_sources(paths)
-        players = _Players(dict(zip(sources, paths, strict=True)), self)
+        fronts = {name: source.front for name, source in sources.items()}
+        players = _Players(dict(zip(sources, paths, strict=True)), fronts, self)
         with stage("writing the page"):
             path = explore(
-                {name: source.front for name, source in sources.items()},
+                fronts,
                 self.out,
                 reference=self._reference(sources),
                 title=self.title,
@@ -104,8 +105,8 @@ def runs_within(source: str) -> list[str]:
 class _Players:
     """Episodes of points, by the sources' names; each source is opened once, and only where it has policies."""
 
-    def __init__(self, paths: Mapping[str, str], asked: Explore) -> None:
-        self.paths, self.asked = paths, asked
+    def __init__(self, paths: Mapping[str, str], fronts: Mapping[str, Front], asked: Explore) -> None:
+        self.paths, self.fronts, self.asked = paths, fronts, asked
         self.silent: dict[str, str] = {}
         self.opened = cache(self._open)
 
@@ -127,6 +128,10 @@ class _Players:
         opened = self.opened(name)
         if opened is None:
             return
-        policy = opened.policy(opened.front.ids[index])
+        try:
+            policy = opened.policy(self.fronts[name].ids[index])
+        except MorlError as error:
+            self.silent[name] = str(error)
+            return
         for step in islice(opened.episode(policy, self.asked.seed, self.asked.steps), self.asked.steps):
             yield step.reward, step.frame

@@ -22,7 +22,7 @@ class ShowFront:
         morl front runs/a runs/b --plot both.pdf
     """
 
-    sources: Positional[tuple[str, ...]]
+    sources: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|FILE")]
     """Run folders and front files."""
     plot: Path | None = None
     """Save the plot to this file."""

@@ -22,7 +22,7 @@ class Plot:
         morl plot runs/a runs/b --out curves.pdf
     """
 
-    runs: Positional[tuple[Path, ...]]
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN")]
     """Run folders."""
     out: Annotated[Path, arg(aliases=["-o"])] = Path("curves.png")
     """Save the plot to this file."""

@@ -17,7 +17,7 @@ from morl.cli.train import report, reporting_interrupts
 class Resume:
     """Continue a run; without -n it learns from what is left of its own steps, and measures its front."""
 
-    folder: Positional[str]
+    folder: Annotated[Positional[str], arg(metavar="RUN")]
     """Run folder."""
     steps: Annotated[Count | None, arg(aliases=["-n"])] = None
     """More environment steps."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional, subcommand
+from tyro.conf import Positional, arg, subcommand
 
 from morl.cli.console import emit, emit_json, emit_table, note
 from morl.spec import MorlError, RunError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class RunsList:
     """List the runs in a folder, oldest first."""
 
-    root: Positional[Path] = Path("runs")
+    root: Annotated[Positional[Path], arg(metavar="FOLDER")] = Path("runs")
     """Folder of runs."""
     json: bool = False
     """Print JSON."""
@@ -55,7 +55,7 @@ class RunsVerify:
     Runs of earlier versions are "unsealed": only their checkpoints have checksums.
     """
 
-    root: Positional[Path] = Path("runs")
+    root: Annotated[Positional[Path], arg(metavar="FOLDER")] = Path("runs")
     """A folder of runs, or one run."""
 
     def run(self) -> int:
@@ -85,7 +85,7 @@ class RunsVerify:
 class RunsPrune:
     """Delete failed runs without a front, and runs killed before their first checkpoint; --yes deletes, else listed."""
 
-    root: Positional[Path] = Path("runs")
+    root: Annotated[Positional[Path], arg(metavar="FOLDER")] = Path("runs")
     """Folder of runs."""
     yes: bool = False
     """Delete; without it nothing is touched."""

@@ -30,7 +30,7 @@ class Solve:
         morl solve model.tra --minimise cost
     """
 
-    model: Positional[str]
+    model: Annotated[Positional[str], arg(metavar="ID|FILE")]
     """Environment id, or a model file: .npz, .drn, or .tra with its .lab and .srew, .trew or .rew files."""
     policies: Literal["mixture", "stationary", "markov", "history"] = "mixture"
     """Policy class: mixtures (= stochastic policies, the convex coverage set), or deterministic ones that are

@@ -25,7 +25,7 @@ WIDTH = 260
 """Pixels of a frame; larger ones are made smaller."""
 
 Step = tuple[ArrayLike, Any]
-"""Reward ``(K,)`` of one step and the picture after it, ``(height, width, 3)`` bytes; text and ``None`` are none."""
+"""Reward ``(K,)`` of one step, and the picture after it: ``(height, width, 3)`` bytes; anything else is no picture."""
 
 
 def worth_watching(front: Front, count: int) -> list[int]:
@@ -58,6 +58,8 @@ def recordings(points: Sequence[int], play: Callable[[int], Iterable[Step]], bud
     found: dict[int, Any] = {}
     for point in points:
         made = recording(play(point))
+        if not made["steps"]:
+            continue
         for one in (made, {**made, "frames": None}):
             size = len(json.dumps(one))
             if size <= budget:

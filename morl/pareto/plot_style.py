@@ -102,7 +102,7 @@ def series_of(fronts: Mapping[str, Front], reference: Front | None, colours: Map
     Raises:
         FrontError: nothing to draw, or fronts that do not share their objectives.
     """
-    given: list[tuple[str, Front]] = [] if reference is None else [(reference.role, reference)]
+    given: list[tuple[str, Front]] = [] if reference is None else [(_role(reference, fronts), reference)]
     given += list(fronts.items())
     if not given:
         raise FrontError("nothing to draw; expected at least one front")
@@ -126,6 +126,14 @@ def series_of(fronts: Mapping[str, Front], reference: Front | None, colours: Map
             )
         )
     return series
+
+
+def _role(reference: Front, fronts: Mapping[str, Front]) -> str:
+    """What the reference front is, with the class of its policies where another front may lie above it."""
+    from morl.pareto.compare import has_share
+
+    kept_within = all(has_share(front, reference) for front in fronts.values())
+    return reference.role if kept_within else f"{reference.role} ({reference.provenance['policy_class']})"
 
 
 def _size(number: int, count: int, is_reference: bool) -> float:

@@ -60,7 +60,7 @@ def plot_fronts(
     Args:
         fronts: by the name in the legend; all with the same objectives.
         reference: the exact or best-known front, drawn beneath as rings (supported) and diamonds (non-convex); its
-            legend entry is :attr:`Front.role`.
+            legend entry is :attr:`Front.role`, with the class of its policies where others may lie above it.
         kind: ``"2d"`` (K = 2), ``"3d"`` or ``"pairs"`` (K = 3; pairs for any K >= 2), ``"parallel"`` (any K);
             ``"auto"`` takes 2d, pairs or parallel by the number of objectives.
         ax: where to draw, for 2d, 3d (a 3-D axes) and parallel; a new figure by default.

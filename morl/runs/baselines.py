@@ -44,8 +44,7 @@ def with_baselines(front: Front, agent: Agent) -> Front:
 def no_better(front: Front, baselines: Mapping[str, Any] | None = None) -> str | None:
     """By how much a front earns no more, or hardly more, than a policy that learned nothing; ``None`` where it does.
 
-    What it earns is its hypervolume; where there is no reference point, or nobody is above it, its expected utility on
-    the return scale.
+    What it earns is its hypervolume; where there is no reference point, its expected utility on the return scale.
 
     Args:
         front: was learned.
@@ -64,10 +63,9 @@ def no_better(front: Front, baselines: Mapping[str, Any] | None = None) -> str |
     if front.ref_point is not None:
         volumes = {name: hypervolume(points, front.ref_point) for name, points in singles.items()}
         mine, best = hypervolume(front.points, front.ref_point), max(volumes, key=lambda name: volumes[name])
-        if mine > 0 or volumes[best] > 0:
-            room = 0.0 if front.scale is None else hypervolume([front.scale[1]], front.ref_point) - volumes[best]
-            enough = mine > volumes[best] + HARDLY * max(0.0, room)
-            return None if enough else f"hypervolume {mine:.6g}, that of {best} {volumes[best]:.6g}"
+        room = 0.0 if front.scale is None else hypervolume([front.scale[1]], front.ref_point) - volumes[best]
+        enough = mine > volumes[best] + HARDLY * max(0.0, room)
+        return None if enough else f"hypervolume {mine:.6g}, that of {best} {volumes[best]:.6g}"
     if front.scale is None:
         return None
     low, high = front.scale

@@ -99,6 +99,12 @@ class Opened:
             )
         return self._handles[wanted]
 
+    def identity(self, policy: PolicyHandle) -> str:
+        """The identity of a policy."""
+        from morl.agents.core.identity import policy_identities
+
+        return policy_identities(self.agent, policy.policies, np.array([policy.number]))[0]
+
     def for_preference(self, preference: Any = None, *, raw: bool = False) -> PolicyHandle:
         """The policy that is played for a preference (see :meth:`morl.agents.Agent.predict`)."""
         from morl.agents.core.acting import PolicyHandle

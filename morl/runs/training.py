@@ -172,13 +172,16 @@ def _learn(
             run.set_status("running", steps=agent.num_timesteps)
             curve = _curve(run, agent, config)
             if steps:
-                _learn_steps(run, agent, config, steps, [curve, *callbacks], progress_bar)
-            front = None if steps or agent.measured is None else with_facts(agent.measured, config)
-            if front is None:  # else a kill came after it was measured and saved
-                front = measured_front(agent, config, config.episodes, None)
+                _learn_steps(run, agent, config, steps, curve, callbacks, progress_bar)
+            saved = None if steps else agent.measured  # a kill came after it was measured, counted and saved
+            spent = agent.eval_steps
+            front = measured_front(agent, config, config.episodes, None) if saved is None else with_facts(saved, config)
             front = with_baselines(front, agent)
+            if saved is not None:
+                agent._evaluator.steps = spent
             run.save_front(front)
-            agent.save(run.checkpoint)  # once more, with the front that predict() now chooses from
+            if agent.measured is not None:  # once more, with the front that predict() now chooses from
+                agent.save(run.checkpoint)
             run.seal_metrics()
     except BaseException as error:
         _record_end(run, agent, error)
@@ -214,7 +217,13 @@ def _curve(run: RunFolder, agent: Agent, config: RunConfig) -> LearningCurve:
 
 
 def _learn_steps(
-    run: RunFolder, agent: Agent, config: RunConfig, steps: int, callbacks: Sequence[Any], progress_bar: bool
+    run: RunFolder,
+    agent: Agent,
+    config: RunConfig,
+    steps: int,
+    curve: LearningCurve,
+    callbacks: Sequence[Any],
+    progress_bar: bool,
 ) -> None:
     """Learn, watched and saved along the way."""
     from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
@@ -226,9 +235,9 @@ def _learn_steps(
         loggers.append(TensorboardLogger(run.path / "tensorboard"))
     agent.logger = Loggers(*loggers)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
-    bar = [ProgressBar(_quick_exact_front(agent))] if progress_bar else []
+    bar = [ProgressBar(_quick_exact_front(agent), summary=curve.summary)] if progress_bar else []
     timed = [] if config.checkpoint_every else [TimedCheckpoint(run.stopped)]
-    watching = [*callbacks, saving, *timed, *bar]  # measured first, so that what is saved counts it
+    watching = [curve, *callbacks, saving, *timed, *bar]  # measured first, so that what is saved counts it
     agent.learn(steps, callback=watching, log_interval=max(1, config.steps // 100))
     agent.save(run.checkpoint)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from morl.studies.running import Study, study
     from morl.studies.spec import StudySpec
     from morl.studies.table import Table
+    from morl.studies.tuning import tune
 
 _LAZY = {
     "Study": "running",
@@ -18,9 +19,10 @@ _LAZY = {
     "Table": "table",
     "compare_fronts": "comparison",
     "study": "running",
+    "tune": "tuning",
 }
 
-__all__ = ["Study", "StudyComparison", "StudySpec", "Table", "compare_fronts", "study"]
+__all__ = ["Study", "StudyComparison", "StudySpec", "Table", "compare_fronts", "study", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,43 +12,47 @@ from morl.pareto.compare import union
 from morl.pareto.front import Front
 from morl.runs.folder import RunFolder
 from morl.spec import MorlError
-from morl.studies.spec import Task
 
 EPISODES = 100
 """Episodes of doing nothing, where they must be sampled."""
 
 
-def measured_reference(task: Task, slug: str, folder: Path, runs: Mapping[str, RunFolder]) -> tuple[Front, Front]:
+def measured_reference(slug: str, folder: Path, runs: Mapping[str, RunFolder]) -> tuple[Front, Front]:
     """The reference front of an environment, and doing nothing there; computed once, then read from the folder.
 
     The exact front where the environment publishes one, or the best-known one; else the union of the study's own
     fronts, which is made anew each time.
 
     Args:
-        task: the environment.
         slug: stem of the files.
         folder: where they lie.
         runs: finished runs there, by cell.
     """
-    front = next(iter(runs.values())).front()
+    run = next(iter(runs.values()))
+    front = run.front()
     files = folder / f"{slug}.json", folder / f"{slug}.nothing.json"
     folder.mkdir(parents=True, exist_ok=True)
-    nothing = Front.load(files[1]) if files[1].is_file() else _do_nothing(task, next(iter(runs.values())))
+    nothing = Front.load(files[1]) if files[1].is_file() else _do_nothing(run)
     reference = Front.load(files[0]) if files[0].is_file() else None
     if reference is None or reference.role not in ("exact front", "best-known front"):
-        reference = _published(task, front) or union({name: run.front() for name, run in runs.items()})
-    facts = {**reference.provenance, "env": task.env}
+        reference = _published(run) or union({name: run.front() for name, run in runs.items()})
+    facts = {**reference.provenance, "env": run.config["env"]}
     reference = reference.replace(ref_point=front.ref_point, scale=front.scale, provenance=facts)
     reference.save(files[0])
     nothing.save(files[1])
     return reference, nothing
 
 
-def _published(task: Task, front: Front) -> Front | None:
+def _env(run: RunFolder) -> Any:
     from morl.envs import make
+
+    return make(str(run.config["env"]), **run.config.get("env_options", {}))
+
+
+def _published(run: RunFolder) -> Front | None:
     from morl.envs.core import published_front
 
-    env = make(task.env, **task.options)
+    front, env = run.front(), _env(run)
     try:
         if not hasattr(env.unwrapped, "pareto_front"):
             return None
@@ -60,18 +64,17 @@ def _published(task: Task, front: Front) -> Front | None:
         env.close()
 
 
-def _do_nothing(task: Task, run: RunFolder) -> Front:
+def _do_nothing(run: RunFolder) -> Front:
     """Action 0 (the middle of a box) for ever: exact on a finite model, else in episodes of a seed of its own."""
     from morl.agents import registry
     from morl.agents.core.evaluation import Evaluator
     from morl.agents.core.policies import Subset
     from morl.agents.core.problem import Problem
     from morl.agents.core.watching import BASELINES, Baselines
-    from morl.envs import make
 
     front = run.front()
     info = registry.get(str(run.config["algo"])).info
-    env = make(task.env, **task.options)
+    env = _env(run)
     try:
         problem = Problem(env, front.discount, info)
         policies = Subset(Baselines(problem), np.array([BASELINES.index("do_nothing")]))
@@ -79,7 +82,7 @@ def _do_nothing(task: Task, run: RunFolder) -> Front:
         found = evaluator.evaluate(policies, EPISODES, deterministic=False)
     finally:
         env.close()
-    facts: dict[str, Any] = {"algorithm": "doing nothing", "env": task.env, "eval_steps": found.steps}
+    facts: dict[str, Any] = {"algorithm": "doing nothing", "env": run.config["env"], "eval_steps": found.steps}
     return Front(
         found.mean,
         front.objectives,

@@ -44,6 +44,7 @@ def study(
     imports: Sequence[str] = (),
     progress: bool = False,
     engine: Engine | None = None,
+    references: str | Path | None = None,
 ) -> Study:
     """Run every cell of a study that has not come to its end, and leave one table behind.
 
@@ -57,6 +58,7 @@ def study(
         imports: packages and files that register environments and algorithms.
         progress: show how far every cell is, and the time left, on stderr.
         engine: where cells run, instead of ``jobs`` processes.
+        references: folder of reference fronts that several studies share; the study's own by default.
 
     Returns:
         The study. Cells that failed are in :attr:`Study.failures`; the others are in its table.
@@ -68,8 +70,9 @@ def study(
     folder = Path("studies") / slug(spec.name) if out is None else Path(out)
     chosen = local_engine(jobs) if engine is None else engine
     check_fits(spec)
-    with _locked(folder):
+    with locked_folder(folder):
         made = Study._create(folder, spec)
+        made.reference_folder = made.reference_folder if references is None else Path(references)
         made._run(chosen, progress)
         made.collect()
     return made
@@ -106,7 +109,12 @@ def check_fits(spec: StudySpec) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and hold its lock.
+
+    Raises:
+        RunError: it cannot be written, or another process holds it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,10 +135,11 @@ class Study:
         spec: what was asked for.
         failures: why cells have no result, by cell.
         warnings: what cells warned of, each once.
+        reference_folder: where the reference fronts lie.
     """
 
     def __init__(self, path: Path, spec: StudySpec) -> None:
-        self.path, self.spec = path, spec
+        self.path, self.spec, self.reference_folder = path, spec, path / "references"
         self.failures: dict[str, str] = {}
         self.warnings: list[str] = []
 
@@ -212,7 +221,7 @@ class Study:
         for task in self.spec.environments:
             runs = {name: run for name, (cell, run) in found.items() if cell.environment == task.name}
             if runs:
-                pair = measured_reference(task, slug(task.name), self._references, runs)
+                pair = measured_reference(slug(task.name), self.reference_folder, runs)
                 for kind, front in zip(("reference", "nothing"), pair, strict=True):
                     rows += rows_of_front(("", task.name, None), kind, front)
         for cell, run in found.values():
@@ -246,10 +255,6 @@ class Study:
         return Table.load(file)
 
     @property
-    def _references(self) -> Path:
-        return self.path / "references"
-
-    @property
     def references(self) -> dict[str, Front]:
         """The reference front of each environment that has results."""
         return self._fronts("")
@@ -260,7 +265,9 @@ class Study:
         return self._fronts(".nothing")
 
     def _fronts(self, ending: str) -> dict[str, Front]:
-        files = {task.name: self._references / f"{slug(task.name)}{ending}.json" for task in self.spec.environments}
+        files = {
+            task.name: self.reference_folder / f"{slug(task.name)}{ending}.json" for task in self.spec.environments
+        }
         return {name: Front.load(file) for name, file in files.items() if file.exists()}
 
     def fronts(self) -> dict[str, dict[str, dict[int, Front]]]:

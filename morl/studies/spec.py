@@ -15,6 +15,8 @@ from morl.counts import as_count
 from morl.runs.config import RunConfig
 from morl.spec import SpecError, UnknownNameError
 
+STEPS = 100_000
+"""Environment steps of a cell, where nothing says how many."""
 SEGMENTS = 10
 """Saves of a cell, where no interval is given: a cell that is killed loses a tenth of its steps at most."""
 _LIMIT = 1 << 20
@@ -86,12 +88,14 @@ class StudySpec:
         algorithms: who learns; names must differ.
         environments: what is learned; names must differ.
         seeds: random seeds, one run each.
-        steps: environment steps of each cell, unless its algorithm or environment says otherwise.
+        steps: environment steps of each cell, unless its algorithm or environment says otherwise; by default the
+            protocol's, or 100,000.
         checkpoint_every: environment steps between saves; a tenth of a cell's steps by default. Episodes begin anew
             after a save, so the interval is part of what determines the results.
         episodes: as in :class:`~morl.runs.RunConfig`.
         eval_share: as in :class:`~morl.runs.RunConfig`.
         tuned: take over the options that the package ships.
+        protocol: name of the published protocol under which all fronts are measured (:mod:`morl.bench.protocols`).
         imports: packages and files that register environments and algorithms. A file cannot set this.
 
     Raises:
@@ -102,11 +106,12 @@ class StudySpec:
     algorithms: tuple[Entrant, ...]
     environments: tuple[Task, ...]
     seeds: tuple[int, ...]
-    steps: int
+    steps: int | None = None
     checkpoint_every: int | None = None
     episodes: int | None = None
     eval_share: float = 0.1
     tuned: bool = True
+    protocol: str | None = None
     imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -137,23 +142,24 @@ class StudySpec:
         ]
 
     def _cell(self, entrant: Entrant, task: Task, seed: int) -> Cell:
-        steps = entrant.steps or task.steps or self.steps
-        every = self.checkpoint_every or max(1, -(-steps // SEGMENTS))
-        config = RunConfig(
-            entrant.algo,
-            task.env,
-            steps,
-            seed,
-            dict(entrant.options),
-            dict(task.options),
-            task.ref_point,
-            every,
-            self.episodes,
-            self.imports,
-            None,
-            self.tuned,
-            self.eval_share,
-        )
+        shared: dict[str, Any] = {
+            "seed": seed,
+            "options": dict(entrant.options),
+            "env_options": dict(task.options) or None,
+            "ref_point": task.ref_point,
+            "steps": entrant.steps or task.steps or self.steps,
+            "episodes": self.episodes,
+            "imports": self.imports,
+            "tuned": self.tuned,
+            "eval_share": self.eval_share,
+        }
+        if self.protocol is not None:
+            config = RunConfig.under(self.protocol, entrant.algo, task.env, **shared)
+        else:
+            given = {"steps": STEPS, **{key: value for key, value in shared.items() if value is not None}}
+            config = RunConfig(entrant.algo, task.env, **given)
+        every = self.checkpoint_every or max(1, -(-config.steps // SEGMENTS))
+        config = replace(config, checkpoint_every=every)
         return Cell(f"{slug(entrant.name)}--{slug(task.name)}--s{seed}", entrant.name, task.name, config)
 
     # ---- reading and writing ---------------------------------------------------------------------------
@@ -196,26 +202,27 @@ class StudySpec:
         >>> len(spec.cells()), spec.cells()[0].name
         (5, 'PCN--FruitTree-v0--s0')
         """
-        _known(data, _KEYS, where)
-        shared = _table(data.get("options", {}), f"{where}: options")
+        require_known(data, _KEYS, where)
+        shared = table_of(data.get("options", {}), f"{where}: options")
         entrants = _list(data, "algorithms", where)
         return cls(
-            _text(data.get("name", "study"), f"{where}: name"),
+            text_of(data.get("name", "study"), f"{where}: name"),
             tuple(e for one in entrants for e in _entrants(one, shared, where)),
             tuple(_task(one, where) for one in _list(data, "environments", where)),
             _seeds(data.get("seeds", 5), where),
-            _count(data.get("steps", 100_000), f"{where}: steps"),
-            _maybe_count(data.get("checkpoint_every"), f"{where}: checkpoint_every"),
-            _maybe_count(data.get("episodes"), f"{where}: episodes"),
+            maybe_count(data.get("steps"), f"{where}: steps"),
+            maybe_count(data.get("checkpoint_every"), f"{where}: checkpoint_every"),
+            maybe_count(data.get("episodes"), f"{where}: episodes"),
             _number(data.get("eval_share", 0.1), f"{where}: eval_share"),
             _flag(data.get("tuned", True), f"{where}: tuned"),
+            None if data.get("protocol") is None else text_of(data["protocol"], f"{where}: protocol"),
             tuple(imports),
         )
 
 
 _KEYS = (
     "name", "algorithms", "environments", "seeds", "steps", "checkpoint_every", "episodes", "eval_share", "tuned",
-    "options",
+    "options", "protocol",
 )  # fmt: skip
 _OF_ALGORITHM = ("algo", "name", "options", "grid", "steps")
 _OF_ENVIRONMENT = ("env", "name", "options", "steps", "ref_point")
@@ -232,10 +239,10 @@ def _entrants(given: Any, shared: Mapping[str, Any], where: str) -> Iterator[Ent
 
     data = _named(given, "algo", _OF_ALGORITHM, f"{where}: an algorithm")
     inside = f"{where}: algorithm {data['algo']!r}"
-    options = {**shared, **_table(data.get("options", {}), f"{inside}: options")}
-    steps = _maybe_count(data.get("steps"), f"{inside}: steps")
-    one = Entrant(data["algo"], _text(data.get("name", data["algo"]), f"{inside}: name"), options, steps)
-    grid = _table(data.get("grid", {}), f"{inside}: grid")
+    options = {**shared, **table_of(data.get("options", {}), f"{inside}: options")}
+    steps = maybe_count(data.get("steps"), f"{inside}: steps")
+    one = Entrant(data["algo"], text_of(data.get("name", data["algo"]), f"{inside}: name"), options, steps)
+    grid = table_of(data.get("grid", {}), f"{inside}: grid")
     for name, values in grid.items():
         if not isinstance(values, list | tuple) or not values:
             raise SpecError(f"{inside}: grid has {name} = {values!r}; expected a list of values")
@@ -257,9 +264,9 @@ def _task(given: Any, where: str) -> Task:
         if not isinstance(ref, list | tuple):
             raise SpecError(f"{inside}: ref_point is {ref!r}; expected a list of numbers, one per objective")
         ref = tuple(_number(x, f"{inside}: ref_point") for x in ref)
-    name = _text(data.get("name", data["env"].rpartition("/")[2]), f"{inside}: name")
-    steps = _maybe_count(data.get("steps"), f"{inside}: steps")
-    return Task(data["env"], name, _table(data.get("options", {}), f"{inside}: options"), steps, ref)
+    name = text_of(data.get("name", data["env"].rpartition("/")[2]), f"{inside}: name")
+    steps = maybe_count(data.get("steps"), f"{inside}: steps")
+    return Task(data["env"], name, table_of(data.get("options", {}), f"{inside}: options"), steps, ref)
 
 
 def _named(given: Any, key: str, known: Sequence[str], where: str) -> dict[str, Any]:
@@ -267,11 +274,16 @@ def _named(given: Any, key: str, known: Sequence[str], where: str) -> dict[str, 
     data = {key: given} if isinstance(given, str) else given
     if not isinstance(data, Mapping) or not isinstance(data.get(key), str) or not data[key]:
         raise SpecError(f"{where} is {_shown(given)}; expected its name, or a table with {key} = NAME")
-    _known(data, known, f"{where} {data[key]!r}")
+    require_known(data, known, f"{where} {data[key]!r}")
     return dict(data)
 
 
-def _known(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+def require_known(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuse keys that nothing reads.
+
+    Raises:
+        UnknownNameError: naming the first of them.
+    """
     for key in data:
         if key not in known:
             raise UnknownNameError(f"key of {where}", str(key), known, hint=_KEY_HINTS.get(str(key)))
@@ -306,7 +318,8 @@ def _count(given: Any, what: str) -> int:
     return as_count(given, what, 1)
 
 
-def _maybe_count(given: Any, what: str) -> int | None:
+def maybe_count(given: Any, what: str) -> int | None:
+    """A count of at least 1, or ``None``."""
     return None if given is None else _count(given, what)
 
 
@@ -322,13 +335,15 @@ def _flag(given: Any, what: str) -> bool:
     return given
 
 
-def _text(given: Any, what: str) -> str:
+def text_of(given: Any, what: str) -> str:
+    """Text that is not empty."""
     if not isinstance(given, str) or not given.strip():
         raise SpecError(f"{what} is {_shown(given)}; expected text")
     return given
 
 
-def _table(given: Any, what: str) -> dict[str, Any]:
+def table_of(given: Any, what: str) -> dict[str, Any]:
+    """A table of names and values."""
     if not isinstance(given, Mapping):
         raise SpecError(f"{what} is {_shown(given)}; expected a table of names and values")
     return dict(given)

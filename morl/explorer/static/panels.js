@@ -56,7 +56,9 @@ const Panels = (() => {
   /** The current point against the pinned one: what is gained and what is given up. */
   function comparison(app, index) {
     const { pinned } = app.state, { data, points } = app, against = pinned >= 0 && pinned !== index;
-    $("compareHead").replaceChildren(cells("th", "", app.name(index), ...(against ? [`pinned ${app.name(pinned)}`, "difference"] : [])));
+    const pin = make("th", against ? app.name(pinned) : "");
+    pin.append(make("span", "pinned", { className: "hint" }));
+    $("compareHead").replaceChildren(cells("th", "", app.name(index), ...(against ? [pin, "change"] : [])));
     $("compare").replaceChildren(...data.objectives.map((objective, j) => {
       const here = make("td", Core.number(shown(app, index, j)));
       const error = app.error(index, j), [low, high] = app.state.limits[j];

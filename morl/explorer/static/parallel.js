@@ -46,7 +46,7 @@ const Parallel = (() => {
           nameTextStyle: { color: t.ink, fontSize: 12, lineHeight: 15, width: Math.min(gap, 190) - 6, overflow: "truncate" },
           axisLine: { lineStyle: { color: t.soft } }, axisTick: { show: false },
           axisLabel: { color: t.ink, fontSize: 11, formatter: Core.number, hideOverlap: true, textBorderColor: t.back, textBorderWidth: 3 },
-          areaSelectStyle: { width: coarse() ? 30 : 22, borderColor: t.pin, color: t.pin, opacity: 0.25 },
+          areaSelectStyle: { width: coarse() ? 30 : 16, borderColor: t.pin, color: t.pin, opacity: 0.25 },
         })),
         series,
       }, { notMerge: true });
@@ -55,14 +55,15 @@ const Parallel = (() => {
 
     /** Show limits that were set elsewhere, of one axis or of all. */
     limits(limits, only = -1) {
+      const axes = this.chart.getModel().findComponents({ mainType: "parallelAxis" });
+      const changed = only < 0 ? [...axes.keys(), 0] : [only, (only + 1) % axes.length]; // an axis shows its area when another is set
       this.quiet = true;
-      this.chart.getModel().findComponents({ mainType: "parallelAxis" }).forEach((axis, j) => {
-        if (only >= 0 && j !== only) return;
+      for (const j of changed) {
         const { sign } = this.data.objectives[j], { min, max } = this.ends(j), [low, high] = limits[j];
         const free = low === -Infinity && high === Infinity;
         const ends = [low * sign, high * sign].sort((a, b) => a - b).map((x) => Math.max(min, Math.min(max, x)));
-        this.chart.dispatchAction({ type: "axisAreaSelect", parallelAxisId: axis.id, intervals: free ? [] : [ends] });
-      });
+        this.chart.dispatchAction({ type: "axisAreaSelect", parallelAxisId: axes[j].id, intervals: free ? [] : [ends] });
+      }
       this.quiet = false;
     }
 

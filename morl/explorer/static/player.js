@@ -23,8 +23,7 @@ const Player = (() => {
       this.last = steps;
       $("step").max = String(steps);
       $("frames").hidden = !frames;
-      $("playerHint").textContent = `One episode of this policy, ${steps} steps${cut ? ", the first ones" : ""}. `
-        + `${this.media.note || ""}`;
+      $("playerHint").textContent = `One episode of this policy${cut ? `, its first ${steps} steps` : ""}; rewards added up, not discounted.`;
       if (frames) {
         this.sheet = new Image();
         this.sheet.onload = () => this.go(this.at);
@@ -45,10 +44,10 @@ const Player = (() => {
       const ranges = this.sums.map((s) => [Math.min(...s), Math.max(...s)]);
       this.chart.setOption({
         animation: false, grid: { left: 44, right: 16, top: 40, bottom: 34 },
-        legend: { top: 0, textStyle: { color: t.ink }, data: objectives.map((o) => o.label) },
+        legend: { top: 0, itemStyle: { opacity: 0 }, textStyle: { color: t.ink }, data: objectives.map((o) => o.label) },
         xAxis: { type: "value", min: 0, max: this.last, name: "step", nameLocation: "middle", nameGap: 20, axisLabel: { color: t.soft }, splitLine: { show: false } },
         yAxis: { type: "value", min: 0, max: 1, interval: 0.5, axisLabel: { color: t.soft, formatter: (x) => ({ 0: "least", 1: "most" })[x] ?? "" }, splitLine: { lineStyle: { color: t.line } } },
-        series: objectives.map((o, j) => ({ name: o.label, type: "line", step: "end", symbol: "none", silent: true, color: t.series[(j * 2 + 1) % 8], lineStyle: { width: 2, type: ["solid", "dashed", "dotted"][j % 3] },
+        series: objectives.map((o, j) => ({ name: o.label, type: "line", step: "middle", symbol: "none", silent: true, color: t.series[(j * 2 + 1) % 8], lineStyle: { width: 2, type: ["solid", "dashed", "dotted"][j % 3] },
           data: this.sums[j].map((s, step) => [step, (s - ranges[j][0]) / (ranges[j][1] - ranges[j][0] || 1)]) })),
       }, { notMerge: true });
     }
@@ -59,7 +58,7 @@ const Player = (() => {
       $("stepText").textContent = `${this.at} / ${this.last}`;
       const { frames } = this.media;
       if (frames && this.sheet.complete) {
-        const f = Math.max(0, Math.min(Math.floor((this.at - 1) / frames.every), frames.count - 1)) // pictures are taken after steps;
+        const f = Math.max(0, Math.min(Math.floor((this.at - 1) / frames.every), frames.count - 1)); // taken after steps
         const [x, y] = [(f % frames.columns) * frames.width, Math.floor(f / frames.columns) * frames.height];
         $("frames").getContext("2d").drawImage(this.sheet, x, y, frames.width, frames.height, 0, 0, frames.width, frames.height);
       }
@@ -68,7 +67,7 @@ const Player = (() => {
       const [x] = this.chart.convertToPixel("grid", [this.at, 0]);
       this.line = new echarts.graphic.Line({ silent: true, zlevel: 3, shape: { x1: x, x2: x, y1: 40, y2: this.chart.getHeight() - 34 }, style: { stroke: Charts.theme().best, lineWidth: 2 } });
       this.chart.getZr().add(this.line);
-      this.chart.getDom().setAttribute("aria-label", this.data.objectives.map((o, j) => `${o.label}: ${Core.number(this.sums[j][this.at])}`).join(", "));
+      $("sums").textContent = this.data.objectives.map((o, j) => `${o.label}: ${Core.number(this.sums[j][this.at])}`).join(" · ");
     }
 
     start() {

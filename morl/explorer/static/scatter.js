@@ -63,7 +63,7 @@ const Scatter = (() => {
       });
       this.chart.setOption({
         animation: false,
-        grid: this.solid ? { left: 8, right: 8, top: 8, bottom: 8 } : { left: 66, right: 18, top: 14, bottom: 52 },
+        grid: this.solid ? { left: 8, right: 8, top: 8, bottom: 8 } : { left: 66, right: 18, top: 22, bottom: 52 },
         xAxis: this.axis(0, t), yAxis: this.axis(1, t),
         series: [...this.reference(t, map), ...this.regions(t, map), ...series],
       }, { notMerge: true });
@@ -73,7 +73,7 @@ const Scatter = (() => {
 
     axis(r, t) {
       if (this.solid) {
-        const { clientWidth: w, clientHeight: h } = this.element, reach = 1.95, wide = Math.max(1, w / h), tall = Math.max(1, h / w);
+        const { clientWidth: w, clientHeight: h } = this.element, reach = 1.75, wide = Math.max(1, w / h), tall = Math.max(1, h / w);
         const end = reach * (r ? tall : wide);
         return { type: "value", min: -end, max: end, show: false };
       }
@@ -165,27 +165,27 @@ const Scatter = (() => {
       }
     }
 
-    /** Edges and labels of the cube in which three objectives are turned. */
+    /** Edges and labels of the cube in which three objectives are turned; labels go to edges of its outline. */
     cube(t, turned) {
       const at = (p) => this.chart.convertToPixel("grid", turned.map((row) => row[0] * p[0] + row[1] * p[1] + row[2] * p[2]));
-      const corners = [-1, 1];
-      const edge = (p, q, main) => {
-        const [[x1, y1], [x2, y2]] = [at(p), at(q)];
+      const middle = at([0, 0, 0]), ends = [[-1, -1], [-1, 1], [1, -1], [1, 1]];
+      const along = (axis, x, [a, b]) => { const p = [a, b]; p.splice(axis, 0, x); return p; };
+      const line = (axis, end, main) => {
+        const [[x1, y1], [x2, y2]] = [-1, 1].map((x) => at(along(axis, x, end)));
         this.shape("Line", { x1, y1, x2, y2 }, { stroke: main ? t.ink : t.soft, lineWidth: main ? 1.6 : 0.6, opacity: main ? 0.9 : 0.5 }, 0);
       };
-      for (const a of corners) for (const b of corners) {
-        edge([-1, a, b], [1, a, b], a < 0 && b < 0); edge([a, -1, b], [a, 1, b], a < 0 && b < 0); edge([a, b, -1], [a, b, 1], a < 0 && b < 0);
-      }
-      const label = (p, text, weight, colour) => {
-        const [x, y] = at(p);
-        this.shape("Text", {}, { text, x, y, fill: colour, align: "center", verticalAlign: "middle", fontSize: 12, fontWeight: weight, stroke: t.back, lineWidth: 3 });
-      };
+      const outward = ([x, y], by) => { const size = Math.hypot(x - middle[0], y - middle[1]) || 1; return [x + (x - middle[0]) / size * by, y + (y - middle[1]) / size * by]; };
+      const label = ([x, y], text, strong, align = "center") => this.shape("Text", {}, { text, x, y, align, verticalAlign: "middle", fontSize: 12, lineHeight: 15,
+        fontWeight: strong ? "bold" : "normal", fill: strong ? t.ink : t.soft, stroke: t.back, lineWidth: 3 });
       this.axes.forEach((j, axis) => {
         const objective = this.data.objectives[j], [low, high] = this.data.ranges[j];
-        const on = (along, out = -1.12) => [0, 1, 2].map((d) => (d === axis ? along : out));
-        label(on(0.1, -1.3), `${objective.label} better →`, "bold", t.ink);
-        label(on(-0.9), Core.number(low * objective.sign), "normal", t.soft);
-        label(on(1), Core.number(high * objective.sign), "normal", t.soft);
+        const outer = ([a, b]) => { const [x, y] = at(along(axis, 0, [a, b])); return axis === 2 ? -x : y; }; // leftmost, or lowest
+        const main = ends.reduce((best, end) => (outer(end) > outer(best) ? end : best));
+        for (const end of ends) line(axis, end, end === main);
+        const [x, y] = outward(at(along(axis, 0, main)), axis === 2 ? 30 : 34);
+        label([x, y], `${objective.label}\nbetter ${axis === 2 ? "↑" : at(along(axis, 1, main))[0] > at(along(axis, -1, main))[0] ? "→" : "←"}`, true, axis === 2 ? "right" : "center");
+        label(outward(at(along(axis, -0.92, main)), 14), Core.number(low * objective.sign), false);
+        label(outward(at(along(axis, 0.92, main)), 14), Core.number(high * objective.sign), false);
       });
     }
   }
