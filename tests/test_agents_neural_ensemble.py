@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morl.agents.core.errors import DivergedError
+from morl.agents.core.rows import Rows
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.ensemble import Ensemble, grouped
-from morl.agents.neural.extractors import Inputs
-from morl.agents.neural.policy_kwargs import NetworkOptions
+from morl.agents.neural.network_options import NetworkOptions
 from morl.agents.neural.training import adam
 
 ACTIONS = [spaces.Box(-1.0, 1.0, (3,), np.float32), spaces.Discrete(4), spaces.MultiDiscrete([2, 3])]
@@ -26,8 +26,8 @@ OBSERVATIONS = [spaces.Box(-1.0, 1.0, (5,), np.float32), spaces.Box(0, 255, (6, 
 def members(action: spaces.Space[Any], observation: spaces.Space[Any], count: int) -> list[ActorCritic]:
     """Networks that differ in every parameter, and in the units of their values."""
     torch.manual_seed(0)
-    inputs = Inputs(observation)
-    nets = [ActorCritic(inputs, 2, action, NetworkOptions((6,), (7,)), -0.5) for _ in range(count)]
+    rows, options = Rows(observation, "test"), NetworkOptions(pi=(6,), vf=(7,))
+    nets = [ActorCritic(rows, 2, action, options, log_std_init=-0.5) for _ in range(count)]
     for i, net in enumerate(nets):
         for parameter in net.parameters():
             parameter.data.add_(0.2 * torch.randn_like(parameter))
@@ -35,10 +35,10 @@ def members(action: spaces.Space[Any], observation: spaces.Space[Any], count: in
     return nets
 
 
-def observed(observation: spaces.Space[Any], shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
+def observed(observation: spaces.Space[Any], shape: tuple[int, ...]) -> torch.Tensor:
     if observation.dtype == np.uint8:
-        return {"": torch.randint(0, 255, (*shape, 1, 6, 6), dtype=torch.uint8)}
-    return {"": torch.randn(*shape, 5)}
+        return torch.randint(0, 255, (*shape, Rows(observation, "test").size), dtype=torch.uint8)
+    return torch.randn(*shape, 5)
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
@@ -72,7 +72,7 @@ def test_an_update_of_all_is_the_update_of_each(action: spaces.Space[Any]) -> No
     ensemble = Ensemble(lambda i: copy.deepcopy(nets[i]), 3, 2)
     together, alone = adam(ensemble, 1e-2), [adam(net, 1e-2) for net in nets]
     obs, equal = observed(OBSERVATIONS[0], (3, n)), torch.full((n, 2), 0.5)
-    drawn = [nets[i].act({"": obs[""][i]}, equal, np.random.default_rng(i))[0] for i in range(3)]
+    drawn = [nets[i].act(obs[i], equal, np.random.default_rng(i))[0] for i in range(3)]
     actions = torch.from_numpy(np.stack(drawn))
 
     def loss(log_prob: torch.Tensor, entropy: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -83,7 +83,7 @@ def test_an_update_of_all_is_the_update_of_each(action: spaces.Space[Any]) -> No
         ensemble.step(sum(loss(*(part[i] for part in parts)) for i in range(3)), together, 0.5)  # type: ignore[arg-type]
         for i, net in enumerate(nets):
             alone[i].zero_grad()
-            loss(*net({"": obs[""][i]}, equal, actions[i])).backward()
+            loss(*net(obs[i], equal, actions[i])).backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5)
             alone[i].step()
     for i, net in enumerate(nets):

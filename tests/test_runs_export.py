@@ -28,13 +28,15 @@ from morl.testing.spaces import ACTIONS, OBSERVATIONS, SMALL, attempt, reference
 onnxruntime = pytest.importorskip("onnxruntime")
 
 NETWORKS = (
-    "CAPQL", "ConditionedPPO", "EUPG", "Envelope", "GPILS", "LinearScalarization", "PCN", "ParetoEvolution",
-    "QuantileDQN", "VectorQLambda",
+    "CAPQL", "CMORL", "ConditionedPPO", "EUPG", "Envelope", "GPILS", "LinearScalarization", "PCN", "PGMORL",
+    "ParetoEvolution", "QuantileDQN", "VectorQLambda",
 )  # fmt: skip
 TYPES = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
 }  # fmt: skip
+HALF_DRAWN = ("CMORL", "ConditionedPPO", "PGMORL")
+"""The second half of their policies draws its actions."""
 QUICK = ("Discrete, start 3", "Box, unbounded", "Dict, nested")
 SOME_ACTIONS = ("MultiDiscrete, 2 × 2, start", "Box, odd bounds", "Box, integers")
 
@@ -64,7 +66,7 @@ def check_parity(name: str, action: Any, observation: Any, folder: Path) -> None
     if isinstance(agent, str):
         pytest.skip(agent)
     policies, rng = agent._policies(None), np.random.default_rng(0)
-    handle = PolicyHandle(agent, policies, len(policies) // 2 if name != "ConditionedPPO" else 0)
+    handle = PolicyHandle(agent, policies, 0 if name in HALF_DRAWN else len(policies) // 2)
     path = export(agent, handle, folder / "policy.onnx")
     for n in (1, 6):  # the batch is free
         seen, accrued = some(observation, n), rng.random((n, 2))

@@ -7,6 +7,7 @@ policy is kept, copied and saved as a row.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -142,6 +143,11 @@ class Ensemble(nn.Module):
     def row(self, member: int) -> Array:
         """All that there is of a member, ``(P + Q,)``."""
         return to_numpy(torch.cat([self.rows[member], self.units[member]]))
+
+    def member(self, number: int) -> ActorCritic:
+        """A network of its own that does what a member does."""
+        self._load(number)
+        return copy.deepcopy(self.net)
 
     @torch.no_grad()
     def set_row(self, member: int, row: Array) -> None:

@@ -23,6 +23,7 @@ from morl.agents.core.errors import warn
 from morl.agents.core.policies import PolicySet, Subset
 from morl.agents.core.preferences import simplex_grid, to_scaled
 from morl.agents.neural.actor_critic import ActorCritic
+from morl.agents.neural.deployed import Network
 from morl.agents.neural.ensemble import Ensemble
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.schedules import at
@@ -347,6 +348,17 @@ class PopulationPolicies(PPOPolicies):
         statistics = self.agent.normaliser.arrays() if self.agent.config.normalise_observations else {}
         row = self.net.row(number % self._greedy)
         return (self.agent.info.name, row, *(statistics[name] for name in sorted(statistics)), number >= self._greedy)
+
+    def network(self, number: int) -> Network:
+        """The most likely actions in tensors."""
+        self._require_greedy(number)
+        net = self.net.member(number)
+
+        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+            equal = torch.full_like(weights, 1.0 / weights.shape[1])
+            return net.choose(obs, equal)[0]
+
+        return Network(act, self.agent._see_in_tensors(), [net])
 
     def _condition(self, which: IntArray) -> IntArray:
         return which
