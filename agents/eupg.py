@@ -26,6 +26,7 @@ from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import each
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.returns import advantages
+from morl.agents.neural.accrued import AccruedFeatures, typical_accrued
 from morl.agents.neural.networks import Trunk
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.schedules import at
@@ -35,7 +36,7 @@ from morl.agents.neural.training import (
     seeded,
     to_numpy,
 )
-from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
+from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.spec import FloatArray, IntArray
 
 

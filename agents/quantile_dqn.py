@@ -28,6 +28,7 @@ from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
+from morl.agents.neural.accrued import AccruedFeatures, typical_accrued
 from morl.agents.neural.networks import CommandedNet, Trunk, of_actions
 from morl.agents.neural.off_policy import Batch, OffPolicy
 from morl.agents.neural.policy_kwargs import NetworkConfig
@@ -37,7 +38,7 @@ from morl.agents.neural.training import (
     target_of,
     to_numpy,
 )
-from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
+from morl.agents.utility_agent import UtilityAgent, UtilityConfig
 from morl.spec import FloatArray, IntArray
 
 

@@ -49,10 +49,8 @@ class Fitted:
         self.span, self.training, self.rng = high - low, training, np.random.default_rng(seed)
         self.states = np.flatnonzero(~self.model.terminal)
         rows = [self.model.rows(np.full(self.model.n_states, a)) for a in range(4)]
-        place = np.zeros(self.model.n_states, dtype=np.int64)
-        place[self.states] = np.arange(len(self.states))
         chances = self.model.transitions.toarray()
-        picked = np.stack([r[self.states] for r in rows], axis=1)  # (S, A) row of each state and action
+        picked = np.stack(rows, axis=1)  # (S, A) row of each state that is not terminal, and action
         self.next = torch.from_numpy(chances[picked][:, :, self.states]).float()  # (S, A, S)
         self.reward = torch.from_numpy(self.model.rewards[picked] / self.span).float()  # (S, A, K), normalised
         with seeded(seed):
@@ -137,7 +135,7 @@ def main() -> None:
     """Compare, or time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--updates", type=int, default=2000)
+    parser.add_argument("--updates", type=int, default=5000)
     parser.add_argument("--cost", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
