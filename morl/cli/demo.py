@@ -169,7 +169,7 @@ def _solve(env: str, name: str, **how: Any) -> Front:
 def show(env: str, fronts: dict[str, Front], plot: Path) -> None:
     """A table of fronts against the exact one, and a plot of the learned ones over it."""
     from morl.cli.draw import save_plot
-    from morl.pareto.compare import has_share
+    from morl.pareto.roles import has_share
 
     exact = fronts["exact front"]
     whole = exact.hypervolume()
