@@ -6,11 +6,11 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check static check-changed dist lint types layers doctest notebooks slow portable other-arithmetic format clean
+.PHONY: demo test check static check-changed dist lint types layers doctest docs notebooks slow portable other-arithmetic format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,science,mujoco,box2d,highway,balance]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,science,mujoco,box2d,highway,balance,docs]"
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -23,7 +23,7 @@ check: static slow other-arithmetic
 
 # Each of these keeps one core busy.
 static: $(STAMP)
-	$(MAKE) -j2 lint types layers doctest
+	$(MAKE) -j2 lint types layers doctest docs
 
 # What changed since the last commit (BASE=main: since the branch left main), in seconds.
 check-changed: $(STAMP)
@@ -46,6 +46,10 @@ layers: $(STAMP)
 
 doctest: $(STAMP)
 	$(BIN)/python -m pytest --doctest-modules morl
+
+# The site, in build/docs; every warning is an error, so that no page and no link between pages is lost.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest tests/test_notebooks.py

@@ -36,7 +36,7 @@ EXACT: dict[str, dict[str, dict[str, Any]]] = {
     DISCOVERY: {
         "exact front": {"policies": "stationary"},
         "vertices of the convex hull": {"policies": "mixture"},
-        "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 4.0},
+        "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 2.0},
     },
 }
 LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
