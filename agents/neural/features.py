@@ -109,5 +109,5 @@ def channels_first(images: Tensor, shape: tuple[int, ...]) -> Tensor:
     if len(shape) == 4:
         images = images.flatten(0, 1)
     if len(shape) > 2 and channel_last(shape[-3:]):
-        images = images.movedim(-1, -3)
+        images = images.permute(0, 3, 1, 2)
     return images.reshape(-1, *channel_first(shape))
