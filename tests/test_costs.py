@@ -188,7 +188,7 @@ def test_from_training_to_table_and_csv(shop_id: str, tmp_path: Any, capsys: pyt
     assert front.ref_point.tolist() == [0, -30]
     assert len(front) > 3
     text = (tmp_path / "runs" / "shop" / "front.csv").read_text()
-    assert text.startswith("goods,cost (minimise)\n")
+    assert text.startswith("goods,cost (minimise),id\n")
     assert "-" not in text
     assert (
         main(["front", str(tmp_path / "runs" / "shop"), "--ref-point", "0", "40", "--csv", str(tmp_path / "a.csv")])
@@ -210,6 +210,6 @@ def test_axes_show_positive_costs() -> None:
     ticks = [t.get_text() for t in ax.get_yticklabels() if t.get_text()]
     assert ticks
     assert not any("−" in t or "-" in t for t in ticks)
-    assert ax.get_ylabel() == "cost (EUR)"
+    assert ax.get_ylabel() == "← better   cost (EUR)"
     drawn = [tuple(p) for c in ax.collections for p in np.asarray(c.get_offsets()).tolist()]
     assert (6.0, 8.0) in drawn

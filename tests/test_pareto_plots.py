@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -44,8 +45,15 @@ def offsets(ax):
 class TestPlane:
     def test_reference_and_learned_in_one_picture(self):
         ax = LEARNED.plot(reference=EXACT, name="Q-learning")
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("treasure (points)", "time (steps)")
-        assert labels(ax) == ["exact front", "Q-learning", "exact front, non-convex", "non-convex", "dominated"]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("treasure (points)   better →", "time (steps)   better →")
+        assert labels(ax) == [
+            "exact front",
+            "Q-learning",
+            "exact front, non-convex",
+            "non-convex",
+            "dominated",
+            "95 % confidence",
+        ]
         drawn = [tuple(p) for group in offsets(ax) for p in group]
         for point in [*EXACT.points, *LEARNED.points]:
             assert tuple(point) in drawn
@@ -63,7 +71,7 @@ class TestPlane:
 
     def test_what_noise_hides_is_neither_filled_nor_hollow(self):
         ax = plot_fronts({"sampled": NOISY}, reference=EXACT)
-        assert labels(ax) == ["exact front", "sampled", "exact front, non-convex", "within noise"]
+        assert labels(ax) == ["exact front", "sampled", "exact front, non-convex", "within noise", "95 % confidence"]
         pale = next(c for c in ax.collections if [1.4, 1.4] in np.asarray(c.get_offsets()).tolist())
         for other in ("white", "#0072B2"):
             assert not mpl.colors.same_color(pale.get_facecolor()[0], other)
@@ -145,8 +153,8 @@ class TestMany:
         assert axes.shape == (3, 3)
         shown = [(i, j) for i in range(3) for j in range(3) if axes[i, j].axison]
         assert shown == [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
-        assert [axes[2, j].get_xlabel() for j in range(3)] == ["objective 0", "objective 1", "objective 2"]
-        assert [axes[i, 0].get_ylabel() for i in range(3)] == ["objective 1", "objective 2", "objective 3"]
+        assert [axes[2, j].get_xlabel() for j in range(3)] == [f"objective {j}   better →" for j in range(3)]
+        assert [axes[i, 0].get_ylabel() for i in range(3)] == [f"objective {i + 1}   better →" for i in range(3)]
 
     @pytest.mark.parametrize("k", [1, 2, 5, 9])
     def test_parallel_coordinates_for_any_number(self, k):
@@ -158,7 +166,7 @@ class TestMany:
         assert ticks == [f"objective {i}" for i in range(k)]
 
     def test_kinds_by_default(self):
-        assert plot_front(sphere(4, 2)).get_xlabel() == "objective 0"
+        assert plot_front(sphere(4, 2)).get_xlabel() == "objective 0   better →"
         assert plot_front(sphere(4, 3)).shape == (2, 2)
         assert len(plot_front(sphere(4, 6)).get_xticks()) == 6
 
@@ -210,3 +218,52 @@ def test_learning_curves_show_the_median_run_and_the_levels() -> None:
         plot_curves({"agent": []})
     with pytest.raises(FrontError, match="as many of each"):
         plot_curves({"agent": [([1, 2], [0.5])]})
+
+
+def test_nine_fronts_differ_in_colour_marker_or_line() -> None:
+    from morl.pareto.plot_style import series_of
+
+    fronts = {f"f{i}": Front([[i, -i]]) for i in range(42)}
+    looks = {(s.colour, s.marker) for s in series_of(fronts, None, None)}
+    assert len(looks) == 42
+    lines = {(s.colour, s.line) for s in series_of(dict(list(fronts.items())[:24]), None, None)}
+    assert len(lines) == 24
+
+
+def test_dark_plots_leave_the_settings_alone_and_fill_hollow_markers_with_the_ground() -> None:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import to_rgb
+
+    before = dict(mpl.rcParams)
+    axes = plot_fronts({"a": Front([[0, 4], [1, 1], [4, 0]])}, dark=True)
+    assert sum(axes.get_facecolor()[:3]) < 0.6
+    hollow = axes.collections[-1].get_facecolor()[0][:3]
+    assert tuple(hollow) == pytest.approx(to_rgb(axes.get_facecolor()))
+    assert dict(mpl.rcParams) == before
+    plt.close(axes.figure)
+
+
+def test_labels_say_where_it_is_better_and_the_legend_what_a_region_is() -> None:
+    import matplotlib.pyplot as plt
+
+    objectives = [Objective("profit"), Objective("wear", minimise=True)]
+    front = Front([[1, -1], [2, -2]], objectives, covariance=[np.eye(2) * 0.01] * 2, episodes=[9, 9])
+    axes = plot_fronts({"a": front, "b": front})
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("profit   better →", "← better   wear")
+    assert "95 % confidence" in [text.get_text() for text in axes.get_legend().get_texts()]
+    plt.close(axes.figure)
+
+
+def test_legends_of_narrow_subplots_stay_within_them() -> None:
+    import matplotlib.pyplot as plt
+
+    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+    names = ("Envelope", "ParetoEvolution", "ConditionedPPO")
+    for axes in all_axes:
+        plot_fronts({name: Front([[i, -i], [i + 1, -i - 1]]) for i, name in enumerate(names)}, ax=axes)
+    figure.canvas.draw()
+    boxes = [axes.get_legend().get_window_extent() for axes in all_axes]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert boxes[-1].x1 <= figure.bbox.x1
+    plt.close(figure)

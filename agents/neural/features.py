@@ -76,9 +76,8 @@ class Features(nn.Module):
             assert isinstance(rows, Tensor)
             return rows
         numbers, images = self._apart(rows) if isinstance(rows, Tensor) else rows
-        n = len(numbers)
         parts = {
-            name: numbers[:, columns].reshape(n, *shape_of(self.rows.parts[name]))
+            name: numbers[:, columns].reshape(-1, *shape_of(self.rows.parts[name]))
             for name, columns in self.rows.columns.items()
         }
         for name, image in images.items():
@@ -94,7 +93,7 @@ class Features(nn.Module):
             return Parts(rows, {})
         numbers = rows[:, : 4 * self.rows.numbers].contiguous().view(torch.float32)
         images = {
-            name: rows[:, place].reshape(len(rows), *(self.rows.parts[name].shape or ()))
+            name: rows[:, place].reshape(-1, *(self.rows.parts[name].shape or ()))
             for name, place in self.rows.images.items()
         }
         return Parts(numbers, images)
@@ -107,9 +106,8 @@ def shape_of(part: spaces.Space[Any]) -> tuple[int, ...]:
 
 def channels_first(images: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Images ``(n, *shape)`` of any layout as ``(n, C, H, W)``."""
-    n = len(images)
     if len(shape) == 4:
         images = images.flatten(0, 1)
     if len(shape) > 2 and channel_last(shape[-3:]):
-        images = images.movedim(-1, -3)
-    return images.reshape(n, *channel_first(shape))
+        images = images.permute(0, 3, 1, 2)
+    return images.reshape(-1, *channel_first(shape))

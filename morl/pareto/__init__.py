@@ -29,6 +29,7 @@ from morl.pareto.indicators import (
 )
 from morl.pareto.intervals import Excess, excesses, half_widths
 from morl.pareto.plots import plot_front, plot_fronts
+from morl.pareto.plots_attainment import attainment_surface, plot_attainment
 from morl.pareto.weights import corner_weights, das_dennis, dirichlet_weights, riesz, uniform_weights, weight_set
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "ParetoArchive",
     "Row",
     "additive_epsilon",
+    "attainment_surface",
     "cardinality",
     "choose",
     "choose_by_asf",
@@ -64,6 +66,7 @@ __all__ = [
     "mixture_margins",
     "nondominated",
     "nondominated_mask",
+    "plot_attainment",
     "plot_front",
     "plot_fronts",
     "pseudo_weights",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl.pareto.kinds import DOMINATED, KINDS, NON_CONVEX, SUPPORTED, WITHIN_NOISE
-from morl.spec import BoolArray, FloatArray, FrontError, shown
+from morl.pareto.roles import has_share
+from morl.spec import BoolArray, FloatArray, FrontError, Objective, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,11 @@ REFERENCE_COLOUR = "#3b3b3b"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe & Ito (2008): distinguishable with every common colour vision."""
 
-MARKERS = ("o", "s", "^", "v", "P", "X")
-"""One shape for each series as well, so that a grey print can still be read."""
+MARKERS = ("o", "s", "^", "v", "P", "X", "<")
+"""One shape for each series as well, so that a grey print can still be read; one more than colours: 42 differ."""
+
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
+"""Styles of lines: another one each time that the colours begin again."""
 
 _RC: Any = {
     "font.family": "DejaVu Sans",
@@ -51,13 +55,47 @@ _RC: Any = {
 }
 
 
+_INK, _PAPER = "#d8d8d8", "#16181d"
+_DARK: Any = {
+    "figure.facecolor": _PAPER,
+    "axes.facecolor": _PAPER,
+    "savefig.facecolor": _PAPER,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.labelcolor": _INK,
+    "grid.color": "#343840",
+}
+
+
 @contextmanager
-def style() -> Iterator[None]:
+def style(dark: bool = False) -> Iterator[None]:
     """Context manager with the style of the plots: the user's own settings are not changed."""
     import matplotlib as mpl
 
-    with mpl.rc_context(_RC):
+    with mpl.rc_context({**_RC, "grid.color": "#e6e6e6", **(_DARK if dark else {})}):
         yield
+
+
+def paper() -> Any:
+    """The colour that a hollow marker is filled with: that of the axes."""
+    import matplotlib as mpl
+
+    return mpl.rcParams["axes.facecolor"]
+
+
+def is_dark() -> bool:
+    """Whether plots are being drawn on a dark ground."""
+    from matplotlib.colors import to_rgb
+
+    return sum(to_rgb(paper())) < 1.5
+
+
+def better(objective: Objective, vertical: bool = False) -> str:
+    """An axis label with an arrow to where the objective is better (upwards, on a vertical axis)."""
+    return f"← better   {objective.label}" if objective.minimise else f"{objective.label}   better →"
 
 
 @dataclass(frozen=True)
@@ -70,6 +108,7 @@ class Series:
     marker: str
     size: float
     is_reference: bool
+    line: Any = "-"
 
     def of_kind(self, kind: str) -> BoolArray:
         """Points of one kind (:attr:`Front.kinds`), ``(n,)``."""
@@ -119,19 +158,22 @@ def series_of(fronts: Mapping[str, Front], reference: Front | None, colours: Map
             Series(
                 name,
                 front,
-                REFERENCE_COLOUR if is_reference else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
+                _reference_colour() if is_reference else (colours or {}).get(name, COLOURS[number % len(COLOURS)]),
                 "o" if is_reference else MARKERS[number % len(MARKERS)],
                 _size(number, len(fronts), is_reference) * _shrink(len(front), is_reference),
                 is_reference,
+                LINES[max(number, 0) // len(COLOURS) % len(LINES)],
             )
         )
     return series
 
 
+def _reference_colour() -> str:
+    return "#bdbdbd" if is_dark() else REFERENCE_COLOUR
+
+
 def _role(reference: Front, fronts: Mapping[str, Front]) -> str:
     """What the reference front is, with the class of its policies where another front may lie above it."""
-    from morl.pareto.roles import has_share
-
     kept_within = all(has_share(front, reference) for front in fronts.values())
     return reference.role if kept_within else f"{reference.role} ({reference.provenance['policy_class']})"
 
@@ -164,7 +206,7 @@ def marker_style(series: Series, kind: str) -> dict[str, Any]:
             "linestyles": ":" if kind == WITHIN_NOISE else "-",
             "s": series.size * 0.9 if kind == NON_CONVEX else series.size,
         }
-    face = {SUPPORTED: series.colour, WITHIN_NOISE: pale(series.colour), NON_CONVEX: "white"}[kind]
+    face = {SUPPORTED: series.colour, WITHIN_NOISE: pale(series.colour), NON_CONVEX: paper()}[kind]
     return {
         "marker": series.marker,
         "facecolors": face,
@@ -175,10 +217,12 @@ def marker_style(series: Series, kind: str) -> dict[str, Any]:
 
 
 def pale(colour: str) -> tuple[float, float, float]:
-    """The colour, two thirds of the way to white: neither filled nor hollow."""
+    """The colour, two thirds of the way to the ground: neither filled nor hollow."""
     from matplotlib.colors import to_rgb
 
-    red, green, blue = (1.0 - (1.0 - part) / 3.0 for part in to_rgb(colour))
+    red, green, blue = (
+        ground + (part - ground) / 3.0 for part, ground in zip(to_rgb(colour), to_rgb(paper()), strict=True)
+    )
     return red, green, blue
 
 
@@ -192,6 +236,7 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
             [],
             color=s.colour,
             linewidth=1.1 if lines else 0.0,
+            linestyle=s.line,
             marker="o" if s.is_reference else s.marker,
             markersize=np.sqrt(s.size),
             markerfacecolor="none" if s.is_reference else s.colour,
@@ -203,7 +248,7 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
     if series[0].is_reference and series[0].has(NON_CONVEX):
         handles.append(_marker("D", grey, "none", 6.5, f"{series[0].name}, non-convex"))
     learned = [s for s in series if not s.is_reference]
-    for kind, face in ((NON_CONVEX, "white"), (WITHIN_NOISE, "#d0d0d0")):
+    for kind, face in ((NON_CONVEX, paper()), (WITHIN_NOISE, pale("#6b6b6b"))):
         shape = next((s.marker for s in learned if s.has(kind)), None)
         if shape is not None:
             handles.append(_marker(shape, grey, face, 5.5, kind))
@@ -215,7 +260,7 @@ def legend_handles(series: list[Series], lines: bool = True) -> list[Any]:
 def legend_above(ax: Any, handles: list[Any]) -> None:
     """A legend above the axes, where it covers no data, in as many columns as the axes are wide."""
     longest = max(len(h.get_label()) for h in handles)
-    width = 0.92 * float(ax.get_figure().get_size_inches()[0])
+    width = 0.92 * float(ax.get_figure().get_size_inches()[0]) * _share_of_figure(ax)
     columns = int(min(len(handles), max(width / (0.066 * longest + 0.42), 1), 4))
     ax.legend(
         handles=handles,
@@ -228,7 +273,25 @@ def legend_above(ax: Any, handles: list[Any]) -> None:
     )
 
 
-def _marker(shape: str, edge: str, face: str, size: float, label: str) -> Any:
+def _share_of_figure(ax: Any) -> float:
+    """Width of the axes' place among subplots, as a share of the figure's."""
+    place = ax.get_subplotspec()
+    if place is None:
+        return float(ax.get_position().width)
+    columns = place.get_gridspec().ncols
+    return float((place.colspan.stop - place.colspan.start) / columns)
+
+
+def region_handle(series: list[Series], confidence: float) -> list[Any]:
+    """A legend entry for the confidence regions, where any is drawn."""
+    from matplotlib.patches import Patch
+
+    if not any(s.front.covariance is not None and s.front.covariance.any() for s in series):
+        return []
+    return [Patch(facecolor="#6b6b6b", alpha=0.3, label=f"{confidence:.0%} confidence".replace("%", " %"))]
+
+
+def _marker(shape: str, edge: str, face: Any, size: float, label: str) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D(
@@ -273,5 +336,5 @@ def readable_ticks(axis: Any, series: list[Series], objective: int) -> None:
 
 def light_grid(ax: Axes) -> None:
     """A grid that helps reading and stays behind."""
-    ax.grid(True, color="#e6e6e6", linewidth=0.6)
+    ax.grid(True, linewidth=0.6)
     ax.set_axisbelow(True)

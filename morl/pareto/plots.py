@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike
 
 from morl.pareto.plot_style import (
     Series,
+    better,
     legend_above,
     legend_handles,
     light_grid,
     limits,
     readable_ticks,
+    region_handle,
     series_of,
     style,
 )
@@ -54,6 +56,7 @@ def plot_fronts(
     confidence: float = 0.95,
     colours: Mapping[str, str] | None = None,
     truth: Front | None = None,
+    dark: bool = False,
 ) -> Any:
     """Plot fronts in one figure: supported points are filled, points in non-convex regions are hollow.
 
@@ -66,10 +69,11 @@ def plot_fronts(
         ax: where to draw, for 2d, 3d (a 3-D axes) and parallel; a new figure by default.
         title: a title; none by default, since papers have captions.
         ref_point: the corner of the dominated region (2d); by default the front's own, else the axes' corner.
-        region: shade the dominated region (2d).
+        region: shade the dominated region (2d), unless there are more than six fronts.
         confidence: level of the confidence ellipses of points with a covariance (2d).
         colours: colours by name, instead of the palette.
         truth: the former name of ``reference``.
+        dark: draw on a dark ground.
 
     Returns:
         The matplotlib axes; an array ``(K − 1, K − 1)`` of axes for pairs.
@@ -77,10 +81,10 @@ def plot_fronts(
     Raises:
         FrontError: nothing to draw, an unknown kind, or one that does not fit the number of objectives.
     """
-    series = series_of(fronts, reference if truth is None else truth, colours)
-    k = series[0].front.k
-    kind = _kind(kind, k)
-    with style():
+    with style(dark):
+        series = series_of(fronts, reference if truth is None else truth, colours)
+        k = series[0].front.k
+        kind = _kind(kind, k)
         if kind == "pairs":
             from morl.pareto.plots_many import draw_pairs
 
@@ -148,7 +152,7 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
         low = np.minimum(low, corner - 0.04 * spread)
     floor = low if corner is None else np.maximum(low, corner)
     for s in series:
-        _draw_steps(ax, s, floor, region and (s.is_reference or not series[0].is_reference))
+        _draw_steps(ax, s, floor, region and len(series) <= 6 and (s.is_reference or not series[0].is_reference))
         if s.front.covariance is not None:
             _draw_ellipses(ax, s, radius)
         for points, look in s.groups():
@@ -162,12 +166,12 @@ def _draw_plane(ax: Axes, series: list[Series], corner: FloatArray | None, regio
     ax.set_xlim(*sorted(ends[:, 0]))
     ax.set_ylim(*sorted(ends[:, 1]))
     first = series[0].front
-    ax.set_xlabel(first.objectives[0].label)
-    ax.set_ylabel(first.objectives[1].label)
+    ax.set_xlabel(better(first.objectives[0]))
+    ax.set_ylabel(better(first.objectives[1]))
     readable_ticks(ax.xaxis, series, 0)
     readable_ticks(ax.yaxis, series, 1)
     light_grid(ax)
-    handles = legend_handles(series)
+    handles = legend_handles(series) + region_handle(series, confidence)
     if len(handles) > 1:
         legend_above(ax, handles)
 
@@ -193,7 +197,9 @@ def _draw_steps(ax: Axes, s: Series, floor: FloatArray, region: bool) -> None:
         ax.fill_between(
             x, y, bottom, color=s.colour, alpha=0.07 if s.is_reference else 0.10, linewidth=0, zorder=s.zorder - 1.5
         )
-    ax.plot(x, y, color=s.colour, linewidth=0.9 if s.is_reference else 1.1, alpha=0.9, zorder=s.zorder)
+    ax.plot(
+        x, y, color=s.colour, linestyle=s.line, linewidth=0.9 if s.is_reference else 1.1, alpha=0.9, zorder=s.zorder
+    )
 
 
 def _draw_ellipses(ax: Axes, s: Series, radius: float) -> None:

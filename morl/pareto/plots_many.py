@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from morl.pareto.kinds import DOMINATED, NON_CONVEX, SUPPORTED, WITHIN_NOISE
-from morl.pareto.plot_style import Series, axis_limits, legend_handles, light_grid, limits, marker_style, readable_ticks
+from morl.pareto.plot_style import (
+    Series,
+    axis_limits,
+    better,
+    legend_handles,
+    light_grid,
+    limits,
+    marker_style,
+    readable_ticks,
+)
 
 _MOST_STEMS = 40
 _DASHES = (3.5, 1.8)
@@ -70,9 +79,9 @@ def draw_pairs(series: list[Series], title: str | None) -> Any:
             readable_ticks(ax.yaxis, series, j)
             light_grid(ax)
             if row == side - 1:
-                ax.set_xlabel(first.objectives[i].label)
+                ax.set_xlabel(better(first.objectives[i]))
             if column == 0:
-                ax.set_ylabel(first.objectives[j].label)
+                ax.set_ylabel(better(first.objectives[j]))
             else:
                 ax.tick_params(labelleft=False)
     handles = legend_handles(series, lines=False)
@@ -95,7 +104,8 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
     for s in series:
         if k == 1:  # no second axis to draw a line to
             ax.scatter(np.zeros(len(s.front)), (s.front.points[:, 0] - low[0]) / span[0], **marker_style(s, SUPPORTED))
-        alpha = float(np.clip(12.0 / max(len(s.front), 1), 0.25, 0.9))
+        n = max(len(s.front), 1)
+        alpha = float(np.clip(12.0 / n, 0.25 if n <= 60 else 0.03, 0.9))  # thousands of lines must not cover the others
         dashes = {NON_CONVEX: _DASHES, WITHIN_NOISE: _DOTS}
         for point, kind in zip(s.front.points, s.front.kinds, strict=True):
             if kind == DOMINATED:
@@ -125,6 +135,7 @@ def draw_parallel(ax: Any, series: list[Series]) -> None:
     ax.set_yticks([])
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
+    ax.annotate("better ↑", (1.0, 1.09), xycoords="axes fraction", ha="right", va="bottom", fontsize=8.5)
     _legend_of_lines(ax, series)
 
 
