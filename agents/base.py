@@ -385,14 +385,15 @@ class Agent(Stateful, ABC):
         return to_facts(self._measured) if self._saved_front is None else self._saved_front
 
     @classmethod
-    def load(cls, path: str | Path, env: Any) -> Self:
+    def load(cls, path: str | Path, env: Any, **own: Any) -> Self:
         """An agent as it was saved.
 
         Args:
             path: the folder written by :meth:`save`.
             env: the environment (or its id) to act and go on learning in.
+            own: what no file holds, a function as ``utility`` and classes in ``policy_kwargs``, or another ``device``.
 
         Raises:
             RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
         """
-        return restored(cls, path, env)
+        return restored(cls, path, env, **own)

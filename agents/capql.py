@@ -33,16 +33,16 @@ from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
+from morl.agents.core.rows import Rows
 from morl.agents.neural.actors import GaussianActor, Temperature
 from morl.agents.neural.conditioned import training_weights
-from morl.agents.neural.deployed import Network, encoded
+from morl.agents.neural.deployed import Network, encoded_rows
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
+from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
-    adam,
     follow,
     gradient_step,
     seeded,
@@ -57,16 +57,19 @@ class CAPQLConfig(OffPolicyConfig):
     """Options of :class:`CAPQL`."""
 
     layer_norm: bool = option(False, "normalise each layer of the critics")
-    learning_rate: float = option(1e-3, "Adam's step size", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(1e-3, "Adam's step size, or first and last", low=0.0)
     buffer_size: int = option(300_000, "transitions remembered", low=1)
     learning_starts: int = option(1000, "steps of random actions to begin with", low=0)
-    train_freq: int = option(2, "environment steps (over all parallel environments) per update", low=1)
+    train_freq: int = option(1, "environment steps (over all parallel environments) per update", low=1)
     tau: float = option(0.01, "share by which target critics and average actor follow", low=0.0, high=1.0)
     policy_delay: int = option(2, "updates of the critics per update of the actor", low=1)
-    alpha: float | None = option(
-        None, "weight of an episode's entropy beside its return, both normalised; None tunes it", low=0.0
+    alpha: float | tuple[float, ...] | None = option(
+        None, "weight of an episode's entropy beside its return, both normalised, or first and last; None tunes it",
+        low=0.0,
+    )  # fmt: skip
+    target_entropy: float | tuple[float, ...] = option(
+        -1.0, "entropy per action component that a tuned alpha aims at, or first and last"
     )
-    target_entropy: float = option(-1.0, "entropy per action component that a tuned alpha aims at")
     persistence: int = option(1, "longest run of one random action in the beginning", low=1)
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
 
@@ -89,17 +92,19 @@ class CAPQL(OffPolicy):
 
     def _setup(self) -> None:
         c = self.config
-        self.encoder = Encoder(self.observation_space)
+        self.rows = Rows(self.observation_space, self.problem.id)
         self.size = int(np.prod(self.actions.space.shape or ()))
         self._remember((self.size,), np.float32)
-        self.critics = self.twin_critics(self.encoder.size + self.size, 1, c.net_arch, c.layer_norm)
+        self.critics = self.twin_critics(1, more=self.size, layer_norm=c.layer_norm)
         self.critic_targets = target_of(self.critics)
         with seeded(self.integer_seed("network", 2)):
-            self.actor = GaussianActor(self.encoder.size, self.k, self.size, c.net_arch, c.mix).to(self.device)
+            trunk = self.network_options().trunk(self.rows, preference=self.k, conditioning=c.conditioning)
+            self.actor = GaussianActor(trunk, self.size).to(self.device)
         self.actor_average = target_of(self.actor)
-        self.critics_adam, self.actor_adam = adam(self.critics, c.learning_rate), adam(self.actor, c.learning_rate)
-        self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else c.alpha)).to(self.device)
-        self.alpha_adam = adam(self.temperature, c.learning_rate)
+        self.critics_adam = self._adam(self.critics, c.learning_rate)
+        self.actor_adam = self._adam(self.actor, c.learning_rate)
+        self.temperature = Temperature(self.per_step(0.05 if c.alpha is None else at(c.alpha, 0.0))).to(self.device)
+        self.alpha_adam = self._adam(self.temperature, c.learning_rate)
         self._keeps(critics=self.critics, critic_targets=self.critic_targets, critics_adam=self.critics_adam)
         self._keeps(actor=self.actor, actor_average=self.actor_average, actor_adam=self.actor_adam)
         self._keeps(temperature=self.temperature, alpha_adam=self.alpha_adam)
@@ -116,29 +121,31 @@ class CAPQL(OffPolicy):
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ [Q⁻(s', a', w) − α log π(a'|s', w)], a' ~ π."""
         with torch.no_grad():
             next_actions, log_prob = self.actor.sample(batch.next_obs, weights, noise)
-            values = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            values = self.critic_targets.values(batch.next_obs, weights, next_actions)
             ahead = clipped_double(values[:, :, 0], weights)
             # α in normalised units: an objective's share of the entropy is as large as its own returns are.
             soft = ahead - self.temperature() * log_prob * self.critics.head.std
             goal = batch.rewards + self.discount * batch.not_terminated * soft
         self.critics.head.update(goal, [self.critic_targets.head])
-        return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
+        return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
 
     def actor_loss(self, obs: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """α log π(a|s, w) − w·Q(s, a, w) in normalised units, a ~ π; and log π(a|s, w) ``(n, 1)``."""
         actions, log_prob = self.actor.sample(obs, weights, noise)
-        q = self.critics.first_values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        q = self.critics.first_values(obs, weights, actions)[:, 0]
         unit = (weights * self.critics.head.std).sum(dim=1, keepdim=True).clamp(min=1e-8)
         return (self.temperature() * log_prob - (weights * q).sum(dim=1, keepdim=True) / unit).mean(), log_prob
 
     def alpha_loss(self, log_prob: Tensor) -> Tensor:
         """log α (H_π − H): the policy's entropy H_π = −E log π is to become the one wanted, H."""
         entropy = -log_prob.detach().mean()
-        loss: Tensor = self.temperature.log * (entropy - self.config.target_entropy * self.size)
+        loss: Tensor = self.temperature.log * (entropy - at(self.config.target_entropy, self.progress) * self.size)
         return loss
 
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:
         n = len(batch.obs)
+        if isinstance(self.config.alpha, tuple):
+            self.temperature.set(self.per_step(at(self.config.alpha, self.progress)))
         weights = self._tensor(self._draw(n, rng))
         gradient_step(self.critic_loss(batch, weights, self._noise(n, rng)), self.critics_adam)
         follow(self.critic_targets, self.critics, self.config.tau)
@@ -206,7 +213,7 @@ class ActorPolicies(PolicySet):
     def act(self, decision: Decision) -> tuple[Array, Memory]:
         """One forward pass for all rows."""
         agent, weights = self.agent, self._inputs[decision.which]
-        encoded = agent.encoder(decision.observations)
+        encoded = agent.rows(decision.observations)
         if decision.deterministic:
             return agent.mean_actions(agent.actor_average, encoded, weights), decision.memory
         return agent.drawn_actions(agent.actor_average, encoded, weights, decision.rng), decision.memory
@@ -218,4 +225,4 @@ class ActorPolicies(PolicySet):
         def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
             return torch.tanh(actor(rows, weights)[0])
 
-        return Network(act, encoded(self.agent.encoder), [actor], self._inputs[number], takes_weights=True)
+        return Network(act, encoded_rows(self.agent.rows), [actor], self._inputs[number], takes_weights=True)

@@ -12,11 +12,14 @@ advantages is D³PO (2026, arXiv 2602.07764). Where an episode is cut by a time 
 What a preference means is kept through the normalisation. With σ the standard deviations of the advantages and s those
 of the returns, networks see the preference in units of the returns, ŵ ∝ w s, and the weights of Â = (A − mean) / σ are
 ω ∝ w σ: for each preference, ω·Â is w·A but for a constant and a factor.
+
+With a smooth concave ``utility`` u of the expected return J there is one policy, for which w = ∇u(J) at every moment
+(:mod:`morl.agents.neural.utility_weights`); it draws its actions, as the best policy may have to mix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +27,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morl.agents.core.config import option
+from morl.agents.base import Preference
+from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
+from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.deployed import Network
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import at
 from morl.agents.neural.training import adam, gradient_step, seeded, set_learning_rate, to_numpy
+from morl.agents.neural.utility_weights import UtilityWeights
+from morl.agents.utility_agent import function_of, text_of
 from morl.spec import AgentError, FloatArray, IntArray
 
 
@@ -41,12 +48,21 @@ from morl.spec import AgentError, FloatArray, IntArray
 class ConditionedPPOConfig(PPOConfig):
     """Options of :class:`ConditionedPPO`."""
 
+    utility: str | None = option(
+        None, "smooth concave utility of the expected return, such as log:0.5,0.5; none: all linear preferences"
+    )
+    conditioning: str = option("concat", "how the preference enters the networks", choices=CONDITIONING)
     focus: float = option(0.25, "share of episodes under preferences that can gain most", low=0.0, high=1.0)
     front_weights: int = option(32, "preferences whose policies go on a front, about", low=1)
 
 
 class ConditionedPPO(PPOAgent):
-    """See the module's description."""
+    """See the module's description.
+
+    Args:
+        env, config, policy_kwargs, options: as for :class:`~morl.agents.neural.policy_kwargs.OwnNetworks`.
+        utility: text of a utility, or a function of returns ``(..., K)``, which must then be given again to ``load``.
+    """
 
     info = AlgoInfo(
         name="ConditionedPPO",
@@ -63,15 +79,38 @@ class ConditionedPPO(PPOAgent):
     Config = ConditionedPPOConfig
     net: ActorCritic
 
+    def __init__(
+        self,
+        env: Any,
+        config: AgentConfig | Mapping[str, Any] | None = None,
+        *,
+        utility: str | Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self._given = utility if callable(utility) else None
+        if utility is not None:
+            options["utility"] = text_of(utility) if callable(utility) else utility
+        super().__init__(env, config, **options)
+
     def _setup(self) -> None:
         self._prepare()
+        self.goal = None if self.config.utility is None else self._goal(self.config.utility)
         c = self.config
         with seeded(self.integer_seed("network")):
-            options = self.network_options()
-            self.net = ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
+            how = self.network_options("tanh"), c.conditioning, c.log_std_init
+            self.net = ActorCritic(self.rows, self.k, self.actions.space, *how).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
         self.sampler = PreferenceSampler(self.k, c.focus)
+        self._ended: list[FloatArray] = []  # returns of the episodes of this rollout
+        if self.goal is not None:
+            self._keeps(goal=self.goal)
         self._keeps(net=self.net, adam=self.optimizer, preferences=self.sampler)
+
+    def _goal(self, text: str) -> UtilityWeights:
+        """What a utility makes of the returns so far."""
+        scale = self.spec.return_scale
+        pair = None if scale is None else (np.array(scale[0]), np.array(scale[1]))
+        return UtilityWeights(function_of(self, text, self._given), self.k, pair)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
@@ -85,31 +124,38 @@ class ConditionedPPO(PPOAgent):
                 self.advance(collector.steps - before)
 
     def _draw(self, rows: IntArray, rng: np.random.Generator) -> FloatArray:
-        """Preferences ŵ ``(len(rows), K)`` for episodes that begin."""
+        """Preferences ŵ ``(len(rows), K)`` for episodes that begin; with a utility always equal ones."""
+        if self.goal is not None:
+            return np.full((len(rows), self.k), 1.0 / self.k)
         return self.sampler.draw(len(rows), rng, self.unit if self.net.values.count > 0 else None)
 
     def _episodes_ended(self, rows: IntArray, condition: FloatArray, returns: FloatArray) -> None:
         self.sampler.record(condition, returns)
+        self._ended.append(returns)
 
     def _improve(self, played: Experience, rng: np.random.Generator) -> None:
         """Some epochs of gradient steps on a rollout."""
         c, rows, preference = self.config, played.rows, flat(played.condition)
+        wanted = preference
+        if self.goal is not None:
+            self.goal.record(np.concatenate([np.zeros((0, self.k)), *self._ended]))
+            wanted = np.tile(to_scaled(self.goal.weights()[None], self.unit), (len(preference), 1))
+        self._ended.clear()
         advantage = played.advantages(self.discount, c.gae_lambda)
         target = flat(advantage + played.values)
         self.net.values.update(self._tensor(target[rows]))
         batch = {
+            "obs": flat(played.obs),
             "preference": preference,
             "actions": flat(played.rollout.actions),
             "old_log_prob": flat(played.log_prob),
-            "advantage": self.weighted(preference, flat(advantage), rows),
+            "advantage": self.weighted(wanted, flat(advantage), rows),
             "returns": to_numpy(self.net.values.normalise(self._tensor(target))),
         }
         data = {name: self._tensor(array) for name, array in batch.items()}
-        obs = self._on_device({name: flat(array) for name, array in played.obs.items()})
         set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
         for index in self._minibatches(rows, rng):
-            some = {name: value[index] for name, value in data.items()}
-            loss = self.loss({name: value[index] for name, value in obs.items()}, **some)
+            loss = self.loss(**{name: value[index] for name, value in data.items()})
             gradient_step(loss, self.optimizer, c.max_grad_norm)
 
     def weighted(self, preference: FloatArray, advantage: FloatArray, rows: IntArray) -> FloatArray:
@@ -120,7 +166,7 @@ class ConditionedPPO(PPOAgent):
 
     def loss(
         self,
-        obs: Mapping[str, Tensor],
+        obs: Tensor,
         preference: Tensor,
         actions: Tensor,
         old_log_prob: Tensor,
@@ -130,7 +176,7 @@ class ConditionedPPO(PPOAgent):
         """The clipped loss of n steps: policy, values and entropy (the module's L).
 
         Args:
-            obs: standardised observations.
+            obs: standardised observations as rows ``(n, size)``.
             preference: ``(n, K)`` ŵ, in units of the returns.
             actions: as chosen, ``(n, ...)``.
             old_log_prob: ``(n,)`` log π_old(a|s, w).
@@ -151,13 +197,31 @@ class ConditionedPPO(PPOAgent):
         return to_numpy(self.net.values.std).astype(np.float64)
 
     def seen_preference(self, weights: FloatArray) -> FloatArray:
-        """ŵ ∝ w s for weights ``(n, K)`` of raw returns."""
+        """ŵ ∝ w s for weights ``(n, K)`` of raw returns; with a utility always equal ones."""
+        if self.goal is not None:
+            return np.full_like(weights, 1.0 / self.k)
         return to_scaled(weights, self.unit)
 
+    def _for_preference(self, preference: Preference | None, raw: bool = False) -> PolicySet:
+        if self.goal is None:
+            return super()._for_preference(preference, raw)
+        if preference is not None:
+            raise AgentError(f"{self.info.name} has one policy, made for its utility; leave preference out")
+        return self._policies(None)
+
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
+        if self.goal is not None:
+            return ConditionedPolicies(self, self.goal.weights()[None])
         if preferences is not None:
             return ConditionedPolicies(self, preferences)
         return ConditionedPolicies(self, self.front_preferences(), drawn=self.problem.model is None)
+
+    @property
+    def _evaluates_deterministically(self) -> bool:
+        return self.goal is None
+
+    def _provenance(self) -> dict[str, Any]:
+        return super()._provenance() if self.goal is None else {"utility": self.config.utility}
 
     def front_preferences(self) -> FloatArray:
         """Weights of raw returns ``(m, K)`` for a front: a grid over raw returns and one in units of the returns."""
@@ -187,17 +251,13 @@ class ConditionedPolicies(PPOPolicies):
     def network(self, number: int) -> Network:
         """The most likely actions in tensors."""
         agent, net = self.agent, self.agent.net
-        if number >= self._greedy:
+        if number >= self._greedy or agent.goal is not None:
             raise AgentError("this policy draws its actions, and an exported file draws nothing; choose another point")
         unit = torch.as_tensor(agent.unit)
 
         def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
             scaled = weights.double() * unit
             preference = (scaled / scaled.sum(dim=1, keepdim=True)).float()
-            return net.choice.sample(net.actor(net._inputs(obs, preference)), preference, None)
+            return net.choice.sample(net.actor(*net._inputs(obs, preference)), preference, None)
 
-        return Network(act, agent._see_in_tensors, [net], self.preferences[number], takes_weights=True)
-
-    def content(self, number: int) -> tuple[Any, ...]:
-        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
-        return self.preferences[number], number >= self._greedy
+        return Network(act, agent._see_in_tensors(), [net], self._weights[number], takes_weights=True)

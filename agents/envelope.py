@@ -23,14 +23,16 @@ from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
+from morl.agents.neural.auxiliary import AUXILIARIES, Auxiliaries, Step
 from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
-from morl.agents.neural.networks import of_actions
+from morl.agents.neural.networks import VectorNet, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
-from morl.agents.neural.training import follow, gradient_step, target_of
+from morl.agents.neural.sharing import SharingOptions
+from morl.agents.neural.training import follow, target_of
 
 
 @dataclass(frozen=True)
-class EnvelopeConfig(EpsilonConfig):
+class EnvelopeConfig(EpsilonConfig, SharingOptions):
     """Options of :class:`Envelope`."""
 
     train_freq: int = option(16, "environment steps (over all parallel environments) per update", low=1)
@@ -39,6 +41,8 @@ class EnvelopeConfig(EpsilonConfig):
         0.5, "β at the end of learning: share of the scalar loss; it begins at 0", low=0.0, high=1.0
     )
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
+    auxiliary: tuple[str, ...] = option((), f"heads beside the values: {', '.join(AUXILIARIES)}")
+    auxiliary_coef: float = option(0.1, "weight of what these predict wrong", low=0.0)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
     n_envs: int = option(16, "parallel environments", low=1)
 
@@ -64,36 +68,57 @@ class Envelope(OffPolicy, ConditionedQ):
         self.target = target_of(self.net)
         self._remember((), np.int64)
         self._keeps(target=self.target)
+        self.auxiliary: Auxiliaries | None = None
+        if self.config.auxiliary:
+            self.auxiliary = self._with_heads(self.config.auxiliary, self.config.auxiliary_coef)
+            self._keeps(auxiliary=self.auxiliary)
 
     # ---- the update ------------------------------------------------------------------------------------
 
-    def loss(self, batch: Batch, weights: Tensor, beta: float) -> Tensor:
-        """(1 − β) ‖y − Q(s, a, w)‖² + β (w·y − w·Q(s, a, w))², over n transitions and m weights ``(m, K)``."""
+    def losses(self, batch: Batch, weights: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+        """(1 − β) (y_k − Q_k(s, a, w))² of each objective ``(K,)`` and β (w·y − w·Q(s, a, w))².
+
+        Args:
+            batch: n transitions.
+            weights: ``(m, K)``; every transition is paired with every weight.
+            beta: β.
+        """
         target = self.envelope_target(batch, weights)
-        self.net.head.update(target, [self.target.head])
-        actions = batch.actions.repeat_interleave(len(weights))
-        predicted = of_actions(self.net(*pairs(batch.obs, weights)), actions)
-        error = self.net.head.normalise(target).flatten(0, 1) - predicted  # (n·m, K)
+        self.net.update_units(target, self.target)
+        actions = batch.actions[:, None].expand(target.shape[:2]).flatten()
+        predicted = of_actions(self.net.of_pairs(batch.obs, weights), actions).view_as(target)  # (n, m, K)
+        wanted = self.net.head.normalise(target)
         # In normalised units the weight of an objective is w·σ; a unit vector, so that both losses have one size.
-        scalar_weights = nn.functional.normalize(weights * self.net.head.std, dim=1).repeat(len(batch.obs), 1)
-        return (1 - beta) * error.square().mean() + beta * (scalar_weights * error).sum(dim=1).square().mean()
+        unit = nn.functional.normalize(weights * self.net.head.std, dim=1)
+        scalar = nn.functional.mse_loss((unit * predicted).sum(dim=2), (unit * wanted).sum(dim=2))
+        return (1 - beta) / self.k * (wanted - predicted).square().mean(dim=(0, 1)), beta * scalar
+
+    def _seen(self, batch: Batch, weights: Tensor) -> Step:
+        """What auxiliary heads see of transitions, under weights ``(n, K)``."""
+        assert isinstance(self.net, VectorNet)
+        features, following = (self.net.trunk(rows, weights) for rows in (batch.obs, batch.next_obs))
+        return Step(features, following, batch.actions, batch.obs, batch.next_obs, batch.rewards)
 
     @torch.no_grad()
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
         """y = r + γ Q⁻(s', a*, w*) with (a*, w*) = argmax w · Q(s', a, w'), ``(n, m, K)``."""
         n, m = len(batch.obs), len(weights)
-        obs, asked = pairs(batch.next_obs, weights)
-        q = self.net.values(obs, asked).view(n, m * self.n_actions, self.k)  # every w' and a, in this order
-        best = (weights @ q.mT).argmax(dim=2)  # (n, m), of every w
+        q = self.net.head.denormalise(self.net.of_pairs(batch.next_obs, weights))
+        best = (weights @ q.view(n, m * self.n_actions, self.k).mT).argmax(dim=2)  # (n, m), of every w
         pair = best // self.n_actions + m * torch.arange(n, device=best.device)[:, None]
         # What Q⁻ says of other pairs is not wanted.
         needed, place = pair.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        chosen = self.target.values(obs[needed], asked[needed])[place, best % self.n_actions]
+        q_target = self.target.head.denormalise(self.target.of_pairs(batch.next_obs, weights, needed))
+        chosen = q_target[place, best % self.n_actions]
         return batch.rewards[:, None] + self.discount * batch.not_terminated[:, None] * chosen
 
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:
         weights = self._tensor(self._draw(self.config.batch_weights, rng))
-        gradient_step(self.loss(batch, weights, self.config.homotopy * self.progress), self.optimizer)
+        losses, rest = self.losses(batch, weights, self.config.homotopy * self.progress)
+        if self.auxiliary is not None:
+            which = weights[self._tensor(rng.integers(len(weights), size=len(batch.obs)))]
+            rest = rest + self.auxiliary.loss(self._seen(batch, which))
+        self._descend(losses, rest)
         follow(self.target, self.net, self.config.tau)
 
     # ---- acting ----------------------------------------------------------------------------------------
@@ -110,10 +135,6 @@ class Envelope(OffPolicy, ConditionedQ):
 
     def status(self) -> dict[str, float]:
         """Updates so far and the probability of beginning to explore."""
-        return {"updates": self.updates, "epsilon": self.config.epsilon_at(self.progress)}
-
-
-def pairs(obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Every observation ``(n, size)`` with every weight ``(m, K)``: row i·m + j is observation i under weight j."""
-    n, m = len(obs), len(weights)
-    return obs[:, None].expand(n, m, -1).reshape(n * m, -1), weights.expand(n, m, -1).reshape(n * m, -1)
+        seen = {} if self.auxiliary is None else self.auxiliary.report()
+        facts = {"updates": self.updates, "epsilon": self.config.epsilon_at(self.progress)}
+        return {**facts, **self.balance.report(), **seen}

@@ -27,13 +27,12 @@ from morl.agents.core.observations import each
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.returns import advantages
 from morl.agents.neural.networks import Trunk
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
+from morl.agents.neural.schedules import at
 from morl.agents.neural.training import (
-    NetworkConfig,
-    adam,
     gradient_step,
     resolve_device,
     seeded,
-    set_learning_rate,
     to_numpy,
 )
 from morl.agents.utility_agent import AccruedFeatures, UtilityAgent, UtilityConfig, typical_accrued
@@ -47,16 +46,18 @@ class EUPGConfig(UtilityConfig, NetworkConfig):
     n_envs: int = option(64, "parallel environments", low=1)
     n_steps: int = option(32, "steps of every environment between updates", low=1)
     net_arch: tuple[int, ...] = option((64, 64), "width of each hidden layer")
-    learning_rate: float = option(2e-3, "Adam's step size, falling linearly to a tenth", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(
+        (2e-3, 2e-4), "Adam's step size, or its first and last value", low=0.0
+    )
     n_epochs: int = option(4, "passes over each batch", low=1)
     minibatches: int = option(4, "parts of a batch per pass", low=1)
     gae_lambda: float = option(0.97, "λ of the advantage", low=0.0, high=1.0)
-    clip_range: float = option(0.2, "how far the policy may move per batch", low=0.0)
-    ent_coef: float = option(0.02, "weight of the entropy bonus at the beginning, falling linearly to 0", low=0.0)
+    clip_range: float | tuple[float, ...] = option(0.2, "how far the policy may move per batch", low=0.0)
+    ent_coef: float | tuple[float, ...] = option((0.02, 0.0), "weight of the entropy, or first and last", low=0.0)
     stochastic: bool = option(False, "measure and act with drawn actions instead of the most likely ones")
 
 
-class EUPG(UtilityAgent):
+class EUPG(UtilityAgent, OwnNetworks):
     """See the module's description."""
 
     info: ClassVar[AlgoInfo] = AlgoInfo(
@@ -80,15 +81,19 @@ class EUPG(UtilityAgent):
         self.device = resolve_device(c.device)
         self.features = AccruedFeatures(self, typical_accrued(self))
         self.n_actions = int(self.actions.space.n)
+        options = self.network_options()
         with seeded(self.integer_seed("network")):
-            actor, critic = Trunk(self.features.size, c.net_arch), Trunk(self.features.size, c.net_arch)
+            actor, critic = (
+                Trunk(options.features(self.features.rows), widths, activation=options.activation)
+                for widths in (options.pi, options.vf)
+            )
             policy_head, value_head = nn.Linear(actor.size, self.n_actions), nn.Linear(critic.size, 1)
         with torch.no_grad():
             policy_head.weight *= 0.01
         self.actor = nn.Sequential(actor, policy_head)
         self.critic = nn.Sequential(critic, value_head)
         self._modules = nn.ModuleDict({"actor": self.actor, "critic": self.critic}).to(self.device)
-        self.optimizer = adam(self._modules, c.learning_rate, eps=1e-5)
+        self.optimizer = self._adam(self._modules, c.learning_rate, eps=1e-5)
         self._return_scale = 1.0  # size of utilities, so that the critic's targets are of order one
         self._keeps("_return_scale", net=self._modules, adam=self.optimizer)
 
@@ -103,11 +108,12 @@ class EUPG(UtilityAgent):
         c = self.config
         logs = torch.log_softmax(self.actor(rows), dim=1)
         ratio = (logs.gather(1, actions[:, None])[:, 0] - old).exp()
-        clipped = ratio.clamp(1 - c.clip_range, 1 + c.clip_range)
+        clip = at(c.clip_range, self.progress)
+        clipped = ratio.clamp(1 - clip, 1 + clip)
         surrogate = torch.minimum(ratio * advantage, clipped * advantage).mean()
         entropy = -(logs.exp() * logs).sum(dim=1).mean()
         error = nn.functional.mse_loss(self.critic(rows)[:, 0], target)
-        loss: Tensor = -surrogate - c.ent_coef * (1.0 - self.progress) * entropy + 0.5 * error
+        loss: Tensor = -surrogate - at(c.ent_coef, self.progress) * entropy + 0.5 * error
         return loss
 
     def _learn(self, until: int) -> None:
@@ -123,7 +129,7 @@ class EUPG(UtilityAgent):
                 self.advance(int(batch.valid.sum()))
 
     def logits(self, rows: Array) -> Array:
-        """Log odds of the actions ``(n, A)`` for features ``(n, size)``."""
+        """Log odds of the actions ``(n, A)`` for rows ``(n, size)``."""
         with torch.inference_mode():
             return to_numpy(self.actor(self._tensor(rows)))
 
@@ -167,7 +173,7 @@ class EUPG(UtilityAgent):
         weight, wanted = self._tensor(advantage.astype(np.float32)), self._tensor(target.astype(np.float32))
         with torch.no_grad():
             old = torch.log_softmax(self.actor(inputs), dim=1).gather(1, chosen[:, None])[:, 0]
-        set_learning_rate(self.optimizer, c.learning_rate * max(0.1, 1.0 - self.progress))
+        self._follow_schedules()
         for _ in range(c.n_epochs):
             for part in np.array_split(rng.permutation(len(obs)), c.minibatches):
                 i = self._tensor(part)

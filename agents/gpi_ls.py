@@ -30,16 +30,15 @@ from morl.agents.base import Array
 from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
+from morl.agents.core.rows import Rows
 from morl.agents.neural.actors import Actor
 from morl.agents.neural.conditioned import greedy, training_weights
-from morl.agents.neural.deployed import Act, Network, encoded
+from morl.agents.neural.deployed import Act, Network, encoded_rows
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.training import (
-    adam,
     follow,
     gradient_step,
     seeded,
@@ -55,8 +54,12 @@ class GPILSConfig(EpsilonConfig):
     """Options of :class:`GPILS`."""
 
     layer_norm: bool = option(True, "normalise each layer of the critics where actions are discrete")
-    learning_rate: float = option(5e-4, "Adam's step size where actions are discrete", low=0.0)
-    learning_rate_continuous: float = option(1e-3, "Adam's step size where they are continuous", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(
+        5e-4, "Adam's step size where actions are discrete, or first and last", low=0.0
+    )
+    learning_rate_continuous: float | tuple[float, ...] = option(
+        1e-3, "Adam's step size where they are continuous, or first and last", low=0.0
+    )
     train_freq: int | None = option(  # type: ignore[assignment]
         None,
         "environment steps (over all parallel environments) per update; None is 8, or 2 for continuous actions",
@@ -87,7 +90,7 @@ class GPILS(OffPolicy):
     Config = GPILSConfig
 
     def _setup(self) -> None:
-        self.encoder = Encoder(self.observation_space)
+        self.rows = Rows(self.observation_space, self.problem.id)
         if self.actions.continuous:
             size = int(np.prod(self.actions.space.shape or ()))
             self._remember((size,), np.float32)
@@ -201,9 +204,9 @@ class DoubleQ:
     def __init__(self, agent: GPILS, n_actions: int) -> None:
         c = agent.config
         self.agent, self.n_actions = agent, n_actions
-        self.critics = agent.twin_critics(agent.encoder.size, n_actions, c.net_arch, c.layer_norm)
+        self.critics = agent.twin_critics(n_actions, layer_norm=c.layer_norm)
         self.targets = target_of(self.critics)
-        self.optimizer = adam(self.critics, c.learning_rate)
+        self.optimizer = agent._adam(self.critics, c.learning_rate)
 
     def loss(self, batch: Batch, weights: Tensor) -> Tensor:
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ Q⁻(s', argmax_a min w·Q⁻(s', a, w), w)."""
@@ -243,16 +246,15 @@ class DoubleQ:
 
     def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
         """:meth:`act` for export, and the network that it uses."""
-        critic = self.critics.first
 
         def act(rows: Tensor, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
-            best = (critic.values(rows, weights) * weights[:, None]).sum(dim=2)
+            best = (self.critics.first_values(rows, weights) * weights[:, None]).sum(dim=2)
             for other in support:  # as many forward passes as there are weights in the support
-                q = critic.values(rows, other.expand_as(weights))
+                q = self.critics.first_values(rows, other.expand_as(weights))
                 best = torch.maximum(best, (q * weights[:, None]).sum(dim=2))
             return best.argmax(dim=1)
 
-        return act, critic
+        return act, self.critics
 
     def modules(self) -> dict[str, nn.Module]:
         """Networks by name, for a checkpoint."""
@@ -277,32 +279,33 @@ class TD3:
     TARGET_NOISE, NOISE_LIMIT, POLICY_DELAY = 0.2, 0.5, 2
 
     def __init__(self, agent: GPILS, size: int) -> None:
-        c, inputs = agent.config, agent.encoder.size
+        c = agent.config
         self.agent, self.size = agent, size
         # With normalised layers the actor of the half-cheetah ran to extreme actions for every preference.
-        self.critics = agent.twin_critics(inputs + size, 1, c.net_arch, layer_norm=False)
+        self.critics = agent.twin_critics(1, more=size, layer_norm=False)
         self.critic_targets = target_of(self.critics)
         with seeded(agent.integer_seed("network", 2)):
-            self.actor = Actor(inputs, agent.k, size, c.net_arch, c.mix).to(agent.device)
+            trunk = agent.network_options().trunk(agent.rows, preference=agent.k, conditioning=c.conditioning)
+            self.actor = Actor(trunk, size).to(agent.device)
         self.actor_target = target_of(self.actor)
-        self.critics_adam = adam(self.critics, c.learning_rate_continuous)
-        self.actor_adam = adam(self.actor, c.learning_rate_continuous)
+        self.critics_adam = agent._adam(self.critics, c.learning_rate_continuous)
+        self.actor_adam = agent._adam(self.actor, c.learning_rate_continuous)
 
     def critic_loss(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
         """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ min_w·Q⁻(s', π⁻(s', w) + noise, w)."""
         with torch.no_grad():
             shift = (self.TARGET_NOISE * noise).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
             next_actions = (self.actor_target(batch.next_obs, weights) + shift).clamp(-1, 1)
-            values = self.critic_targets.values(torch.cat([batch.next_obs, next_actions], dim=1), weights)
+            values = self.critic_targets.values(batch.next_obs, weights, next_actions)
             ahead = clipped_double(values[:, :, 0], weights)
             goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
         self.critics.head.update(goal, [self.critic_targets.head])
-        return self.critics.squared_error(torch.cat([batch.obs, batch.actions], dim=1), weights, goal)
+        return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
 
     def actor_loss(self, obs: Tensor, weights: Tensor) -> Tensor:
         """−w·Q(s, π(s, w), w), by the first critic; of order one whatever the unit of the objectives."""
         actions = self.actor(obs, weights)
-        q = self.critics.first_values(torch.cat([obs, actions], dim=1), weights)[:, 0]
+        q = self.critics.first_values(obs, weights, actions)[:, 0]
         unit = (weights * self.critics.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
         loss: Tensor = -(q * weights / unit).sum(dim=1).mean()
         return loss
@@ -368,10 +371,10 @@ class GPIPolicies(PolicySet):
         """One forward pass for all rows and weights."""
         agent = self.agent
         return agent.learner.act(
-            agent.encoder(decision.observations), self._inputs[decision.which], self._support
+            agent.rows(decision.observations), self._inputs[decision.which], self._support
         ), decision.memory
 
     def network(self, number: int) -> Network:
         """The same in tensors."""
         act, net = self.agent.learner.in_tensors(torch.from_numpy(self._support))
-        return Network(act, encoded(self.agent.encoder), [net], self._inputs[number], takes_weights=True)
+        return Network(act, encoded_rows(self.agent.rows), [net], self._inputs[number], takes_weights=True)

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from morl.agents.base import Agent, Array
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.base import Array
+from morl.agents.core.config import option
 from morl.agents.core.errors import NoPolicyError, warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
@@ -29,6 +29,7 @@ from morl.agents.core.preferences import training_grid
 from morl.agents.core.stateful import below
 from morl.agents.core.weight_plan import WeightPlan
 from morl.agents.neural import processes, sb3_budget
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.envs.vector.worker import end_with_parent
 from morl.spec import AgentError, FloatArray
 
@@ -41,7 +42,7 @@ Arrays = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class LinearConfig(AgentConfig):
+class LinearConfig(NetworkConfig):
     """Options of :class:`LinearScalarization`."""
 
     algorithm: str = option(
@@ -64,6 +65,7 @@ class LinearConfig(AgentConfig):
     warm_radius: float = option(2.0, "how near it must be, as the sum of absolute differences", low=0.0, high=2.0)
     processes: int = option(1, "weights learned at the same time, each in a process of its own", low=1)
     n_envs: int = option(8, "parallel environments", low=1)
+    device: str = option("cpu", "where networks compute", choices=("auto", "cpu", "cuda", "mps"))
     sb3: dict[str, Any] | None = option(  # noqa: RUF009
         None, 'arguments of the stable-baselines3 class, such as {"n_steps": 64}; what is left out fits the steps'
     )
@@ -72,7 +74,7 @@ class LinearConfig(AgentConfig):
     support_episodes: int = option(10, "episodes that value a policy for linear support", low=1)
 
 
-class LinearScalarization(Agent):
+class LinearScalarization(OwnNetworks):
     """See the module's description.
 
     Every weight is learned within the steps asked for: they are shared out evenly, or among fewer weights, with a
@@ -117,6 +119,10 @@ class LinearScalarization(Agent):
             raise AgentError(
                 f"processes={c.processes} needs an environment that its id alone makes again; {self.problem.id} is "
                 "wrapped or has no id: set processes=1"
+            )
+        if c.processes > 1 and self._own:
+            raise AgentError(
+                f"processes={c.processes} takes built-in networks only, as a class is not sent: set processes=1"
             )
         self.solved: list[Arrays] = []
         self._fixed: list[str] = sorted(self.given.get("sb3") or {})  # arguments that stay as they are
@@ -233,8 +239,9 @@ class LinearScalarization(Agent):
 
         c, fixed = self.config, tuple(self._fixed)
         return Scalarised(
-            self.algorithm, c.sb3 or {}, fixed, self._n_envs, c.scale_observations, c.normalise, self.discount
-        )
+            self.algorithm, c.sb3 or {}, fixed, self._n_envs, c.scale_observations, c.normalise, self.discount,
+            c.policy_kwargs or {}, self._own, c.device,
+        )  # fmt: skip
 
     def _work(self, steps: int) -> None:
         from morl.agents.neural import sb3

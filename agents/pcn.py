@@ -21,7 +21,6 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from morl.agents.base import Agent
 from morl.agents.core.collector import Collector
 from morl.agents.core.commands import CommandSampler, remaining
 from morl.agents.core.config import option, tuned_options
@@ -30,13 +29,13 @@ from morl.agents.core.errors import warn
 from morl.agents.core.exact_values import deterministic_values
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Array, Decision, Memory, PolicySet
-from morl.agents.neural.deployed import Network, encoded
-from morl.agents.neural.networks import Trunk
+from morl.agents.core.rows import Rows
+from morl.agents.neural.conditioning import CONDITIONING
+from morl.agents.neural.deployed import Network, encoded_rows
+from morl.agents.neural.networks import CommandedNet, Trunk
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.training import (
-    NetworkConfig,
-    adam,
     gradient_step,
     resolve_device,
     seeded,
@@ -54,9 +53,9 @@ class PCNConfig(NetworkConfig):
     """Options of :class:`PCN`."""
 
     net_arch: tuple[int, ...] = option((64, 64), "width of each layer")
-    mix: str = option("concat", "how the command enters the network", choices=("concat", "film"))
+    conditioning: str = option("concat", "how the command enters the network", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise hidden layers, which then learn in half of the updates")
-    learning_rate: float = option(4e-3, "Adam's step size", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(4e-3, "Adam's step size, or its first and last value", low=0.0)
     batch_size: int = option(256, "rows per update", low=1)
     gradient_steps: int = option(30, "updates after each round of steps", low=1)
     focus: float = option(0.5, "share of each batch from episodes on the front", low=0.0, high=1.0)
@@ -89,7 +88,7 @@ class PCNConfig(NetworkConfig):
     )
 
 
-class PCN(Agent):
+class PCN(OwnNetworks):
     """Learns deterministic policies for the whole front, non-convex regions included, from its own best episodes."""
 
     info = AlgoInfo(
@@ -107,14 +106,22 @@ class PCN(Agent):
 
     def _setup(self) -> None:
         c = self.config
-        self.encoder = Encoder(self.observation_space)
+        self.rows = Rows(self.observation_space, self.problem.id)
         self.device = resolve_device(c.device)
         chosen = self.actions.space
         outputs = int(chosen.n) if isinstance(chosen, spaces.Discrete) else int(np.prod(chosen.shape or ()))
+        options = self.one_network()
         with seeded(self.integer_seed("network")):
-            trunk = Trunk(self.encoder.size, c.net_arch, preference=self.k + 1, mix=c.mix, layer_norm=c.layer_norm)
+            trunk = Trunk(
+                options.features(self.rows),
+                options.pi,
+                preference=self.k + 1,
+                conditioning=c.conditioning,
+                layer_norm=c.layer_norm,
+                activation=options.activation,
+            )
             self.net = CommandedNet(trunk, outputs).to(self.device)
-        self.optimizer = adam(self.net, c.learning_rate)
+        self.optimizer = self._adam(self.net, c.learning_rate)
         self.archive = ReturnArchive(self.k, c.archive, c.per_cell)
         self.rounds = self.episodes_ended = self.steps_ended = 0
         self._keeps("rounds", "episodes_ended", "steps_ended")
@@ -134,6 +141,7 @@ class PCN(Agent):
             return
         c, data = self.config, self.archive.dataset()
         rows = np.concatenate([data.draw(c.batch_size, c.focus, rng) for _ in range(c.gradient_steps)])
+        self._follow_schedules()
         observations = torch.split(self._tensor(data.observations[rows]), c.batch_size)
         commands = torch.split(self._command(data.remaining[rows], data.left[rows]), c.batch_size)
         actions = torch.split(self._tensor(data.actions[rows]), c.batch_size)
@@ -166,7 +174,7 @@ class PCN(Agent):
         """Rounds of steps and updates: no step more than ``until``, and no longer than this many environments fit."""
         c, fixed = self.config, self.problem.is_vector
         with self.problem.collecting(min(self.parallel_envs, until - self.num_timesteps), seed) as collector:
-            recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+            recorder = EpisodeRecorder(collector.n, self.rows, self.discount)
             commands = CommandSampler(self.archive, collector.n, c.command_noise, self.discount, rng)
             exploration = Persistent(self.actions.space, collector.n, longest=c.persistence)
             # Some environments explore much, others repeat what is known (Horgan et al. 2018).
@@ -216,7 +224,7 @@ class PCN(Agent):
         if self.num_timesteps < self.config.learning_starts or not len(self.archive):
             return exploration.step(None, 1.0, rng)[0]
         wanted, left = commands.remaining(collector.accrued, collector.time)
-        outputs = self.outputs(self.encoder(collector.obs), wanted, left)
+        outputs = self.outputs(self.rows(collector.obs), wanted, left)
         if self.actions.continuous:
             noise = rng.normal(0.0, self.config.action_noise, outputs.shape)
             chosen = np.clip(np.tanh(outputs) + 2 * noise, -1, 1).astype(np.float32)
@@ -232,18 +240,18 @@ class PCN(Agent):
         updates. On an environment with random returns the episodes must be typical, not lucky.
 
         Args:
-            episodes: with observations encoded as ``self.encoder`` does and rewards of the same objectives.
+            episodes: with observations as rows that ``self.rows`` makes and rewards of the same objectives.
             updates: rounds of ``config.gradient_steps`` updates to make now.
 
         Raises:
             AgentError: an episode of other shapes.
         """
         for episode in episodes:
-            shape = (len(episode), self.encoder.size), (len(episode), self.k)
-            if (episode.observations.shape, episode.remaining.shape) != shape:
+            shape, seen = ((len(episode), self.rows.size), (len(episode), self.k)), episode.observations
+            if (seen.shape, episode.remaining.shape) != shape or seen.dtype != self.rows.dtype:
                 raise AgentError(
-                    f"episode has observations {episode.observations.shape} and returns {episode.remaining.shape}; "
-                    f"expected {shape[0]} and {shape[1]}"
+                    f"episode has observations {seen.dtype} {seen.shape} and returns {episode.remaining.shape}; "
+                    f"expected {self.rows.dtype} {shape[0]} and {shape[1]}"
                 )
         self.archive.extend([replace(episode) for episode in episodes], self.rounds)
         self.archive.trim()
@@ -284,20 +292,6 @@ class PCN(Agent):
         return {"episodes": len(self.archive), "commands": len(self.archive.best()[0])}
 
 
-class CommandedNet(nn.Module):
-    """A trunk that takes observation and command, and one linear layer."""
-
-    def __init__(self, trunk: Trunk, outputs: int) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = nn.Linear(trunk.size, outputs)
-
-    def forward(self, observations: Tensor, command: Tensor) -> Tensor:
-        """Logits ``(n, outputs)``."""
-        out: Tensor = self.head(self.trunk(observations, command))
-        return out
-
-
 class CommandPolicies(PolicySet):
     """One policy per wanted return.
 
@@ -323,7 +317,7 @@ class CommandPolicies(PolicySet):
         wanted, left = remaining(
             self.returns[decision.which], self.lengths[decision.which], decision.accrued, decision.time, agent.discount
         )
-        outputs = agent.outputs(agent.encoder(decision.observations), wanted, left)
+        outputs = agent.outputs(agent.rows(decision.observations), wanted, left)
         return (np.tanh(outputs) if agent.actions.continuous else outputs.argmax(axis=1)), decision.memory
 
     def network(self, number: int) -> Network:
@@ -339,7 +333,7 @@ class CommandPolicies(PolicySet):
             outputs: Tensor = agent.net(rows, command)
             return torch.tanh(outputs) if agent.actions.continuous else outputs.argmax(dim=1)
 
-        return Network(act, encoded(agent.encoder), [agent.net], timed=True)
+        return Network(act, encoded_rows(agent.rows), [agent.net], timed=True)
 
     def content(self, number: int) -> tuple[Any, ...]:
         """The command."""

@@ -28,14 +28,12 @@ from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.neural.networks import Trunk, of_actions
+from morl.agents.neural.networks import CommandedNet, Trunk, of_actions
 from morl.agents.neural.off_policy import Batch, OffPolicy
+from morl.agents.neural.policy_kwargs import NetworkConfig
 from morl.agents.neural.training import (
-    NetworkConfig,
-    adam,
     gradient_step,
     seeded,
-    set_learning_rate,
     target_of,
     to_numpy,
 )
@@ -54,7 +52,9 @@ class QuantileDQNConfig(Annealed, UtilityConfig, NetworkConfig):
     n_envs: int = option(32, "parallel environments", low=1)
     net_arch: tuple[int, ...] = option((64, 64), "width of each hidden layer")
     quantiles: int = option(32, "quantiles of the critic", low=2)
-    learning_rate: float = option(1e-3, "Adam's step size, falling linearly to a tenth", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(
+        (1e-3, 1e-4), "Adam's step size, or its first and last value", low=0.0
+    )
     batch_size: int = option(256, "transitions per update", low=1)
     train_freq: int = option(32, "environment steps per update", low=1)
     buffer_size: int = option(100_000, "transitions remembered", low=1)
@@ -88,15 +88,18 @@ class QuantileDQN(UtilityAgent, OffPolicy):
         assert isinstance(self.actions.space, spaces.Discrete)
         c = self.config
         self.features = AccruedFeatures(self, typical_accrued(self))
+        self.rows = self.features.rows
         self.n_actions = int(self.actions.space.n)
         # Of each step the utility of what was accrued with it is remembered, which matters where the episode is over.
-        self._remember((), np.int64, size=self.features.size, rewards=1)
+        self._remember((), np.int64, rewards=1)
+        options = self.one_network()
         with seeded(self.integer_seed("network")):
-            trunk = Trunk(self.features.size + 1, c.net_arch)
-            net = nn.Sequential(trunk, nn.Linear(trunk.size, self.n_actions * c.quantiles))
+            # The level η enters beside the features, as a preference of one number.
+            trunk = Trunk(options.features(self.rows), options.pi, preference=1, activation=options.activation)
+            net = CommandedNet(trunk, self.n_actions * c.quantiles)
         self.net = net.to(self.device)
         self.target = target_of(self.net)
-        self.optimizer = adam(self.net, c.learning_rate)
+        self.optimizer = self._adam(self.net, c.learning_rate)
         self.range = np.array([np.inf, -np.inf])  # lowest and highest utility of an episode so far
         self.eta = 0.0
         self._found = -1
@@ -118,7 +121,6 @@ class QuantileDQN(UtilityAgent, OffPolicy):
         c = self.config
         if not np.isfinite(self.range).all():
             return  # no episode has ended
-        set_learning_rate(self.optimizer, c.learning_rate * max(0.1, 1.0 - self.progress))
         gradient_step(self.loss(batch, self._draw(len(batch.obs), rng)), self.optimizer)
         if (self.updates + 1) % c.target_update_interval == 0:
             self.target.load_state_dict(self.net.state_dict())
@@ -163,7 +165,7 @@ class QuantileDQN(UtilityAgent, OffPolicy):
 
     def _distribution(self, net: nn.Module, rows: Tensor, eta: Array) -> Tensor:
         """Quantiles ``(n, A, N)`` of the final utility, on the same scale."""
-        out: Tensor = net(torch.cat([rows, 2 * self._level(eta) - 1], dim=1))
+        out: Tensor = net(rows, 2 * self._level(eta) - 1)
         return out.view(len(rows), self.n_actions, self.config.quantiles)
 
     def _score(self, quantiles: Tensor, eta: Array) -> Tensor:
@@ -293,7 +295,7 @@ class LevelPolicies(PolicySet):
 
         def act(rows: Tensor) -> Tensor:
             one = agent._level(np.array([level])).expand(rows.shape[0], 1)
-            out = agent.net(torch.cat([rows, 2 * one - 1], dim=1))
+            out = agent.net(rows, 2 * one - 1)
             quantiles = out.reshape(-1, agent.n_actions, agent.config.quantiles)
             return agent._score(quantiles, np.array([level])).argmax(dim=1)
 

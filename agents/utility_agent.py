@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.errors import UtilityNeededError
-from morl.agents.core.observations import Encoder
-from morl.agents.core.restoring import restored
+from morl.agents.core.rows import Rows
 from morl.spec import FloatArray, IntArray
 from morl.utility import as_function, parse_utility
 from morl.utility.functions import Function
@@ -32,17 +30,20 @@ class UtilityConfig(AgentConfig):
 
 
 class AccruedFeatures:
-    """Encoded observation, accrued reward and time as the input of a network.
+    """Observation, accrued reward and time as rows for a network.
 
     Accrued rewards are scaled to [−1, 1] over the return scale, or by ``spread`` where there is none.
 
     Args:
         agent: whose observation space, spec and horizon count.
         spread: ``(K,)`` typical accrued reward where the problem has no return scale.
+
+    Attributes:
+        rows: of observations, with K + 1 numbers more.
     """
 
     def __init__(self, agent: Agent, spread: FloatArray | None = None) -> None:
-        self._encode = Encoder(agent.observation_space)
+        self.rows = Rows(agent.observation_space, agent.problem.id, extra=agent.k + 1)
         scale = agent.spec.return_scale
         low: FloatArray = np.zeros(agent.k) if scale is None else np.array(scale[0])
         default = np.ones(agent.k) if spread is None else spread
@@ -50,28 +51,27 @@ class AccruedFeatures:
         self._middle: FloatArray = (low + high) / 2
         self._half: FloatArray = np.maximum((high - low) / 2, 1e-12)
         self._horizon = float(agent.problem.horizon or 1000)
-        self.size = self._encode.size + agent.k + 1
 
     def __call__(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
-        """Rows ``(n, size)`` of float32."""
+        """Rows ``(n, rows.size)``."""
         rho = np.clip((accrued - self._middle) / self._half, -4.0, 4.0)
-        when = (time / self._horizon)[:, None]
-        return np.concatenate([self._encode(observations), rho, when], axis=1, dtype=np.float32)
+        return self.rows(observations, np.concatenate([rho, (time / self._horizon)[:, None]], axis=1))
 
     def network(self, act: Any, modules: Any) -> Any:
         """A policy that acts on such rows, ``act(rows) -> actions``, in tensors for export."""
         import torch
 
-        from morl.agents.neural.deployed import Network, encoded
+        from morl.agents.neural.deployed import Network, encoded_rows
+        from morl.agents.neural.features import beside
 
         middle, half = torch.as_tensor(self._middle), torch.as_tensor(self._half)
 
         def on_rows(observation: Any, weights: Any, accrued: Any, time: Any) -> Any:
             rho = ((accrued - middle) / half).clamp(-4.0, 4.0)
             when = (time.double() / self._horizon)[:, None]
-            return act(torch.cat([observation, rho.float(), when.float()], dim=1))
+            return act(beside(observation, torch.cat([rho, when], dim=1).float()))
 
-        return Network(on_rows, encoded(self._encode), modules, timed=True)
+        return Network(on_rows, encoded_rows(self.rows), modules, timed=True)
 
 
 def typical_accrued(agent: Agent) -> FloatArray:
@@ -80,6 +80,27 @@ def typical_accrued(agent: Agent) -> FloatArray:
     length = 1.0 / (1.0 - agent.discount) if agent.discount < 1 else float(agent.problem.horizon or 100)
     length = min(length, float(agent.problem.horizon or length))
     return np.where(np.isfinite(bound) & (bound > 0), bound * length, 1.0)
+
+
+def text_of(utility: Callable[..., Any]) -> str:
+    """What a config says of a utility that is a function of the caller's."""
+    return f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"
+
+
+def function_of(agent: Agent, text: str, given: Callable[..., Any] | None) -> Function:
+    """The utility of an agent: the caller's function, or what a text says.
+
+    Raises:
+        UtilityNeededError: the text says that there was a function, and it has not been given again.
+    """
+    if given is not None:
+        return as_function(given, agent.k)
+    if text.startswith("custom:"):
+        raise UtilityNeededError(
+            f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
+            "(--utility module:function)"
+        )
+    return parse_utility(text, agent.k, agent.spec.objectives, agent.spec.return_scale)
 
 
 class UtilityAgent(Agent):
@@ -116,7 +137,7 @@ class UtilityAgent(Agent):
             )
         if callable(utility):
             self._given = utility
-            options["utility"] = f"custom:{getattr(utility, 'name', getattr(utility, '__name__', 'function'))}"
+            options["utility"] = text_of(utility)
         elif utility is not None:
             options["utility"] = utility
         super().__init__(env, config, seed=seed, **options)
@@ -130,17 +151,7 @@ class UtilityAgent(Agent):
         return model is not None and model.horizon is not None
 
     def _setup(self) -> None:
-        text = self.config.utility
-        inner: Function
-        if self._given is not None:
-            inner = as_function(self._given, self.k)
-        elif text.startswith("custom:"):
-            raise UtilityNeededError(
-                f"the utility {text[7:]!r} is a function of the caller's; give it again as utility=... "
-                "(--utility module:function)"
-            )
-        else:
-            inner = parse_utility(text, self.k, self.spec.objectives, self.spec.return_scale)
+        inner = function_of(self, self.config.utility, self._given)
         scale = self.spec.return_scale
         if self.config.clip and scale is not None and self._given is None:
             low, high = np.array(scale[0]), np.array(scale[1])
@@ -151,13 +162,6 @@ class UtilityAgent(Agent):
             self.utility: Function = clipped
         else:
             self.utility = inner
-
-    @classmethod
-    def load(cls, path: str | Path, env: Any, *, utility: Callable[..., Any] | None = None) -> Self:
-        """As :meth:`morl.agents.Agent.load`; ``utility`` where a function was given when the agent was made."""
-        if utility is None:
-            return super().load(path, env)
-        return restored(cls, path, env, utility=utility)
 
     def expected_utility(self, episodes: int = 1000, *, seed: int | None = None) -> tuple[float, float]:
         """E u(R) of the policy and its standard error: exact (error 0) on a finite model, else from fresh episodes."""

@@ -24,8 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from morl.agents.base import Array
 from morl.agents.core.collector import Collector, take
@@ -33,21 +32,23 @@ from morl.agents.core.config import Annealed, option
 from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
+from morl.agents.core.memory import require
 from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import of_actions
-from morl.agents.neural.training import NetworkConfig, gradient_step, set_learning_rate
+from morl.agents.neural.policy_kwargs import NetworkConfig
+from morl.agents.neural.sharing import SharingOptions
 from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(NetworkConfig, Annealed):
+class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
     """Options of :class:`VectorQLambda`."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
-    mix: str = option("concat", "how the weight enters the network", choices=("concat", "film"))
+    conditioning: str = option("concat", "how the weight enters the network", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise each layer; without it learning is not stable")
-    learning_rate: float = option(1e-3, "Adam's step size at the beginning", low=0.0)
-    learning_rate_end: float = option(0.1, "share of it at the end", low=0.0, high=1.0)
+    learning_rate: float | tuple[float, ...] = option((1e-3, 1e-4), "Adam's step size, or first and last", low=0.0)
     n_steps: int = option(32, "steps of every environment per round", low=1)
     minibatches: int = option(8, "updates per round and epoch", low=1)
     n_epochs: int = option(1, "passes over each round's steps", low=1)
@@ -94,7 +95,7 @@ class VectorQLambda(ConditionedQ):
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
         with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
-            recorder = EpisodeRecorder(collector.n, self.encoder, self.discount)
+            recorder = EpisodeRecorder(collector.n, self.rows, self.discount)
             explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
             weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
             while self.num_timesteps < until:
@@ -116,14 +117,15 @@ class VectorQLambda(ConditionedQ):
         """One round: encoded observations, weights, actions ``(m, ...)`` and λ-returns ``(m, K)``, row by row."""
         c, n, k = self.config, collector.n, self.k
         epsilon, everyone = c.epsilon_at(self.progress), np.arange(n)
-        obs = np.zeros((c.n_steps, n, self.encoder.size), np.float32)
+        require(c.n_steps * n * self.rows.nbytes, f"a round of {c.n_steps} × {n} steps", "lower n_steps or n_envs")
+        obs = np.zeros((c.n_steps, n, self.rows.size), self.rows.dtype)
         used = np.zeros((c.n_steps, n, k), np.float32)
         actions = np.zeros((c.n_steps, n), np.int64)
         rewards, after = np.zeros((c.n_steps, n, k)), np.zeros((c.n_steps, n, k))
         begins, follows = np.zeros((c.n_steps + 1, n, k)), np.zeros((c.n_steps, n), bool)
         valid, strays = np.zeros((c.n_steps, n), bool), np.zeros((c.n_steps, n), bool)
         for t in range(c.n_steps):
-            obs[t], used[t] = self.encoder(collector.obs), weights
+            obs[t], used[t] = self.rows(collector.obs), weights
             values = self.values(obs[t], weights)
             best = greedy(values, weights)
             begins[t] = values[everyone, best]
@@ -137,13 +139,13 @@ class VectorQLambda(ConditionedQ):
             follows[t, out.env] = ~ended
             if out.truncated.any():  # cut, not over: what would have followed still counts
                 rows = np.flatnonzero(out.truncated)
-                cut = self.encoder(take(out.next_obs, rows))
+                cut = self.rows(take(out.next_obs, rows))
                 after[t, out.env[rows]] = self._greedy_values(cut, weights[out.env[rows]])
             if ended.any():
                 rows = out.env[ended]
                 explorer.stop(rows)
                 weights[rows] = training_weights(len(rows), self.spec, rng, c.concentration)
-        begins[c.n_steps] = self._greedy_values(self.encoder(collector.obs), weights)
+        begins[c.n_steps] = self._greedy_values(self.rows(collector.obs), weights)
         returns = lambda_returns(rewards, begins[1:], after, follows, self.discount, c.lam, strays if c.cut else None)
         return obs[valid], used[valid], actions[valid], returns[valid].astype(np.float32)
 
@@ -151,28 +153,24 @@ class VectorQLambda(ConditionedQ):
         values = self.values(encoded, weights)
         return np.asarray(values[np.arange(len(values)), greedy(values, weights)])
 
-    def loss(self, obs: Tensor, weights: Tensor, actions: Tensor, returns: Tensor) -> Tensor:
-        """‖G − Q(s, a, w)‖² for n rows with λ-returns ``(n, K)``, in normalised units."""
+    def losses(self, obs: Tensor, weights: Tensor, actions: Tensor, returns: Tensor) -> Tensor:
+        """(G_k − Q_k(s, a, w))² of each objective ``(K,)``, in normalised units, for λ-returns ``(n, K)``."""
         predicted = of_actions(self.net(obs, weights), actions)
-        return nn.functional.mse_loss(predicted, self.net.head.normalise(returns))
+        return (self.net.head.normalise(returns) - predicted).square().mean(dim=0) / self.k
 
     def _update(self, batch: tuple[Array, Array, Array, Array], rng: np.random.Generator) -> None:
         """Several gradient steps on one round of experience, and on remembered episodes that show more."""
         c = self.config
-        self.net.head.update(self._tensor(batch[3]))
+        self.net.update_units(self._tensor(batch[3]))
         shown = self._imitable(round(c.imitation * len(batch[0])), rng)
         if shown is not None:
             batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
-        rows = [
-            torch.from_numpy(x.astype(np.float32, copy=False)).to(self.device) for x in (batch[0], batch[1], batch[3])
-        ]
-        obs, weights, returns = rows
-        actions = torch.from_numpy(batch[2]).to(self.device)
-        set_learning_rate(self.optimizer, c.learning_rate * (1.0 + (c.learning_rate_end - 1.0) * self.progress))
+        obs, weights, actions, returns = (self._tensor(part) for part in batch)
+        self._follow_schedules()
         for _ in range(c.n_epochs):
             order = self._tensor(rng.permutation(len(actions)))
             for i in order.chunk(c.minibatches):
-                gradient_step(self.loss(obs[i], weights[i], actions[i], returns[i]), self.optimizer)
+                self._descend(self.losses(obs[i], weights[i], actions[i], returns[i]))
 
     def _imitable(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array, Array] | None:
         """At most ``n`` steps of remembered episodes that show more than is expected; as :meth:`_collect` has them."""
@@ -189,7 +187,7 @@ class VectorQLambda(ConditionedQ):
 
     def status(self) -> dict[str, float]:
         """The probability of beginning to explore."""
-        return {"epsilon": self.config.epsilon_at(self.progress)}
+        return {"epsilon": self.config.epsilon_at(self.progress), **self.balance.report()}
 
 
 def lambda_returns(

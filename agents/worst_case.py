@@ -19,13 +19,14 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from morl.agents.base import Agent, Array
-from morl.agents.core.config import AgentConfig, option
+from morl.agents.base import Array
+from morl.agents.core.config import option
 from morl.agents.core.errors import warn
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import is_integer_valued
 from morl.agents.core.policies import Mixtures, PolicySet, TablePolicies
 from morl.agents.core.stateful import Stateful, below
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.spec import AgentError, FloatArray
 from morl.utility import CVaRAcross, parse_utility
 from morl.utility import WorstCase as WorstUtility
@@ -35,7 +36,7 @@ ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class WorstCaseConfig(AgentConfig):
+class WorstCaseConfig(NetworkConfig):
     """Options of :class:`WorstCase`."""
 
     utility: str = option("worst", "worst, or cvar:α with optional p (see morl.utility)")
@@ -58,6 +59,7 @@ class WorstCaseConfig(AgentConfig):
     power: float = option(0.7, "step size n^-power at the n-th visit (table)", low=0.0, high=1.0)
     memory: int = option(100, "visits that count at most, so that old weights are forgotten (table)", low=1)
     eval_episodes: int = option(20, "episodes that measure a round's policy where there is no model", low=1)
+    device: str = option("cpu", "where networks compute", choices=("auto", "cpu", "cuda", "mps"))
     sb3: dict[str, Any] | None = option(None, "arguments of the stable-baselines3 class")  # noqa: RUF009
     max_states: int = option(20_000, "rows of the table where the environment has no model", low=1)
 
@@ -78,7 +80,7 @@ class Learner(Protocol):
         """Forget episodes in progress."""
 
 
-class WorstCase(Agent):
+class WorstCase(OwnNetworks):
     """See the module's description.
 
     Rounds that the caller does not size are as many as the steps suffice for, at least twenty.
@@ -121,6 +123,8 @@ class WorstCase(Agent):
         kind = c.learner
         if kind == "auto":
             kind = "table" if not self.actions.continuous and is_integer_valued(self.observation_space) else "PPO"
+        if kind == "table" and c.policy_kwargs:
+            raise AgentError("WorstCase answers by a table here, which has no network: leave policy_kwargs out")
         self._fixed = sorted({"n_steps", "warm_up_rounds"} & set(self.given))  # what the caller chose
         self._planned = 0  # the number of steps that rounds were made for
         self._round, self._begins = c.n_steps, c.warm_up_rounds

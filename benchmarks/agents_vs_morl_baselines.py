@@ -9,7 +9,8 @@
 - ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; CPU time per step with morl-baselines' width, batch and one
   update per step, as they ship, and with 16 parallel environments and one update in 16 steps (an advantage of
   doing less, named so).
-- ``floor``: CPU time of the matrix products that an update of CAPQL and of GPI-LS consists of.
+- ``floor``: CPU time of the matrix products that an update of CAPQL and of GPI-LS consists of; and, for ``speed``, of
+  those of both libraries: their ratio is what the ratio of updates would be if all else cost nothing.
 
 CPU seconds of one thread are used because they do not depend on who else uses the machine. Evaluation is switched off
 for both in ``speed`` and ``continuous``, and counted for both in ``pcn``. Needs the extra ``peers``.
@@ -221,6 +222,34 @@ def floor(seeds: int) -> list[Row]:
         both = {"morl": statistics.median(times), "peer": float("nan"), "ratio": float("nan"), "morl_all": times}
         unit = "CPU ms of an update's matrix products"
         rows.append({"part": "floor", "agent": name, "env": "mo-halfcheetah-v5", "unit": unit, **both})
+    return rows + floor_discrete(seeds)
+
+
+# Per update of ``speed``: networks, rows of each forward pass without gradient, rows learned from; ours, then the
+# other library's. Envelope: 64 transitions × 4 weights, of which morl-baselines evaluates every pair of weights.
+UPDATES: dict[str, tuple[tuple[int, tuple[int, ...], int], tuple[int, tuple[int, ...], int]]] = {
+    "Envelope, every target": ((1, (256, 256), 256), (1, (1024, 1024), 256)),
+    "Envelope, a quarter of the targets": ((1, (256, 64), 256), (1, (1024, 1024), 256)),
+    "GPILS, 128 transitions (peer: × 2 weights)": ((2, (128,), 128), (2, (256,), 256)),
+    "GPILS, 256 rows": ((2, (256,), 256), (2, (256,), 256)),
+}
+
+
+def floor_discrete(seeds: int) -> list[Row]:
+    """CPU time of the matrix products of an update of ``speed``, of both libraries."""
+    layers = list(itertools.pairwise((7 + 3, 256, 256, 6 * 3)))
+
+    def seconds(networks: int, ahead: tuple[int, ...], learned: int) -> float:
+        total = sum(_product(n, i, o) for n in (*ahead, learned) for i, o in layers)
+        total += sum(_product(o, learned, i) for i, o in layers)
+        total += sum(_product(learned, o, i) for i, o in layers[1:])
+        return networks * total
+
+    rows: list[Row] = []
+    for name, both in UPDATES.items():
+        mine, theirs = ([seconds(*update) for _ in range(seeds)] for update in both)
+        unit = "CPU ms of an update's matrix products"
+        rows.append(_row("floor", name, "minecart-deterministic", unit, mine, theirs, 1e3))
     return rows
 
 

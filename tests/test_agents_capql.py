@@ -8,6 +8,7 @@ import torch
 
 from morl.agents.capql import CAPQL
 from morl.agents.neural.actors import GaussianActor
+from morl.agents.neural.networks import Trunk
 from morl.agents.neural.training import follow
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
@@ -30,7 +31,7 @@ def test_conforms(name: str) -> None:
 
 def test_density_of_squashed_actions_integrates_to_one() -> None:
     torch.manual_seed(0)
-    actor = GaussianActor(3, 2, 1, (8,), "concat")
+    actor = GaussianActor(Trunk(3, (8,), preference=2), 1)
     raw = torch.linspace(-12, 12, 20001)
     obs, weights = torch.ones(1, 3), torch.tensor([[0.3, 0.7]])
     with torch.no_grad():
@@ -49,7 +50,7 @@ def test_more_concavity_means_more_entropy() -> None:
         agent = CAPQL(problems.Target(), seed=0, **OPTIONS, alpha=alpha)
         agent.learn(6000)
         with torch.no_grad():
-            obs = torch.zeros(1, agent.encoder.size)
+            obs = torch.zeros(1, agent.rows.size)
             spreads.append(float(agent.actor(obs, torch.tensor([[0.5, 0.5]]))[1].mean()))
     assert spreads[1] > spreads[0] + 0.5
 
@@ -75,7 +76,7 @@ def test_reports_the_running_average_of_the_actor(monkeypatch: pytest.MonkeyPatc
         before = 0.75 * before + 0.25 * actor
         torch.testing.assert_close(average, before)
     observation, weights = np.zeros(1, dtype=np.float32), np.array([0.2, 0.8])
-    encoded, w = agent.encoder(observation[None]), weights[None].astype(np.float32)
+    encoded, w = agent.rows(observation[None]), weights[None].astype(np.float32)
     reported, _ = agent.predict(observation, preference=weights, deterministic=True)
     assert reported == pytest.approx(agent.mean_actions(agent.actor_average, encoded, w)[0], abs=1e-6)
     assert reported != pytest.approx(agent.mean_actions(agent.actor, encoded, w)[0], abs=1e-4)
@@ -89,7 +90,7 @@ def test_entropy_is_tuned_to_the_one_wanted() -> None:
         agent.learn(6000)
         rng = np.random.default_rng(0)
         obs, weights = (
-            agent._tensor(np.zeros((500, agent.encoder.size), np.float32)),
+            agent._tensor(np.zeros((500, agent.rows.size), np.float32)),
             agent._tensor(agent._draw(500, rng)),
         )
         with torch.no_grad():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from morl.agents import CMORL
+from morl.agents.core.identity import policy_identities
 from morl.testing import check_agent, problems
 
 SMALL: dict[str, Any] = {
@@ -92,9 +93,13 @@ def test_kept_policies_stay_what_they_were() -> None:
     assert len(agent.kept)
     statistics = agent.normaliser.arrays()
     number, row = int(agent.kept.numbers[0]), agent.kept.rows[0].copy()
+    kept, everyone = np.arange(len(agent.kept)), agent._policies(None)
+    identities = dict(zip(agent.kept.numbers.tolist(), policy_identities(agent, everyone, kept), strict=True))
     agent.learn(300)
     assert all(np.array_equal(value, statistics[name]) for name, value in agent.normaliser.arrays().items())
     again = agent.kept.numbers.tolist()
+    for i, name in zip(again, policy_identities(agent, agent._policies(None), np.arange(len(again))), strict=True):
+        assert identities.get(i, name) == name
     assert number not in again or np.array_equal(agent.kept.rows[again.index(number)], row)
     assert len(set(again)) == len(again)
 

@@ -13,9 +13,8 @@ from gymnasium import spaces
 
 from morl.agents import ConditionedPPO
 from morl.agents.core.preferences import simplex_grid
-from morl.agents.neural.extractors import Inputs
 from morl.envs.core import MOEnv
-from morl.spec import AgentError, EnvError, MOSpec, Objective, UnknownNameError
+from morl.spec import AgentError, MOSpec, Objective, UnknownNameError
 from morl.testing import check_agent, problems
 from morl.testing.agents import digest
 from morl.testing.spaces import ACTIONS, OBSERVATIONS, cell
@@ -52,14 +51,13 @@ def test_loss_is_the_clipped_one_of_the_paper(action_space: spaces.Space[Any]) -
     torch.manual_seed(0)
     for parameter in agent.net.parameters():
         parameter.data.add_(0.2 * torch.randn_like(parameter))
-    obs, preference = {"": torch.randn(n, 4)}, torch.rand(n, 2)
+    obs, preference = torch.randn(n, 4), torch.rand(n, 2)
     advantage, returns, old = torch.randn(n), torch.randn(n, 2), torch.randn(n) - 1.5
     drawn, _, _ = agent.net.act(obs, preference, np.random.default_rng(0))
     actions = torch.from_numpy(drawn)
 
     standard = (preference - 0.5) * 2 * math.sqrt(3)
-    rows = torch.cat([obs[""], standard], dim=1)
-    hidden = agent.net.actor(rows)
+    hidden = agent.net.actor(obs, standard)
     if isinstance(action_space, spaces.Box):
         std = agent.net.choice.log_std(standard).exp()
         normal = torch.distributions.Normal(agent.net.choice.mean(hidden), std)
@@ -70,7 +68,7 @@ def test_loss_is_the_clipped_one_of_the_paper(action_space: spaces.Space[Any]) -
         columns = actions.view(n, -1).T
         log_prob = sum(part.log_prob(column) for part, column in zip(parts, columns, strict=True))
         entropy = sum(part.entropy() for part in parts)
-    values = agent.net.values.linear(agent.net.critic(rows)).detach()
+    values = agent.net.values.linear(agent.net.critic(obs, standard)).detach()
     log_prob, entropy = log_prob.detach(), entropy.detach()
     expected = 0.0
     for i in range(n):
@@ -86,7 +84,7 @@ def test_drawn_actions_have_the_probabilities_that_are_said() -> None:
     env = problems.AnySpaces(spaces.Discrete(4), spaces.Discrete(2))
     agent = ConditionedPPO(env, seed=0, **SMALL)
     agent.net.choice.logits.bias.data = torch.tensor([0.0, 1.0, -1.0, 2.0])
-    obs = {"": torch.eye(2)[torch.zeros(40_000, dtype=torch.int64)]}
+    obs = torch.eye(2)[torch.zeros(40_000, dtype=torch.int64)]
     preference = torch.full((40_000, 2), 0.5)
     actions, log_prob, _ = agent.net.act(obs, preference, np.random.default_rng(3))
     share = np.bincount(actions, minlength=4) / 40_000
@@ -187,7 +185,7 @@ class Pixels(MOEnv[Any, Any]):
 @pytest.mark.parametrize("shape", [(12, 12, 1), (2, 12, 12)])
 def test_images_are_read_by_convolutions(shape: tuple[int, ...]) -> None:
     agent = ConditionedPPO(Pixels(shape), seed=0, device="cpu").learn(12_000)
-    assert type(agent.net.features).__name__ == "SmallCNN"
+    assert type(agent.net.features.extractor).__name__ == "SmallCNN"
     points = agent.front(episodes=200, seed=0).points
     assert points.max(axis=0).min() > 0.9  # blind policies earn 0.5
 
@@ -215,7 +213,7 @@ def test_truncated_episodes_are_bootstrapped_and_terminated_ones_are_not() -> No
         terminates = True
 
     options = {"n_envs": 8, "n_steps": 32, "batch_size": 64, "gae_lambda": 0.95, "device": "cpu"}
-    obs, preference = {"": np.zeros((1, 2), dtype=np.float32)}, np.full((1, 2), 0.5)
+    obs, preference = np.zeros((1, 2), dtype=np.float32), np.full((1, 2), 0.5)
     cut = ConditionedPPO(Endless(), seed=0, **options).learn(8000)
     assert np.allclose(cut._values(obs, preference), [[10.0, -10.0]], atol=1.5)
     over = ConditionedPPO(Ending(), seed=0, **options).learn(8000)
@@ -262,15 +260,15 @@ def test_statistics_are_frozen_while_acting_and_saved(tmp_path: Any) -> None:
     agent.predict(np.full((3, 2), 0.9, dtype=np.float32))
     assert digest(agent) == before
     twin = ConditionedPPO.load(agent.save(tmp_path / "agent"), Bandit())
-    assert twin.normaliser.mean[""].tolist() == agent.normaliser.mean[""].tolist()
+    assert twin.normaliser.mean.tolist() == agent.normaliser.mean.tolist()
 
 
 def test_all_environments_share_one_set_of_statistics() -> None:
     agent = ConditionedPPO(Bandit(), seed=0, **SMALL).learn(320)
     rows = 320 + 0.0
     assert agent.normaliser.count == pytest.approx(100.0 + rows)
-    assert np.abs(agent.normaliser.mean[""]).max() < 0.2
-    assert np.allclose(agent.normaliser.var[""], 1 / 3, atol=0.1)
+    assert np.abs(agent.normaliser.mean).max() < 0.2
+    assert np.allclose(agent.normaliser.var, 1 / 3, atol=0.1)
 
 
 def test_front_spends_no_more_than_its_share_unless_asked() -> None:
@@ -393,32 +391,6 @@ def test_images_of_the_wrong_type_or_range_are_refused(space: spaces.Space[Any],
     with pytest.raises(AgentError, match=says) as error:
         ConditionedPPO(problems.AnySpaces(spaces.Discrete(2), space), seed=0, **SMALL)
     assert "\n" not in str(error.value)
-
-
-def test_images_that_are_not_what_the_space_says_are_refused() -> None:
-    inputs = Inputs(spaces.Dict({"eye": spaces.Box(0, 255, (12, 12, 1), np.uint8)}), "Somewhere")
-    with pytest.raises(EnvError, match="Somewhere: the observation 'eye' is float64; expected an image of uint8"):
-        inputs.arrays({"eye": np.zeros((2, 12, 12, 1))})
-
-
-@pytest.mark.parametrize(
-    ("shape", "first"),
-    [((9, 8), (1, 9, 8)), ((9, 8, 3), (3, 9, 8)), ((3, 9, 8), (3, 9, 8)), ((4, 9, 8, 3), (12, 9, 8)),
-     ((4, 9, 8), (4, 9, 8))],
-)  # fmt: skip
-def test_images_come_channel_first_frames_of_a_stack_side_by_side(shape: Any, first: Any) -> None:
-    inputs = Inputs(spaces.Box(0, 255, shape, np.uint8))
-    images = np.random.default_rng(0).integers(0, 256, (5, *shape)).astype(np.uint8)
-    arrays = inputs.arrays(images)
-    assert inputs.space.shape == first
-    assert arrays[""].shape == (5, *first)
-    assert arrays[""].dtype == np.uint8
-    assert np.array_equal(np.sort(arrays[""].ravel()), np.sort(images.ravel()))
-    if len(shape) == 4:
-        assert np.array_equal(arrays[""][:, 3 * 2 + 1], images[:, 2, :, :, 1])  # the second colour of the third frame
-    given = inputs.scaled(inputs.tensors(arrays, torch.device("cpu")))
-    assert float(given.max()) <= 1.0
-    assert given.dtype == torch.float32
 
 
 @pytest.mark.parametrize(

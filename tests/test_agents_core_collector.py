@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -21,9 +22,11 @@ from morl.agents.core.collector import (
     check_rewards,
     random_actions,
 )
+from morl.agents.core.problem import Problem
 from morl.envs.core import MOEnv, MOVectorEnv
 from morl.envs.finite.tabular import TabularVectorEnv
 from morl.spec import EnvError, MOSpec, Objective
+from morl.testing import problems
 from morl.testing.spaces import OBSERVATIONS, SMALL
 
 
@@ -254,3 +257,58 @@ def test_the_bad_part_of_a_nested_observation_is_named() -> None:
 def test_catalogued_environments_stay_within_what_is_accepted() -> None:
     env = morl.make_vec("morl/MoleculeRelaxationLJ-v0", 8)
     assert np.abs(env.reset(seed=0)[0]).max() < LARGEST
+
+
+class Endless(problems.AnySpaces):
+    """One reward a step for ever, cut every five steps; with ``terminates`` the action 1 ends it."""
+
+    def __init__(self, discount: float, terminates: bool = False) -> None:
+        super().__init__(spaces.Discrete(2), spaces.Discrete(2))
+        self.mo_spec = replace(self.mo_spec, discount=discount, return_scale=None, horizon=5)
+        self.terminates, self.max_steps = terminates, 5
+
+    def reset(self, **how: Any) -> Any:
+        self._left = 5
+        return super().reset(**how)
+
+    def step(self, action: Any) -> Any:
+        obs, *_ = super().step(action)
+        self._left -= 1
+        over = self.terminates and int(action) == 1
+        return obs, np.array([1.0, -1.0]), over, self._left == 0 and not over, {}
+
+
+def flags(discount: float, terminates: bool, actions: list[int]) -> list[tuple[bool, bool]]:
+    """(terminated, truncated) of each step of one environment."""
+    found = []
+    with Problem(Endless(discount, terminates)).collecting(1, seed=0) as collector:
+        for action in actions:
+            out = collector.step(np.array([action]))
+            found += list(zip(out.terminated.tolist(), out.truncated.tolist(), strict=True))
+    return found
+
+
+def test_without_a_discount_the_time_limit_of_an_endless_task_is_its_end() -> None:
+    assert flags(0.9, False, [0] * 5)[-1] == (False, True)
+    assert flags(1.0, False, [0] * 5)[-1] == (True, False)
+    found = flags(1.0, True, [0] * 5 + [1] + [0] * 5)  # once an episode has ended by itself, a limit is a limit
+    assert [x for x in found if any(x)] == [(True, False), (True, False), (False, True)]
+
+
+@pytest.mark.parametrize("name", ["Envelope", "MultiWeightQLearning", "ConditionedPPO"])
+def test_values_of_an_endless_task_stay_within_its_time_limit(name: str) -> None:
+    """They used to grow with every update: 5 steps of reward 1 are worth at most 5."""
+    options: dict[str, Any] = {}
+    if name != "MultiWeightQLearning":
+        options = {"n_envs": 4, "device": "cpu"}
+    if name == "Envelope":
+        options |= {"net_arch": (16,), "learning_starts": 50, "learning_rate": 5e-3, "tau": 0.1}
+    agent = registry.get(name)(Endless(1.0), seed=0, **options).learn(3000)
+    seen, weights = np.eye(2, dtype=np.float32), np.full((2, 2), 0.5, np.float32)
+    if name == "MultiWeightQLearning":
+        values = agent.q
+    elif name == "ConditionedPPO":
+        values = agent._values(seen, weights)
+    else:
+        values = agent.values(seen, weights)
+    assert np.abs(values).max() < 8.0

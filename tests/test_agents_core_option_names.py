@@ -47,7 +47,8 @@ def test_every_entry_of_the_table_is_of_use() -> None:
 def test_the_former_name_gives_what_the_present_one_gives(algorithm: str, old: str, new: str) -> None:
     config = registry.get(algorithm).Config
     default = next(f.default for f in fields(config) if f.name == new)
-    value = [8] if new == "net_arch" else 7 if isinstance(default, int) or default is None else 0.5
+    value: Any = 7 if isinstance(default, int) or default is None else 0.5
+    value = {"net_arch": [8], "conditioning": "film"}.get(new, value)
     before, now = (make_config(config, {name: value}, algorithm) for name in (old, new))
     assert before == now
     assert before != config()

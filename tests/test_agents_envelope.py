@@ -45,7 +45,7 @@ def test_conforms(agent: str, name: str) -> None:
 def batch_of(agent: Envelope, n: int) -> Batch:
     """n transitions of random numbers, every second one the last of its episode."""
     rng = np.random.default_rng(0)
-    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)) for _ in range(2))
+    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.rows.size)).astype(np.float32)) for _ in range(2))
     rewards = torch.from_numpy(rng.normal(size=(n, agent.k)).astype(np.float32))
     actions = torch.from_numpy(rng.integers(agent.n_actions, size=n))
     return Batch(obs, actions, rewards, next_obs, (torch.arange(n) % 2)[:, None].float())
@@ -81,7 +81,8 @@ def test_the_loss_is_the_papers(beta: float) -> None:
     """L = (1 − β) ‖y − Q‖² + β (w·y − w·Q)², in units of the returns' deviation, summed pair by pair."""
     agent = Envelope(problems.many(3), seed=0, net_arch=(16, 24))
     batch, weights = batch_of(agent, 5), weights_of(agent, 4)
-    loss = float(agent.loss(batch, weights, beta).detach())  # also takes the targets' units
+    per_objective, rest = agent.losses(batch, weights, beta)  # also takes the targets' units
+    loss = float((per_objective.sum() + rest).detach())
     targets, vector, scalar = agent.envelope_target(batch, weights), [], []
     with torch.no_grad():
         for i in range(5):

@@ -8,6 +8,7 @@ import torch
 
 from morl.agents.gpi_ls import GPILS, TD3, DoubleQ
 from morl.agents.neural.actors import Actor
+from morl.agents.neural.networks import Trunk
 from morl.agents.neural.off_policy import Batch
 from morl.testing import problems
 from morl.testing.agents import CHECKS, Case
@@ -34,7 +35,7 @@ def test_gpi_by_brute_force() -> None:
     learner = agent.learner
     assert isinstance(learner, DoubleQ)
     rng = np.random.default_rng(0)
-    encoded = rng.normal(size=(6, agent.encoder.size)).astype(np.float32)
+    encoded = rng.normal(size=(6, agent.rows.size)).astype(np.float32)
     weights = rng.dirichlet(np.ones(3), 6).astype(np.float32)
     support = rng.dirichlet(np.ones(3), 4).astype(np.float32)
     chosen = learner.act(encoded, weights, support)
@@ -53,7 +54,7 @@ def test_the_loss_is_clipped_double_q() -> None:
     with torch.no_grad():
         for parameter in learner.targets.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * 0.1)
-    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.encoder.size)).astype(np.float32)) for _ in range(2))
+    obs, next_obs = (torch.from_numpy(rng.normal(size=(n, agent.rows.size)).astype(np.float32)) for _ in range(2))
     actions, rewards = (
         torch.from_numpy(rng.integers(learner.n_actions, size=n)),
         torch.from_numpy(rng.normal(size=(n, 3)).astype(np.float32)),
@@ -104,7 +105,7 @@ def test_some_weights_are_drawn_over_the_whole_simplex() -> None:
 
 
 def test_large_outputs_do_not_drive_actions_to_the_bounds() -> None:
-    actor = Actor(3, 2, 4, (8,), "concat")
+    actor = Actor(Trunk(3, (8,), preference=2), 4)
     with torch.no_grad():
         actor.head.weight.mul_(1000.0)
         actions = actor(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), torch.full((50, 2), 0.5))
@@ -116,7 +117,7 @@ def test_continuous_actions_are_those_of_the_slow_actor_for_the_weight_itself() 
     agent.learn(600)
     learner = agent.learner
     assert isinstance(learner, TD3)
-    encoded, weights = np.zeros((1, agent.encoder.size), np.float32), np.array([[0.2, 0.8]], np.float32)
+    encoded, weights = np.zeros((1, agent.rows.size), np.float32), np.array([[0.2, 0.8]], np.float32)
     reported = learner.act(encoded, weights, np.eye(2, dtype=np.float32))
     assert reported == pytest.approx(learner._actions(learner.actor_target, encoded, weights))
     assert reported != pytest.approx(learner._actions(learner.actor, encoded, weights), abs=1e-4)

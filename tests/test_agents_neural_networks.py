@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from morl.agents.neural.layers import ParallelLinear
 from morl.agents.neural.networks import (
-    ParallelLinear,
     PopArt,
     Trunk,
     TwinCritics,
@@ -45,7 +45,7 @@ def test_networks_are_seeded_without_touching_the_global_generator() -> None:
     nets = []
     for _ in range(2):
         with seeded(3):
-            nets.append(VectorNet(4, 2, 3, (8,), mix="film", layer_norm=True))
+            nets.append(VectorNet(4, 2, 3, (8,), conditioning="film", layer_norm=True))
     assert torch.equal(state, torch.get_rng_state())
     x, w = torch.ones(1, 4), torch.tensor([[0.3, 0.7]])
     assert torch.equal(nets[0](x, w), nets[1](x, w))
@@ -131,11 +131,11 @@ def member(critics: TwinCritics, number: int) -> VectorNet:
     first = critics.trunk.layers[0]
     assert isinstance(first, ParallelLinear)
     widths = [layer.bias.shape[2] for layer in critics.trunk.layers]
-    inputs, k = first.weight.shape[1] - critics.trunk.preference, critics.head.k
-    if critics.trunk.film:
-        inputs += k
-    mix, normalised = "film" if critics.trunk.film else "concat", len(critics.trunk.norms) > 0
-    net = VectorNet(inputs, k, critics.head.outputs, widths, mix=mix, layer_norm=normalised)
+    conditioning, normalised = critics.trunk.conditioning, len(critics.trunk.norms) > 0
+    inputs, k = first.weight.shape[1], critics.head.k
+    if conditioning == "concat":
+        inputs -= k
+    net = VectorNet(inputs, k, critics.head.outputs, widths, conditioning=conditioning, layer_norm=normalised)
     net.load_state_dict({**dict(critics.named_buffers()), **of_member(dict(critics.named_parameters()), number)})
     return net
 
@@ -146,16 +146,16 @@ def of_member(tensors: dict[str, torch.Tensor], number: int) -> dict[str, torch.
     return {name: value[number][0] if name in rows else value[number].T for name, value in tensors.items()}
 
 
-@pytest.mark.parametrize("mix", ["concat", "film"])
+@pytest.mark.parametrize("conditioning", ["concat", "film"])
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize(
     ("inputs", "k", "outputs", "net_arch"), [(4, 2, 3, (8,)), (1, 4, 1, (5, 7)), (3, 2, 2, (4, 6, 3))]
 )
 def test_twin_critics_are_two_networks_and_so_are_their_gradients(
-    mix: str, layer_norm: bool, inputs: int, k: int, outputs: int, net_arch: tuple[int, ...]
+    conditioning: str, layer_norm: bool, inputs: int, k: int, outputs: int, net_arch: tuple[int, ...]
 ) -> None:
     with seeded(5):
-        critics = TwinCritics(inputs, k, outputs, net_arch, mix=mix, layer_norm=layer_norm)
+        critics = TwinCritics(inputs, k, outputs, net_arch, conditioning=conditioning, layer_norm=layer_norm)
         for parameter in critics.parameters():
             torch.nn.init.normal_(parameter)
         x, w, goal = torch.randn(9, inputs), torch.rand(9, k), 3 * torch.randn(9, k)
@@ -176,7 +176,7 @@ def test_twin_critics_are_two_networks_and_so_are_their_gradients(
 
 def test_twin_critics_begin_apart_and_keep_one_unit() -> None:
     with seeded(0):
-        critics = TwinCritics(4, 2, 3, (8,), mix="concat", layer_norm=False)
+        critics = TwinCritics(4, 2, 3, (8,), conditioning="concat", layer_norm=False)
         inputs, weights, goal = torch.randn(6, 4), torch.rand(6, 2), 10 + 5 * torch.randn(6, 2)
     targets = target_of(critics)
     first, second = critics(inputs, weights)
@@ -186,3 +186,16 @@ def test_twin_critics_begin_apart_and_keep_one_unit() -> None:
     for net in (critics, targets):
         torch.testing.assert_close(net.values(inputs, weights), before, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(net.head.std, critics.head.std)
+
+
+def test_values_of_pairs_are_those_of_every_input_under_every_preference() -> None:
+    with seeded(0):
+        net = VectorNet(4, 2, 3, (8,), conditioning="film")
+        torch.nn.init.normal_(net.trunk.gates[0].gate.weight)
+    inputs, preferences = torch.randn(3, 4), torch.rand(2, 2)
+    pairs = net.of_pairs(inputs, preferences)
+    for i in range(3):
+        for j in range(2):
+            torch.testing.assert_close(pairs[2 * i + j], net(inputs[i : i + 1], preferences[j : j + 1])[0])
+    some = torch.tensor([5, 0])
+    torch.testing.assert_close(net.of_pairs(inputs, preferences, some), pairs[some])

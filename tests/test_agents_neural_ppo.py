@@ -25,7 +25,7 @@ def experience(rng: np.random.Generator, steps: int = 9, n: int = 5, k: int = 3)
     draw = lambda: rng.normal(size=(steps, n, k))  # noqa: E731
     none, time = np.zeros((steps, n)), np.zeros((steps, n), dtype=np.int64)
     played = Rollout(None, none, draw(), None, terminated, ended & ~terminated, draw(), time, valid)
-    return Experience(played, {}, none, none, draw(), draw())
+    return Experience(played, none, none, none, draw(), draw())
 
 
 def by_hand(e: Experience, t: int, i: int, gamma: float, lam: float) -> np.ndarray[Any, Any]:

@@ -42,7 +42,7 @@ def test_environments_are_made_with_as_many_objectives(name: str, setup: Setup) 
 
 
 def test_the_page_names_every_protocol_and_environment() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "howto" / "protocols.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
     assert set(rows) == set(names())
     for name in names():

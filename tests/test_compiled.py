@@ -157,3 +157,22 @@ def test_one_text_runs_on_arrays_and_on_numbers() -> None:
     out = np.zeros(3)
     rows(x, out)
     assert out.tolist() == clip(x).tolist() == [0.5, 1.0, -1.0]
+
+
+@with_numba
+def test_constants_are_no_version_of_their_own() -> None:
+    @jit
+    def scaled(x, by):  # type: ignore[no-untyped-def]
+        return x * by
+
+    @jit
+    def both(x):  # type: ignore[no-untyped-def]
+        total = 0
+        for step in range(2):
+            x += scaled(x, total)
+            total += step + 1
+        return scaled(x, 0) + scaled(x, 3)
+
+    assert both(2) == 12
+    assert both(2.0) == 12.0
+    assert sorted(map(str, scaled.signatures)) == ["(float64, int64)", "(int64, int64)"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from study_programs import dies, dies_at_first, square
 
-from morl.spec import SpecError
-from morl.studies.engine import ATTEMPTS, Outcome, local_engine
+from morl.spec import MorlError, SpecError
+from morl.studies.engine import ATTEMPTS, Outcome, engine_of
 
 
 class Heard:
@@ -35,23 +35,27 @@ EXPECTED = [Outcome(9), Outcome(error="ValueError: no"), Outcome(49, warnings=("
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_outcomes_are_in_the_order_of_tasks(jobs: int) -> None:
     heard = Heard()
-    assert local_engine(jobs).run(square, [3, -1, 7, 0], heard) == EXPECTED
+    assert engine_of(jobs=jobs).run(square, [3, -1, 7, 0], heard) == EXPECTED
     assert [heard.ends[i] for i in range(4)] == EXPECTED
 
 
 @pytest.mark.slow
 def test_a_task_whose_process_dies_is_begun_again(tmp_path: Path) -> None:
-    (outcome,) = local_engine(2).run(dies_at_first, [str(tmp_path)], Heard())
+    (outcome,) = engine_of(jobs=2).run(dies_at_first, [str(tmp_path)], Heard())
     assert outcome.error is None
     assert outcome.result != os.getpid()
-    (outcome,) = local_engine(2).run(dies, [str(tmp_path)], Heard())
+    (outcome,) = engine_of(jobs=2).run(dies, [str(tmp_path)], Heard())
     assert outcome.error is not None
     assert f"died {ATTEMPTS} times" in outcome.error
 
 
-def test_jobs_are_counted() -> None:
+def test_engines_have_names_and_jobs_are_counted() -> None:
     with pytest.raises(SpecError, match="at least 1"):
-        local_engine(0)
+        engine_of(jobs=0)
+    with pytest.raises(SpecError, match="give --engine ray"):
+        engine_of(address="auto")
+    with pytest.raises(MorlError, match="did you mean ray"):
+        engine_of("rays")
 
 
 UNGUARDED = """

@@ -21,7 +21,7 @@ rows = st.builds(
     Row, words, words, whole, words, words, whole, whole, st.none() | finite, st.none() | finite, whole,
     st.none() | words.filter(bool),
 )  # fmt: skip
-relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

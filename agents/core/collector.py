@@ -186,6 +186,9 @@ def take(observations: Any, rows: Any) -> Any:
 class Collector:
     """Steps a vector environment.
 
+    At γ = 1 a task that never ends has no finite return: until an episode has terminated by itself, one that the time
+    limit cuts is over, and its return is that of the limit, which is also what is measured.
+
     Args:
         env: any Gymnasium vector environment with rewards ``(n, K)``.
         spec: its objectives.
@@ -214,8 +217,8 @@ class Collector:
         self.accrued = np.zeros((self.n, spec.k))
         self.time = np.zeros(self.n, dtype=np.int64)
         self._gamma = np.ones(self.n)
-        self._ended = np.zeros(self.n, dtype=bool)
-        self._everyone = np.arange(self.n)
+        self._ended, self._everyone = np.zeros(self.n, dtype=bool), np.arange(self.n)
+        self._endless = self.discount == 1.0  # as far as is known
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Begin an episode in every environment; returns the observations."""
@@ -254,8 +257,7 @@ class Collector:
         after, raw, over, cut, info = result
         after = self._seen(after, f"step {self.steps}")
         rewards = check_rewards(raw, self.n, self.spec, self.name, self.steps)
-        terminated = check_flags(over, self.n, "terminated", self.name, self.steps)
-        truncated = check_flags(cut, self.n, "truncated", self.name, self.steps) & ~terminated
+        terminated, truncated = self._ends(over, cut)
         ended = terminated | truncated
         next_obs, self.obs = self._successors(after, ended, info)
         live = self._everyone if not began.any() else np.flatnonzero(~began)
@@ -283,6 +285,13 @@ class Collector:
             accrued[live],
             time[live],
         )
+
+    def _ends(self, over: Any, cut: Any) -> tuple[BoolArray, BoolArray]:
+        """Which episodes are over, and which are merely cut."""
+        terminated = check_flags(over, self.n, "terminated", self.name, self.steps)
+        truncated = check_flags(cut, self.n, "truncated", self.name, self.steps) & ~terminated
+        self._endless = self._endless and not terminated.any()
+        return (truncated, terminated) if self._endless else (terminated, truncated)
 
     def _reset(self, **how: Any) -> Any:
         """Checked observations after a reset."""

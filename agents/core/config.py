@@ -196,9 +196,14 @@ def _checked(what: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
         result = _convert(value, hint)
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise AgentError(f"{what} is {_short(value)}; expected {_wanted(hint)}") from None
-    if isinstance(result, int | float) and not isinstance(result, bool):
+    scheduled = _is_schedule(hint) and isinstance(result, tuple)
+    if scheduled and len(result) not in (1, 2):
+        raise AgentError(f"{what} is {result!r}; expected one number, or two: first and last")
+    for number in result if scheduled else (result,):
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            continue
         low, high = limits.get("low"), limits.get("high")
-        if math.isnan(result) or (low is not None and result < low) or (high is not None and result > high):
+        if math.isnan(number) or (low is not None and number < low) or (high is not None and number > high):
             bounds = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
             raise AgentError(f"{what} is {result!r}; expected {bounds}")
     choices = limits.get("choices")
@@ -209,6 +214,11 @@ def _checked(what: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
     return result
 
 
+def _is_schedule(hint: Any) -> bool:
+    """Whether an option may be one number or two, between which it goes while an agent learns."""
+    return {float, tuple[float, ...]} <= set(typing.get_args(hint))
+
+
 def _short(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 100 else f"{text[:100]}…"
@@ -217,6 +227,8 @@ def _short(value: Any) -> str:
 def _wanted(hint: Any) -> str:
     """What a value of a type looks like, for people."""
     inner = [a for a in typing.get_args(hint) if a is not type(None)]
+    if _is_schedule(hint):
+        return "a number, or two: first and last" + (", or none" if type(None) in typing.get_args(hint) else "")
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return (
             f"{' or '.join(_wanted(a) for a in inner)}, or none" if type(None) in typing.get_args(hint) else str(hint)

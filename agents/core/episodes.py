@@ -10,7 +10,6 @@ import numpy as np
 
 from morl.agents.core.collector import Transitions
 from morl.agents.core.memory import require
-from morl.agents.core.observations import Encoder
 from morl.pareto.indicators import nondominated_mask
 from morl.spec import BoolArray, FloatArray, IntArray, RunError
 
@@ -22,7 +21,7 @@ class Episode:
     """One episode, from its first step to its end.
 
     Args:
-        observations: ``(T, size)`` encoded, float32.
+        observations: ``(T, size)`` rows (:class:`~morl.agents.core.rows.Rows`).
         actions: ``(T, ...)``.
         remaining: ``(T, K)`` discounted return from each step on; row 0 is the episode's return.
         born: round in which it was played.
@@ -44,13 +43,13 @@ class EpisodeRecorder:
 
     Args:
         n: environments.
-        encoder: turns observations into rows.
+        rows: turns observations into rows ``(n, size)``.
         discount: γ of the returns.
         length: steps kept at first; longer episodes make room for themselves.
     """
 
-    def __init__(self, n: int, encoder: Encoder, discount: float, length: int = 512) -> None:
-        self.n, self.encoder, self.discount = n, encoder, discount
+    def __init__(self, n: int, rows: Callable[[Any], Array], discount: float, length: int = 512) -> None:
+        self.n, self.rows, self.discount = n, rows, discount
         self.length, self.now = length, 0
         self.start = np.zeros(n, dtype=np.int64)
         self._blocks: dict[str, Array] = {}
@@ -65,7 +64,7 @@ class EpisodeRecorder:
         if self.now == self.length:
             self._make_room()
         rows = out.env
-        for name, values in (("obs", self.encoder(out.obs)), ("actions", out.actions), ("rewards", out.rewards)):
+        for name, values in (("obs", self.rows(out.obs)), ("actions", out.actions), ("rewards", out.rewards)):
             if name not in self._blocks:
                 size = self.length * values.nbytes / max(len(values), 1) * self.n
                 require(size, f"recording episodes of {self.n:,} parallel environments", "lower n_envs")

@@ -141,29 +141,6 @@ class Encoder:
         return flat.astype(np.float32)
 
 
-def sb3_encoder(space: spaces.Space[Any], scaled: bool) -> Encoder | None:
-    """What stands between an environment and a stable-baselines3 network; ``None`` where observations pass as they are.
-
-    SB3 counts Discrete and MultiDiscrete observations from 0 and takes no nested Dict and no Tuple: those are encoded.
-    Images, flat Dicts and, unless ``scaled``, vectors are its own business.
-    """
-    if isinstance(space, spaces.Box):
-        return Encoder(space) if scaled and len(space.shape) <= 1 else None
-    if isinstance(space, spaces.Dict):
-        plain = all(isinstance(part, spaces.Box) or _from_zero(part) for part in space.spaces.values())
-        return None if plain else Encoder(space)
-    return None if _from_zero(space) else Encoder(space)
-
-
-def _from_zero(space: spaces.Space[Any]) -> bool:
-    """True for integer observations that stable-baselines3 reads rightly."""
-    if isinstance(space, spaces.Discrete):
-        return int(space.start) == 0
-    if isinstance(space, spaces.MultiDiscrete):
-        return len(space.shape) == 1 and not space.start.any()
-    return isinstance(space, spaces.MultiBinary) and len(space.shape) == 1
-
-
 def is_integer_valued(space: spaces.Space[Any]) -> bool:
     """True where observations can index a table: Discrete, MultiDiscrete, MultiBinary or a box of integers."""
     if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):

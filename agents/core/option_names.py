@@ -18,6 +18,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
         "start": "learning_starts",
         "hidden": "net_arch",
         "train_every": "train_freq",
+        "mix": "conditioning",
     },
     "CAPQL": {"actor_every": "policy_delay"},
     "ESRQLearning": {"chunk": "n_steps"},
@@ -36,7 +37,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     "ParetoEvolution": {"brood": "offspring"},
     "QuantileDQN": {"warm_up": "learning_starts", "target_every": "target_update_interval"},
     "WorstCase": {"round_steps": "n_steps", "rate": "learning_rate", "warm_up": "warm_up_rounds"},
-    "VectorQLambda": {"lr_end": "learning_rate_end", "steps": "n_steps", "epochs": "n_epochs"},
+    "VectorQLambda": {"steps": "n_steps", "epochs": "n_epochs"},
 }
 """Options that have another name now: what they were called → what they are called, by algorithm.
 
@@ -98,6 +99,7 @@ _SAME: tuple[frozenset[str], ...] = tuple(
         "minibatches n_minibatches num_minibatches",
         "updates gradient_steps gradient_updates n_updates",
         "train_every train_freq train_frequency update_every",
+        "mix conditioning preference_input",
         "hidden net_arch hidden_sizes hidden_size layer_sizes network_size n_hidden policy_kwargs",
         "discount gamma",
         "n_envs num_envs n_env nenvs num_workers copies",

@@ -10,7 +10,7 @@ import numpy as np
 
 from morl.agents.core import checkpoint
 from morl.agents.core.config import option_names, to_dict
-from morl.agents.core.errors import UtilityNeededError
+from morl.agents.core.errors import DeviceError, UtilityNeededError
 from morl.agents.core.option_names import present_names
 from morl.envs.recorded import check_words
 from morl.spec import MorlError, RunError
@@ -42,12 +42,13 @@ def facts_of(agent: Agent) -> dict[str, Any]:
     }
 
 
-def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
-    """An agent of that class as it was saved; ``more`` goes to its constructor.
+def restored(cls: type[A], path: str | Path, env: Any, **own: Any) -> A:
+    """An agent of that class as it was saved; what is not ``None`` of ``own`` goes to its constructor.
 
     Raises:
         RunError: no checkpoint there, damaged beyond the previous one, or of another algorithm or environment.
         UtilityNeededError: it maximised a function of its caller's.
+        DeviceError: it is to compute on a device that is not here.
     """
     saved = checkpoint.load(path)
     meta, where = saved.meta, f"checkpoint {str(path)!r}"
@@ -56,7 +57,9 @@ def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
         if meta["algorithm"] != cls.info.name:
             raise RunError(f"{where} is of {meta['algorithm']}; load it with morl.agents.load")
         config = present_names(cls.info.name, option_names(cls.Config), meta["config"])
-        agent = cls(env, config, seed=meta["seed"], tuned=False, **more)
+        agent = cls(
+            env, config, seed=meta["seed"], tuned=False, **{name: x for name, x in own.items() if x is not None}
+        )
         names = tuple(o["name"] for o in meta["objectives"])
         if names != agent.spec.names or meta["env"] != agent.problem.id:
             raise RunError(
@@ -69,7 +72,7 @@ def restored(cls: type[A], path: str | Path, env: Any, **more: Any) -> A:
         agent.run = meta.get("run")
         admit(agent, saved)
         agent._saved_front = meta.get("measured")
-    except (RunError, UtilityNeededError):
+    except (RunError, UtilityNeededError, DeviceError):
         raise
     except (MorlError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__

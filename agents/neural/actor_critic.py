@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from morl.agents.neural.extractors import Inputs, make_extractor
+from morl.agents.core.rows import Rows
+from morl.agents.neural.network_options import NetworkOptions
 from morl.agents.neural.networks import PopArt, Trunk
-from morl.agents.neural.policy_kwargs import NetworkOptions
 from morl.spec import FloatArray
 
 Array = np.ndarray[Any, Any]
@@ -23,10 +22,11 @@ class ActorCritic(nn.Module):
     """π(a|s, w) and V(s, w).
 
     Args:
-        inputs: reads observations.
+        rows: how observations become rows.
         k: objectives.
         actions: ``Discrete``, flat ``MultiDiscrete``, or a flat box ``[-1, 1]``.
         options: networks.
+        conditioning: how the preference enters; see :mod:`morl.agents.neural.conditioning`.
         log_std_init: log standard deviation of continuous actions at first.
 
     Attributes:
@@ -34,14 +34,27 @@ class ActorCritic(nn.Module):
     """
 
     def __init__(
-        self, inputs: Inputs, k: int, actions: spaces.Space[Any], options: NetworkOptions, log_std_init: float = 0.0
+        self,
+        rows: Rows,
+        k: int,
+        actions: spaces.Space[Any],
+        options: NetworkOptions,
+        conditioning: str = "concat",
+        log_std_init: float = 0.0,
     ) -> None:
         super().__init__()
-        self._scaled = inputs.scaled
-        self.features = make_extractor(options.extractor, inputs.space, options.extractor_kwargs)
-        size = int(self.features.features_dim) + k  # type: ignore[arg-type]
-        self.actor = Trunk(size, options.pi, activation=options.activation, orthogonal=True)
-        self.critic = Trunk(size, options.vf, activation=options.activation, orthogonal=True)
+        self.features = options.features(rows)
+        self.actor, self.critic = (
+            Trunk(
+                self.features.size,
+                widths,
+                preference=k,
+                conditioning=conditioning,
+                activation=options.activation,
+                orthogonal=True,
+            )
+            for widths in (options.pi, options.vf)
+        )
         self.choice: Categorical | Gaussian = (
             Gaussian(self.actor.size, k, int(np.prod(actions.shape or ())), log_std_init)
             if isinstance(actions, spaces.Box)
@@ -49,51 +62,49 @@ class ActorCritic(nn.Module):
         )
         self.values = PopArt(self.critic.size, k, beta=0.05, tolerance=0.0, from_mean=True)
 
-    def _inputs(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
-        return torch.cat([self.features(self._scaled(obs)), standard(preference)], dim=1)
+    def _inputs(self, obs: Tensor, preference: Tensor) -> tuple[Tensor, Tensor]:
+        return self.features(obs), standard(preference)
 
-    def forward(self, obs: Mapping[str, Tensor], preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Tensor, preference: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """log π(a|s, w) ``(n,)``, the entropy of π(·|s, w) ``(n,)``, and normalised values ``(n, K)``."""
         inputs = self._inputs(obs, preference)
-        log_prob, entropy = self.choice.log_prob(self.actor(inputs), preference, actions)
-        return log_prob, entropy, self.values(self.critic(inputs))[:, 0]
+        log_prob, entropy = self.choice.log_prob(self.actor(*inputs), preference, actions)
+        return log_prob, entropy, self.values(self.critic(*inputs))[:, 0]
 
-    def value(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
+    def value(self, obs: Tensor, preference: Tensor) -> Tensor:
         """V(s, w) ``(n, K)`` in the unit of the returns."""
-        return self.values.denormalise(self.values(self.critic(self._inputs(obs, preference)))[:, 0])
+        return self.values.denormalise(self.values(self.critic(*self._inputs(obs, preference)))[:, 0])
 
     @torch.no_grad()
     def act(
-        self, obs: Mapping[str, Tensor], preference: Tensor, rng: np.random.Generator | None
+        self, obs: Tensor, preference: Tensor, rng: np.random.Generator | None
     ) -> tuple[Array, FloatArray, FloatArray]:
         """Actions (without ``rng`` the most likely ones), their log probabilities ``(n,)``, and values ``(n, K)``."""
         noise = None if rng is None else self.choice.noise((len(preference),), rng).to(preference.device)
         actions, log_prob, values = self.choose(obs, preference, noise)
         return actions.cpu().numpy(), log_prob.cpu().numpy(), values.double().cpu().numpy()
 
-    def choose(
-        self, obs: Mapping[str, Tensor], preference: Tensor, noise: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def choose(self, obs: Tensor, preference: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`act` for noise drawn before: tensors in, tensors out."""
         inputs = self._inputs(obs, preference)
-        features = self.actor(inputs)
+        features = self.actor(*inputs)
         actions = self.choice.sample(features, preference, noise)
         log_prob, _ = self.choice.log_prob(features, preference, actions)
-        return actions, log_prob, self.values.denormalise(self.values(self.critic(inputs))[:, 0])
+        return actions, log_prob, self.values.denormalise(self.values(self.critic(*inputs))[:, 0])
 
     @property
     def chooses_one(self) -> bool:
         """Whether an action is one of several."""
         return isinstance(self.choice, Categorical) and len(self.choice.sizes) == 1
 
-    def logits(self, obs: Mapping[str, Tensor], preference: Tensor) -> Tensor:
+    def logits(self, obs: Tensor, preference: Tensor) -> Tensor:
         """Of the actions ``(n, A)``, where one or several are chosen."""
         assert isinstance(self.choice, Categorical)
-        found: Tensor = self.choice.logits(self.actor(self._inputs(obs, preference)))
+        found: Tensor = self.choice.logits(self.actor(*self._inputs(obs, preference)))
         return found
 
     @torch.no_grad()
-    def probabilities(self, obs: Mapping[str, Tensor], preference: Tensor) -> FloatArray | None:
+    def probabilities(self, obs: Tensor, preference: Tensor) -> FloatArray | None:
         """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
         if not self.chooses_one:
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +18,14 @@ class Actor(nn.Module):
     push it to where tanh is flat, for every preference alike, and it takes very long to come back.
 
     Args:
-        inputs: size of an encoded observation.
-        k: objectives.
+        trunk: takes observations and preferences.
         outputs: size of an action.
-        net_arch: width of each layer.
-        mix: how the preference enters; see :class:`~morl.agents.neural.networks.Trunk`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
-        self.head = nn.Linear(self.trunk.size, outputs)
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
         """Actions ``(n, outputs)``."""
@@ -41,13 +37,13 @@ class GaussianActor(nn.Module):
     """A conditioned actor ``π(· | s, w)`` with normally distributed actions, squashed by tanh (Haarnoja et al. 2018).
 
     Args:
-        inputs, k, outputs, net_arch, mix: as for :class:`Actor`.
+        trunk, outputs: as for :class:`Actor`.
     """
 
-    def __init__(self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], mix: str) -> None:
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
-        self.trunk = Trunk(inputs, net_arch, preference=k, mix=mix)
-        self.head = nn.Linear(self.trunk.size, 2 * outputs)
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, 2 * outputs)
 
     def forward(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation before tanh, ``(n, outputs)`` each."""
@@ -73,7 +69,13 @@ class Temperature(nn.Module):
 
     def __init__(self, value: float) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(max(value, 1e-12))))
+        self.log = nn.Parameter(torch.zeros(()))
+        self.set(value)
+
+    @torch.no_grad()
+    def set(self, value: float) -> None:
+        """Make it another number."""
+        self.log.fill_(math.log(max(value, 1e-12)))
 
     def forward(self) -> Tensor:
         """The number, without gradient."""

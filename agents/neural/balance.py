@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.neural import directions
-from morl.agents.neural.training import check_gradient, seeded
+from morl.agents.neural.training import check_gradient, gradient_step, seeded
 from morl.spec import AgentError, FloatArray, MissingExtraError, UnknownNameError
 
 BALANCES = ("none", "weights", "gradnorm", "uncertainty", "mgda", "pcgrad", "cagrad", "nash", "upgrad", "imtl_g")
@@ -117,6 +117,9 @@ class Balance(nn.Module):
         Raises:
             DivergedError: the gradient is NaN or infinite; parameters stay as they were.
         """
+        if self.kind == "none":
+            gradient_step(losses.sum() if rest is None else losses.sum() + rest, optimizer, max_grad_norm)
+            return
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         optimizer.zero_grad()
         self.count += 1

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from morl.agents.core.actions import ActionMap
 from morl.agents.core.observations import Encoder, parts_of
+from morl.agents.core.rows import Rows, named
+from morl.agents.neural.features import Parts
 from morl.spec import AgentError
 
 Act = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
@@ -165,6 +167,22 @@ def encoded(encoder: Encoder) -> Callable[[Any], Tensor]:
         centre, factor = torch.as_tensor(encoder._scale.centre), torch.as_tensor(encoder._scale._factor)
         return lambda values: ((values.flatten(1).double() - centre) * factor).float()
     return lambda values: values.flatten(1).float()
+
+
+def encoded_rows(rows: Rows) -> Callable[[Any], Tensor | Parts]:
+    """What :class:`~morl.agents.core.rows.Rows` does, for tensors: numbers, and images apart where there are any."""
+    readers = {name: encoded(encoder) for name, encoder in rows.encoders.items()}
+
+    def read(observation: Any) -> Tensor | Parts:
+        given = dict(named(observation))
+        numbers = [reader(given[name]) for name, reader in readers.items()]
+        if not rows.images:
+            return torch.cat(numbers, dim=1)
+        images = {name: given[name] for name in rows.images}
+        empty = next(iter(images.values())).flatten(1)[:, :0].float()
+        return Parts(torch.cat([empty, *numbers], dim=1), images)
+
+    return read
 
 
 # ---- actions ------------------------------------------------------------------------------------------------

@@ -83,20 +83,19 @@ class Ensemble(nn.Module):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _call(self, method: str, rows: Tensor, units: Tensor, obs: Mapping[str, Tensor], *more: Tensor) -> Any:
+    def _call(self, method: str, rows: Tensor, units: Tensor, obs: Tensor, *more: Tensor) -> Any:
         """A method of every member on ``(m, B, ...)``; what the method is given after the preference comes last."""
 
-        def one(row: Tensor, unit: Tensor, obs: Named, *more: Tensor) -> Any:
+        def one(row: Tensor, unit: Tensor, obs: Tensor, *more: Tensor) -> Any:
             named = {**_named(row, self._shapes), **_named(unit, self._unit_shapes)}
-            n = next(iter(obs.values())).shape[0]
-            equal = torch.full((n, self.k), 1.0 / self.k, device=row.device)  # networks see zeros
+            equal = torch.full((obs.shape[0], self.k), 1.0 / self.k, device=row.device)  # networks see zeros
             return functional_call(self._methods[0], named, (method, obs, equal, *more))
 
-        return vmap(one)(rows, units, dict(obs), *more)
+        return vmap(one)(rows, units, obs, *more)
 
     # ---- learning --------------------------------------------------------------------------------------------
 
-    def forward(self, obs: Mapping[str, Tensor], actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """log π(a|s) ``(m, B)``, entropies ``(m, B)`` and normalised values ``(m, B, K)`` for ``(m, B, ...)``."""
         found: tuple[Tensor, Tensor, Tensor] = self._call("forward", self.rows, self.units, obs, actions)
         return found
@@ -167,9 +166,7 @@ class Ensemble(nn.Module):
     # ---- batches whose rows belong to different members ------------------------------------------------------
 
     @torch.no_grad()
-    def act(
-        self, obs: Mapping[str, Tensor], member: Tensor, rng: np.random.Generator | None
-    ) -> tuple[Array, FloatArray, FloatArray]:
+    def act(self, obs: Tensor, member: Tensor, rng: np.random.Generator | None) -> tuple[Array, FloatArray, FloatArray]:
         """Actions (without ``rng`` the most likely ones), log probabilities ``(n,)`` and values ``(n, K)``."""
         choice = self.net.choice
         noise = None if rng is None else choice.noise((len(member),), rng).to(member.device)
@@ -178,28 +175,25 @@ class Ensemble(nn.Module):
         return to_numpy(actions), to_numpy(log_prob), to_numpy(values.double())
 
     @torch.no_grad()
-    def value(self, obs: Mapping[str, Tensor], member: Tensor) -> Tensor:
+    def value(self, obs: Tensor, member: Tensor) -> Tensor:
         """V(s) ``(n, K)`` in the unit of the returns."""
         return self._by_member("value", obs, member, ())[0]
 
     @torch.no_grad()
-    def probabilities(self, obs: Mapping[str, Tensor], member: Tensor) -> FloatArray | None:
+    def probabilities(self, obs: Tensor, member: Tensor) -> FloatArray | None:
         """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
         if not self.net.chooses_one:
             return None
         logits = self._by_member("logits", obs, member, ())[0]
         return np.asarray(torch.softmax(logits.double(), dim=1).cpu().numpy())
 
-    def _by_member(
-        self, method: str, obs: Mapping[str, Tensor], member: Tensor, more: Iterable[Tensor]
-    ) -> tuple[Tensor, ...]:
+    def _by_member(self, method: str, obs: Tensor, member: Tensor, more: Iterable[Tensor]) -> tuple[Tensor, ...]:
         """A method for rows ``(n, ...)``, each with its member's parameters."""
         groups = grouped(to_numpy(member).astype(np.int64))
         members, index, place = (torch.from_numpy(part).to(self.rows.device) for part in groups)
         everyone = len(members) == len(self)
         rows, units = (self.rows, self.units) if everyone else (self.rows[members], self.units[members])
-        batch = {name: value[index] for name, value in obs.items()}
-        found = self._call(method, rows, units, batch, *(value[index] for value in more))
+        found = self._call(method, rows, units, obs[index], *(value[index] for value in more))
         parts = found if isinstance(found, tuple) else (found,)
         return tuple(part.flatten(0, 1)[place] for part in parts)
 

@@ -1,4 +1,4 @@
-"""Features of any observation: stable-baselines3's extractors in plain torch, and the tensors that they are given.
+"""Features of any observation: stable-baselines3's extractors in plain torch.
 
 An extractor is a module made from an observation space, with an attribute ``features_dim``: it turns observations
 ``(n, ...)`` into features ``(n, features_dim)``. What it is given is what stable-baselines3 gives: one-hot rows for
@@ -8,7 +8,7 @@ dictionary of those for Dict. Extractors written for stable-baselines3 therefore
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,159 +17,9 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.core.actions import one_line
-from morl.agents.core.observations import Encoder, parts_of
-from morl.spec import AgentError, EnvError
-
-Array = np.ndarray[Any, Any]
-Arrays = dict[str, Array]
-"""A batch of observations by the dotted names of its parts; the name of an observation without parts is empty."""
-
-
-# ---- spaces and batches -----------------------------------------------------------------------------------
-
-
-def is_image(space: spaces.Space[Any]) -> bool:
-    """A box of bytes from 0 to 255 that is ``(H, W)``, ``(H, W, C)``, ``(C, H, W)``, or a stack of such frames."""
-    return (
-        isinstance(space, spaces.Box)
-        and space.dtype == np.uint8
-        and len(space.shape) in (2, 3, 4)
-        and bool((space.low == 0).all() and (space.high == 255).all())
-        and min(sorted(space.shape)[-2:]) >= 5
-    )
-
-
-def looks_like_an_image(space: spaces.Space[Any]) -> bool:
-    """Whether a box has the shape of an image, whatever its numbers are."""
-    if not isinstance(space, spaces.Box) or len(space.shape) != 3:
-        return False
-    return min(space.shape) in (1, 3, 4) and min(sorted(space.shape)[-2:]) >= 36
-
-
-def channel_first(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape ``(C, H, W)`` of an image whose own shape is given; frames of a stack are channels."""
-    if len(shape) == 2:
-        return (1, *shape)
-    if len(shape) == 4:
-        c, h, w = channel_first(shape[1:])
-        return (shape[0] * c, h, w)
-    return (shape[2], shape[0], shape[1]) if shape[2] < shape[0] else shape
-
-
-def _to_channel_first(images: Array) -> Array:
-    """Images ``(n, ...)`` of any layout as ``(n, C, H, W)``."""
-    if images.ndim == 3:
-        return images[:, None]
-    if images.ndim == 5:
-        n, stack = images.shape[:2]
-        frames = _to_channel_first(images.reshape(n * stack, *images.shape[2:]))
-        return frames.reshape(n, stack * frames.shape[1], *frames.shape[2:])
-    return np.moveaxis(images, 3, 1) if images.shape[3] < images.shape[1] else images
-
-
-def _tensor_channel_first(images: Tensor) -> Tensor:
-    """:func:`_to_channel_first` for tensors."""
-    if images.ndim == 3:
-        return images[:, None]
-    if images.ndim == 5:
-        stack = images.shape[1]
-        frames = _tensor_channel_first(images.flatten(0, 1))
-        return frames.reshape(-1, stack * frames.shape[1], *frames.shape[2:])
-    return images.movedim(3, 1) if images.shape[3] < images.shape[1] else images
-
-
-def _plain(space: spaces.Space[Any], name: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:
-    """Dotted names and spaces of the parts of a space, nested ones too."""
-    inner = parts_of(space)
-    if not inner:
-        yield name, space
-    for key, part in inner.items():
-        yield from _plain(part, f"{name}.{key}" if name else str(key))
-
-
-class Inputs:
-    """Observations of a space as compact named arrays, and as the tensors that an extractor is given.
-
-    Args:
-        space: of one observation: Box, Discrete, MultiDiscrete, MultiBinary, or nested Dicts and Tuples of them.
-        env: the environment's name, for messages.
-
-    Attributes:
-        space: what an extractor is made from: images with the channel first, nested parts under dotted names.
-        boxes: names and shapes of the parts that are boxes of numbers, which are to be standardised.
-    """
-
-    def __init__(self, space: spaces.Space[Any], env: str = "the environment") -> None:
-        self.given, self.env = space, env
-        self.parts = dict(_plain(space))
-        self._encoders = {name: Encoder(part) for name, part in self.parts.items() if not isinstance(part, spaces.Box)}
-        self.images = {name for name, part in self.parts.items() if is_image(part)}
-        self.boxes = {
-            name: tuple(part.shape or ())
-            for name, part in self.parts.items()
-            if isinstance(part, spaces.Box) and name not in self.images
-        }
-        seen = {name: self._seen(name, part) for name, part in self.parts.items()}
-        self.space: spaces.Space[Any] = spaces.Dict(seen) if parts_of(space) else next(iter(seen.values()))
-
-    def _seen(self, name: str, part: spaces.Space[Any]) -> spaces.Space[Any]:
-        if name in self.images:
-            return spaces.Box(0, 255, channel_first(tuple(part.shape or ())), np.uint8)
-        return part
-
-    def arrays(self, observations: Any) -> Arrays:
-        """A batch ``(n, ...)`` as arrays: images as bytes, all else as float32.
-
-        Raises:
-            EnvError: an image that is not of bytes.
-        """
-        return {name: self._array(name, part) for name, part in _named(observations)}
-
-    def _array(self, name: str, part: Any) -> Array:
-        if name in self._encoders:
-            return self._encoders[name](part)
-        values = np.asarray(part)
-        if name not in self.images:
-            return values.astype(np.float32)
-        if values.dtype != np.uint8:
-            what = f"the observation {name!r}" if name else "the observation"
-            raise EnvError(f"{self.env}: {what} is {values.dtype}; expected an image of uint8 from 0 to 255")
-        return np.ascontiguousarray(_to_channel_first(values))
-
-    def in_tensors(self, observation: Any) -> dict[str, Tensor]:
-        """:meth:`arrays` from an observation in tensors, for export."""
-        from morl.agents.neural.deployed import encoded
-
-        seen: dict[str, Tensor] = {}
-        for name, part in _named(observation):
-            if name in self._encoders:
-                seen[name] = encoded(self._encoders[name])(part)
-            else:
-                seen[name] = _tensor_channel_first(part) if name in self.images else part.float()
-        return seen
-
-    def tensors(self, arrays: Mapping[str, Array], device: torch.device) -> dict[str, Tensor]:
-        """Arrays on a device, images still as bytes."""
-        return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
-
-    def scaled(self, tensors: Mapping[str, Tensor]) -> Any:
-        """What an extractor is given: floats, images in [0, 1]; a dictionary where the space has parts."""
-        ready = {name: value.float() / 255.0 if name in self.images else value for name, value in tensors.items()}
-        return ready if parts_of(self.given) else ready[""]
-
-    def row_bytes(self) -> int:
-        """Bytes of one observation as :meth:`arrays` holds it."""
-        sizes = {name: int(np.prod(part.shape or ())) for name, part in self.parts.items() if name in self.images}
-        return sum(sizes.get(name, 4 * flat_size(part)) for name, part in self.parts.items())
-
-
-def _named(observations: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(observations, dict | tuple):
-        inner = observations if isinstance(observations, dict) else dict(enumerate(observations))
-        for key, part in inner.items():
-            yield from _named(part, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, observations
+from morl.agents.core.observations import Encoder, plain_parts
+from morl.agents.core.rows import channel_first, is_image, looks_like_an_image
+from morl.spec import AgentError
 
 
 def flat_size(space: spaces.Space[Any]) -> int:
@@ -269,9 +119,9 @@ class CombinedExtractor(FeaturesExtractor):
     def __init__(self, observation_space: spaces.Space[Any], cnn_output_dim: int = 256) -> None:
         if not isinstance(observation_space, spaces.Dict):
             raise AgentError(f"CombinedExtractor needs Dict observations; the observation is {observation_space}")
+        refuse_odd_images(observation_space, "CombinedExtractor")
         parts: dict[str, FeaturesExtractor] = {}
         for name, part in observation_space.spaces.items():
-            _refuse_odd_image(part)
             parts[name] = cnn(part, cnn_output_dim) if is_image(part) else FlattenExtractor(part)
         super().__init__(observation_space, sum(part.features_dim for part in parts.values()))
         self.names = list(parts)
@@ -291,7 +141,7 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
     """
     if isinstance(space, spaces.Dict):
         return CombinedExtractor(space)
-    _refuse_odd_image(space)
+    refuse_odd_images(space, "the default extractor")
     return (
         cnn(space, 512 if min(space.shape or (0,)) >= NatureCNN.LEAST else 128)
         if is_image(space)
@@ -299,12 +149,23 @@ def default_extractor(space: spaces.Space[Any]) -> FeaturesExtractor:
     )
 
 
-def _refuse_odd_image(space: spaces.Space[Any]) -> None:
-    if looks_like_an_image(space) and not is_image(space):
-        raise AgentError(
-            f"the observation has the shape of an image but is {one_line(space)}; give images as uint8 from 0 to 255, "
-            "or choose features_extractor_class='FlattenExtractor' in policy_kwargs to read it as numbers"
-        )
+def refuse_odd_images(space: spaces.Space[Any], who: str) -> None:
+    """Refuse a space with a part that has the shape of an image but not its numbers.
+
+    Args:
+        space: of observations.
+        who: does not read it.
+
+    Raises:
+        AgentError: naming it, and what to do.
+    """
+    for part in plain_parts(space):
+        if looks_like_an_image(part) and not is_image(part):
+            raise AgentError(
+                f"{who} reads images of uint8 from 0 to 255; the observation has the shape of an image but is "
+                f"{one_line(part)}: give such images, or choose features_extractor_class='FlattenExtractor' in "
+                "policy_kwargs to read it as numbers"
+            )
 
 
 EXTRACTORS: dict[str, type[FeaturesExtractor]] = {

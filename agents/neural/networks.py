@@ -5,137 +5,104 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from morl.agents.core.memory import require
+from morl.agents.neural.conditioning import CODE, CONDITIONING, Code, Film, HyperLinear
+from morl.agents.neural.features import Features
+from morl.agents.neural.layers import ParallelNorm, linear
 from morl.spec import AgentError
-
-
-class ParallelLinear(nn.Module):
-    """Linear layers of several networks side by side, as one batched product: members of an ensemble.
-
-    Args:
-        members: E, how many.
-        inputs, outputs: of each.
-
-    >>> layer = ParallelLinear(2, 3, 4)
-    >>> layer(torch.zeros(5, 3)).shape, layer(torch.zeros(1, 5, 3)).shape
-    (torch.Size([2, 5, 4]), torch.Size([1, 5, 4]))
-    """
-
-    def __init__(self, members: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        one = [nn.Linear(inputs, outputs) for _ in range(members)]
-        # Inputs first: so products need no copies, and gradients are laid out as the parameters are.
-        self.weight = nn.Parameter(torch.stack([layer.weight.detach().T for layer in one]))
-        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in one]))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """``(E, n, outputs)`` of inputs ``(n, inputs)``; of inputs ``(e, n, inputs)`` what the first e members say."""
-        if inputs.dim() == 2:
-            inputs = inputs.expand(len(self.weight), -1, -1)
-        return torch.baddbmm(_first(self.bias, inputs), inputs, _first(self.weight, inputs))
-
-
-class ParallelNorm(nn.Module):
-    """Layer normalisation of several networks side by side.
-
-    Args:
-        members: E, how many.
-        size: of a layer.
-    """
-
-    def __init__(self, members: int, size: int) -> None:
-        super().__init__()
-        self.size = (size,)
-        self.weight = nn.Parameter(torch.ones(members, 1, size))
-        self.bias = nn.Parameter(torch.zeros(members, 1, size))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """``(e, n, size)`` of the first e members."""
-        even = nn.functional.layer_norm(inputs, self.size)
-        return torch.addcmul(_first(self.bias, inputs), even, _first(self.weight, inputs))
-
-
-def _first(parameter: Tensor, inputs: Tensor) -> Tensor:
-    """The parameters of as many members as there are inputs for."""
-    return parameter if len(parameter) == len(inputs) else parameter[: len(inputs)]
 
 
 class Trunk(nn.Module):
     """A multi-layer perceptron that may take a preference.
 
     Args:
-        inputs: size of an encoded observation.
+        inputs: size of an encoded observation, or what makes features of rows.
         net_arch: width of each layer.
         preference: size of the preference, 0 for none.
-        mix: ``"concat"`` appends the preference to the input; ``"film"`` scales and shifts every hidden layer by it
-            (Perez et al. 2018).
+        conditioning: how the preference enters; see :mod:`morl.agents.neural.conditioning`.
         layer_norm: normalise each hidden layer.
         activation: what follows each layer.
         orthogonal: begin with orthogonal weights and no biases (Saxe et al. 2014), as on-policy learners like it.
-        members: make so many networks side by side; features are then ``(members, n, size)``.
+        more: further inputs beside the features, such as the size of an action.
+        members: make so many networks side by side, which share what makes features; what comes out is then
+            ``(members, n, size)``.
     """
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | Features,
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: int = 0,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
         activation: type[nn.Module] = nn.ReLU,
         orthogonal: bool = False,
+        more: int = 0,
         members: int | None = None,
     ) -> None:
         super().__init__()
-        if mix not in ("concat", "film"):
-            raise AgentError(f"preference input is {mix!r}; expected 'concat' or 'film'")
-        self.film = mix == "film" and preference > 0
-        sizes = [inputs + (0 if self.film else preference), *net_arch]
+        if conditioning not in CONDITIONING:
+            raise AgentError(f"conditioning is {conditioning!r}; expected one of {', '.join(CONDITIONING)}")
+        self.conditioning = conditioning if preference else "concat"
+        if self.conditioning != "concat" and not net_arch:
+            raise AgentError(f"conditioning {conditioning!r} needs a hidden layer; give net_arch one, or use 'concat'")
+        self.features: nn.Module = nn.Identity() if isinstance(inputs, int) else inputs
+        first = more + (inputs if isinstance(inputs, int) else inputs.size)
+        sizes = [first + (preference if self.conditioning == "concat" else 0), *net_arch]
+        hyper = self.conditioning == "hypernetwork"
+        parameters = (members or 1) * (1 + CODE * hyper) * sum(a * b for a, b in pairwise(sizes))
         # With their gradients and Adam's two moments, parameters take four times their size.
-        require(16.0 * sum(a * b for a, b in pairwise(sizes)), f"a network with layers {sizes}", "lower net_arch")
-        self.layers = nn.ModuleList(linear(a, b, members, orthogonal) for a, b in pairwise(sizes))
+        require(16.0 * parameters, f"a network with layers {sizes}", "lower net_arch")
+        layer = HyperLinear if hyper else linear
+        self.layers = nn.ModuleList(layer(a, b, members, orthogonal) for a, b in pairwise(sizes))
         norms = (nn.LayerNorm(b) if members is None else ParallelNorm(members, b) for b in net_arch)
         self.norms = nn.ModuleList(norms if layer_norm else ())
-        self.gates = nn.ModuleList(linear(preference, 2 * b, members) for b in net_arch if self.film)
-        for parameter in self.gates.parameters():
-            nn.init.zeros_(parameter)
+        self.gates = nn.ModuleList(Film(b, preference, members) for b in net_arch if self.conditioning == "film")
+        self.code = Code(preference) if hyper else None
         self.activation = activation()
         self.preference = preference
         self.size = net_arch[-1] if net_arch else sizes[0]
 
-    def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
-        """Features ``(n, size)`` of inputs ``(n, inputs)`` and preferences ``(n, K)``."""
-        if self.preference and not self.film:
+    def forward(
+        self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None, *, alone: bool = False
+    ) -> Tensor:
+        """What the last layer says, ``(n, size)``.
+
+        Args:
+            inputs: ``(n, ...)``.
+            preference: ``(n, K)``.
+            more: ``(n, more)`` further inputs.
+            alone: compute the first of several members only, ``(1, n, size)``.
+        """
+        return self.of_features(self.features(inputs), preference, more, alone=alone)
+
+    def of_features(
+        self, x: Tensor, preference: Tensor | None = None, more: Tensor | None = None, *, alone: bool = False
+    ) -> Tensor:
+        """The same for features ``(n, ...)`` that :attr:`features` has made."""
+        if more is not None:
+            x = torch.cat([x, more], dim=-1)
+        if self.preference and self.conditioning == "concat":
             assert preference is not None
-            inputs = torch.cat([inputs, preference], dim=-1)
+            x = torch.cat([x, preference], dim=-1)
+        if alone:
+            x = x[None]
+        code = () if self.code is None else (self.code(preference),)
         for i, layer in enumerate(self.layers):
-            inputs = layer(inputs)
+            x = layer(x, *code)
             if self.norms:
-                inputs = self.norms[i](inputs)
-            if self.film:
+                x = self.norms[i](x)
+            if self.gates:
                 assert preference is not None
-                scale, shift = self.gates[i](preference).chunk(2, dim=-1)
-                inputs = inputs * (1 + scale) + shift
-            inputs = self.activation(inputs)
-        return inputs
-
-
-def linear(
-    inputs: int, outputs: int, members: int | None = None, orthogonal: bool = False
-) -> nn.Linear | ParallelLinear:
-    """A linear layer, or those of several members side by side."""
-    if members is not None:
-        return ParallelLinear(members, inputs, outputs)
-    layer = nn.Linear(inputs, outputs)
-    if orthogonal:
-        nn.init.orthogonal_(layer.weight, math.sqrt(2))
-        nn.init.zeros_(layer.bias)
-    return layer
+                x = self.gates[i](x, preference[None] if alone else preference)
+            x = self.activation(x)
+        return x
 
 
 class PopArt(nn.Module):
@@ -252,44 +219,101 @@ class PopArt(nn.Module):
 
 
 class VectorNet(nn.Module):
-    """Trunk and PopArt head: encoded observations (and preferences) to ``(n, outputs, K)``.
+    """Trunk and PopArt head: observations (and preferences) to ``(n, outputs, K)``.
 
     Args:
-        inputs: size of an encoded observation.
+        inputs: size of an encoded observation, or what makes features of rows.
         k: objectives.
         outputs: outputs per objective.
         net_arch: width of each layer.
         preference: whether the network takes a preference.
-        mix: how; see :class:`Trunk`.
-        layer_norm: see :class:`Trunk`.
+        conditioning, layer_norm, activation, more: see :class:`Trunk`.
         members: see :class:`Trunk`; values are then ``(members, n, outputs, K)``.
     """
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | Features,
         k: int,
         outputs: int,
         net_arch: Sequence[int] = (64, 64),
         *,
         preference: bool = True,
-        mix: str = "concat",
+        conditioning: str = "concat",
         layer_norm: bool = False,
+        activation: type[nn.Module] = nn.ReLU,
+        more: int = 0,
         members: int | None = None,
     ) -> None:
         super().__init__()
-        width = k if preference else 0
-        self.trunk = Trunk(inputs, net_arch, preference=width, mix=mix, layer_norm=layer_norm, members=members)
+        self.trunk = Trunk(
+            inputs,
+            net_arch,
+            preference=k if preference else 0,
+            conditioning=conditioning,
+            layer_norm=layer_norm,
+            activation=activation,
+            more=more,
+            members=members,
+        )
         self.head = PopArt(self.trunk.size, k, outputs, members=members)
 
-    def forward(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None) -> Tensor:
         """Normalised values ``(n, outputs, K)``: what losses are taken on."""
-        out: Tensor = self.head(self.trunk(inputs, preference))
+        out: Tensor = self.head(self.trunk(inputs, preference, more))
         return out
 
-    def values(self, inputs: Tensor, preference: Tensor | None = None) -> Tensor:
+    def values(self, inputs: Tensor, preference: Tensor | None = None, more: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` in the unit of the returns: what actions are chosen by."""
-        return self.head.denormalise(self.forward(inputs, preference))
+        return self.head.denormalise(self.forward(inputs, preference, more))
+
+    def update_units(self, targets: Tensor, *followers: Any) -> None:
+        """Normalise by what targets ``(..., K)`` were so far, in step with networks that say the same."""
+        self.head.update(targets, [net.head for net in followers])
+
+    def of_pairs(self, inputs: Tensor, preferences: Tensor, which: Tensor | None = None) -> Tensor:
+        """Normalised values ``(n·m, outputs, K)`` of every input ``(n, ...)`` under every preference ``(m, K)``.
+
+        Row i·m + j is input i under preference j; features are made once per input.
+
+        Args:
+            inputs: ``(n, ...)``.
+            preferences: ``(m, K)``.
+            which: ``(p,)`` rows that are wanted; all by default.
+        """
+        pairs = paired(self.trunk.features(inputs), preferences, which)
+        out: Tensor = self.head(self.trunk.of_features(*pairs))
+        return out
+
+
+def paired(features: Tensor, preferences: Tensor, which: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Features ``(n, size)`` and preferences ``(m, K)`` side by side, ``(n·m, ...)`` each, or only rows ``which``."""
+    n, m = len(features), len(preferences)
+    if which is not None:
+        return features[which // m], preferences[which % m]
+    return (
+        features[:, None].expand(n, m, -1).reshape(n * m, -1),
+        preferences.expand(n, m, -1).reshape(n * m, -1),
+    )
+
+
+class CommandedNet(nn.Module):
+    """A trunk that takes observation and command, and one linear layer.
+
+    Args:
+        trunk: takes both.
+        outputs: numbers per row.
+    """
+
+    def __init__(self, trunk: Trunk, outputs: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.size, outputs)
+
+    def forward(self, inputs: Tensor, command: Tensor) -> Tensor:
+        """Outputs ``(n, outputs)`` for inputs ``(n, ...)`` and commands ``(n, size)``."""
+        out: Tensor = self.head(self.trunk(inputs, command))
+        return out
 
 
 class TwinCritics(VectorNet):
@@ -298,29 +322,30 @@ class TwinCritics(VectorNet):
     What they say, both at once, is ``(2, n, outputs, K)``.
 
     Args:
-        inputs, k, outputs, net_arch, mix, layer_norm: as for :class:`VectorNet`.
+        inputs, k, outputs, net_arch, how: as for :class:`VectorNet`.
     """
 
     def __init__(
-        self, inputs: int, k: int, outputs: int, net_arch: Sequence[int], *, mix: str, layer_norm: bool
+        self, inputs: int | Features, k: int, outputs: int, net_arch: Sequence[int] = (64, 64), **how: Any
     ) -> None:
-        super().__init__(inputs, k, outputs, net_arch, mix=mix, layer_norm=layer_norm, members=2)
+        super().__init__(inputs, k, outputs, net_arch, members=2, **how)
 
-    def first_values(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def first_values(self, inputs: Tensor, weights: Tensor, more: Tensor | None = None) -> Tensor:
         """Values ``(n, outputs, K)`` of the first alone, in the unit of the returns."""
-        return self.values(inputs[None], weights[None])[0]
+        return self.head.denormalise(self.head(self.trunk(inputs, weights, more, alone=True))[0])
 
-    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor | None = None) -> Tensor:
+    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor) -> Tensor:
         """Σ over both of the mean of ‖y − Q(s, a, w)‖², in normalised units.
 
         Args:
             inputs: ``(n, inputs)``.
             weights: ``(n, K)``.
             goal: y, ``(n, K)`` in the unit of the returns.
-            actions: ``(n,)`` which output is meant, where there are several.
+            actions: ``(n,)`` which output is meant, or ``(n, size)`` reals that are a further input.
         """
-        q: Tensor = self(inputs, weights)
-        predicted = q[:, :, 0] if actions is None else of_actions(q, actions)
+        real = actions.is_floating_point()
+        q: Tensor = self(inputs, weights, actions if real else None)
+        predicted = q[:, :, 0] if real else of_actions(q, actions)
         return 2 * nn.functional.mse_loss(predicted, self.head.normalise(goal).expand_as(predicted))
 
 

@@ -14,14 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morl.agents.base import Agent, Array
+from morl.agents.base import Array
 from morl.agents.core.collector import Transitions
 from morl.agents.core.config import Annealed, option
 from morl.agents.core.exploration import Persistent
-from morl.agents.core.observations import Encoder
+from morl.agents.core.rows import Rows
+from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import TwinCritics
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.replay import ReplayBuffer
-from morl.agents.neural.training import NetworkConfig, resolve_device, seeded
+from morl.agents.neural.training import resolve_device, seeded
 from morl.spec import FloatArray, IntArray
 
 
@@ -30,9 +32,9 @@ class OffPolicyConfig(NetworkConfig):
     """Options of agents that learn from a replay buffer."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
-    mix: str = option("concat", "how the weight enters the networks", choices=("concat", "film"))
+    conditioning: str = option("concat", "how the weight enters the networks", choices=CONDITIONING)
     layer_norm: bool = option(True, "normalise each layer of the networks that say values")
-    learning_rate: float = option(5e-4, "Adam's step size", low=0.0)
+    learning_rate: float | tuple[float, ...] = option(5e-4, "Adam's step size, or first and last", low=0.0)
     batch_size: int = option(128, "transitions per update", low=1)
     buffer_size: int = option(200_000, "transitions remembered", low=1)
     learning_starts: int = option(1000, "steps before the first update", low=0)
@@ -53,46 +55,52 @@ class Batch(NamedTuple):
     """Remembered transitions, as tensors of one device."""
 
     obs: Tensor
-    """Features ``(n, size)`` before the step."""
+    """Rows ``(n, size)`` before the step."""
     actions: Tensor
     """``(n, ...)``."""
     rewards: Tensor
     """``(n, K)``."""
     next_obs: Tensor
-    """Features ``(n, size)`` after the step."""
+    """Rows ``(n, size)`` after the step."""
     not_terminated: Tensor
     """``(n, 1)``: 0 where nothing follows, else 1; a truncated episode would have gone on."""
 
 
-class OffPolicy(Agent):
+class OffPolicy(OwnNetworks):
     """Acts for a weight per environment and episode, remembers each transition, and updates every few steps."""
 
-    encoder: Encoder
+    rows: Rows
     updates: int
 
-    def _remember(
-        self, action_shape: tuple[int, ...], action_type: Any, size: int | None = None, rewards: int | None = None
-    ) -> None:
-        """Allocate the buffer, for actions of this shape and type, features of this size and so many rewards a step."""
-        features = (self.encoder.size if size is None else size,)
+    def _remember(self, action_shape: tuple[int, ...], action_type: Any, rewards: int | None = None) -> None:
+        """Allocate the buffer, for :attr:`rows`, actions of this shape and type and so many rewards a step."""
+        obs: tuple[tuple[int, ...], Any] = (self.rows.size,), self.rows.dtype
         self.device = resolve_device(self.config.device)
         self.updates = 0
         self.replay = ReplayBuffer(
             self.config.buffer_size,
             {
-                "obs": (features, np.float32),
+                "obs": obs,
                 "actions": (action_shape, action_type),
                 "rewards": ((self.k if rewards is None else rewards,), np.float32),
-                "next_obs": (features, np.float32),
+                "next_obs": obs,
                 "not_terminated": ((1,), np.float32),
             },
         )
         self._keeps("updates", replay=self.replay)
 
-    def twin_critics(self, inputs: int, outputs: int, net_arch: tuple[int, ...], layer_norm: bool) -> TwinCritics:
-        """A pair of critics for inputs of this size, on the agent's device."""
+    def twin_critics(self, outputs: int, *, more: int = 0, layer_norm: bool) -> TwinCritics:
+        """A pair of critics, on the agent's device.
+
+        Args:
+            outputs: values per objective.
+            more: further inputs, such as the size of an action.
+            layer_norm: normalise each hidden layer.
+        """
+        options, how = self.network_options(), {"conditioning": self.config.conditioning, "layer_norm": layer_norm}
         with seeded(self.integer_seed("network", 0)):
-            critics = TwinCritics(inputs, self.k, outputs, net_arch, mix=self.config.mix, layer_norm=layer_norm)
+            seen = options.features(self.rows)
+            critics = TwinCritics(seen, self.k, outputs, options.vf, activation=options.activation, more=more, **how)
         return critics.to(self.device)
 
     @abstractmethod
@@ -105,7 +113,7 @@ class OffPolicy(Agent):
 
     @abstractmethod
     def _explore(self, exploration: Persistent, obs: Array, weights: Array, rng: np.random.Generator) -> Array:
-        """Actions ``(n, ...)`` for features ``(n, size)`` and weights ``(n, K)``."""
+        """Actions ``(n, ...)`` for rows ``(n, size)`` and weights ``(n, K)``."""
 
     @abstractmethod
     def _update(self, batch: Batch, rng: np.random.Generator) -> None:
@@ -115,8 +123,8 @@ class OffPolicy(Agent):
         """Called after each round of steps and updates, ``total`` steps in all."""
 
     def _features(self, observations: Any, accrued: FloatArray, time: IntArray) -> Array:
-        """Features ``(n, size)`` of observations ``(n, ...)``, accrued rewards ``(n, K)`` and times ``(n,)``."""
-        return self.encoder(observations)
+        """Rows ``(n, size)`` of observations ``(n, ...)``, accrued rewards ``(n, K)`` and times ``(n,)``."""
+        return self.rows(observations)
 
     def _row(self, out: Transitions, obs: Array, next_obs: Array) -> dict[str, Array]:
         """What is remembered of a step, by field."""
@@ -144,6 +152,7 @@ class OffPolicy(Agent):
                     weights[ended] = self._draw(len(ended), rng)
                 total = self.num_timesteps + len(out)
                 if total >= c.learning_starts:
+                    self._follow_schedules()
                     for _ in range(total // self.train_freq - self.num_timesteps // self.train_freq):
                         self._update(self._sample(rng), rng)
                         self.updates += 1

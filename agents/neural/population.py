@@ -24,7 +24,6 @@ from morl.agents.core.policies import PolicySet, Subset
 from morl.agents.core.preferences import simplex_grid, to_scaled
 from morl.agents.neural.actor_critic import ActorCritic
 from morl.agents.neural.ensemble import Ensemble
-from morl.agents.neural.extractors import Arrays
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.schedules import at
 from morl.agents.neural.training import adam, seeded, set_learning_rate, to_numpy
@@ -115,7 +114,7 @@ class PopulationPPO(PPOAgent):
 
     def _setup(self) -> None:
         self._prepare()
-        options, c = self.network_options(), self.config
+        options, c = (self.network_options("tanh"), "concat"), self.config
         if self.problem.is_vector and self.problem.env.num_envs < self.k:
             raise AgentError(
                 f"{self.info.name} learns at least {self.k} policies side by side, each in environments of its own; "
@@ -124,7 +123,7 @@ class PopulationPPO(PPOAgent):
 
         def make(number: int) -> ActorCritic:
             with seeded(self.integer_seed("network", number)):
-                return ActorCritic(self.inputs, self.k, self.actions.space, options, c.log_std_init).to(self.device)
+                return ActorCritic(self.rows, self.k, self.actions.space, *options, c.log_std_init).to(self.device)
 
         self.members = self.k  # at least; the steps asked for settle how many there are
         self.net = Ensemble(make, self.members, self.k)
@@ -257,17 +256,16 @@ class PopulationPPO(PPOAgent):
         for i, mine in enumerate(own):
             weighted[mine] = weighted_advantages(advantage[mine], self.weights[i], self.unit)
         batch = {
+            "obs": flat(played.obs),
             "actions": flat(played.rollout.actions),
             "old_log_prob": flat(played.log_prob),
             "advantage": weighted,
             "returns": to_numpy(self.net.normalise(member, self._tensor(target))),
         }
         data = {name: self._tensor(array) for name, array in batch.items()}
-        obs = self._on_device({name: flat(array) for name, array in played.obs.items()})
         set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
         for index in self._minibatches_of(own, rng):
-            some = {name: value[index] for name, value in data.items()}
-            loss = self.loss({name: value[index] for name, value in obs.items()}, **some)
+            loss = self.loss(**{name: value[index] for name, value in data.items()})
             self.net.step(loss, self.optimizer, c.max_grad_norm)
 
     def _minibatches_of(self, own: list[IntArray], rng: np.random.Generator) -> Iterator[Tensor]:
@@ -281,13 +279,11 @@ class PopulationPPO(PPOAgent):
             for part in np.array_split(order, max(1, round(most / self.config.batch_size)), axis=1):
                 yield torch.from_numpy(part).to(self.device)
 
-    def loss(
-        self, obs: Mapping[str, Tensor], actions: Tensor, old_log_prob: Tensor, advantage: Tensor, returns: Tensor
-    ) -> Tensor:
+    def loss(self, obs: Tensor, actions: Tensor, old_log_prob: Tensor, advantage: Tensor, returns: Tensor) -> Tensor:
         """The clipped losses of m policies for ``(m, B, ...)`` steps, summed over policies.
 
         Args:
-            obs: standardised observations.
+            obs: standardised observations as rows ``(m, B, size)``.
             actions: as chosen.
             old_log_prob: ``(m, B)`` log π_old(a|s).
             advantage: ``(m, B)`` ω·Â, each policy's for its own weights.
@@ -308,7 +304,7 @@ class PopulationPPO(PPOAgent):
         mean, std = (to_numpy(self.net.values_of(name)).astype(np.float64) for name in ("mean", "std"))
         return np.asarray(np.sqrt((std**2).mean(axis=0) + mean.var(axis=0)))
 
-    def _see(self, observations: Any, learn: bool = False) -> Arrays:
+    def _see(self, observations: Any, learn: bool = False) -> Array:
         # A kept policy stays what it was only where its observations are standardised as they were.
         return super()._see(observations, learn and self.in_first_stage)
 
@@ -339,9 +335,18 @@ class PopulationPPO(PPOAgent):
 class PopulationPolicies(PPOPolicies):
     """Members of an ensemble."""
 
+    net: Ensemble
+    whole = True
+
     def __init__(self, agent: PopulationPPO, members: Ensemble, names: list[str], drawn: bool) -> None:
         super().__init__(agent, members, None, len(members), drawn)
         self.names = names + [f"{name}, drawn" for name in names] * drawn
+
+    def content(self, number: int) -> tuple[Any, ...]:
+        """All numbers that the policy is computed from, and whether its actions are drawn whatever is asked for."""
+        statistics = self.agent.normaliser.arrays() if self.agent.config.normalise_observations else {}
+        row = self.net.row(number % self._greedy)
+        return (self.agent.info.name, row, *(statistics[name] for name in sorted(statistics)), number >= self._greedy)
 
     def _condition(self, which: IntArray) -> IntArray:
         return which

@@ -8,7 +8,7 @@ minibatches are here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,11 +22,13 @@ from morl.agents.core.collector import Collector, Rollout, Transitions, take
 from morl.agents.core.config import option
 from morl.agents.core.memory import require
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.neural.extractors import Arrays, Inputs
+from morl.agents.core.rows import Rows
+from morl.agents.neural.deployed import encoded_rows
+from morl.agents.neural.features import Parts
 from morl.agents.neural.normalise import ObservationNormaliser
-from morl.agents.neural.policy_kwargs import OwnNetworks
-from morl.agents.neural.schedules import Schedule, at, check_schedule
-from morl.agents.neural.training import NetworkConfig, resolve_device, to_numpy
+from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
+from morl.agents.neural.schedules import Schedule, at
+from morl.agents.neural.training import resolve_device, to_numpy
 from morl.pareto.front import Front
 from morl.spec import FloatArray, IntArray
 
@@ -39,21 +41,18 @@ class PPOConfig(NetworkConfig):
     n_steps: int | None = option(None, "steps of each between updates; None fits the steps asked for", low=1)
     batch_size: int = option(256, "steps per gradient step", low=1)
     n_epochs: int = option(10, "passes over each rollout", low=1)
-    learning_rate: float | tuple[float, ...] = option((1e-3, 0.0), "Adam's step size, or its first and last value")
+    learning_rate: float | tuple[float, ...] = option((1e-3, 0.0), "Adam's step size, or first and last", low=0.0)
     gae_lambda: float = option(0.95, "λ of the advantages", low=0.0, high=1.0)
     clip_range: float | tuple[float, ...] = option(
-        0.2, "how far the policy may move per rollout; one number or first and last"
+        0.2, "how far the policy may move per rollout; one number or first and last", low=0.0
     )
     ent_coef: float | tuple[float, ...] | None = option(
-        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)"
+        None, "weight of the entropy; None: 0, for discrete actions (0.05, 0)", low=0.0
     )
     vf_coef: float = option(0.5, "weight of the error of the values", low=0.0)
     max_grad_norm: float = option(0.5, "largest norm of a gradient", low=0.0)
     log_std_init: float = option(-0.5, "log standard deviation of continuous actions, at the beginning")
     normalise_observations: bool = option(True, "standardise boxes of numbers by running statistics")
-    policy_kwargs: dict[str, Any] | None = option(  # noqa: RUF009
-        None, 'networks as in stable-baselines3, such as {"net_arch": [128, 128], "activation_fn": "relu"}'
-    )
     eval_share: float = option(0.5, "steps that front() spends unless told, as a share of those learned from", low=0.0)
 
 
@@ -61,14 +60,14 @@ class Policy(Protocol):
     """A network that acts and values, for rows of observations and conditions."""
 
     def act(
-        self, obs: Mapping[str, Tensor], condition: Tensor, rng: np.random.Generator | None, /
+        self, obs: Tensor, condition: Tensor, rng: np.random.Generator | None, /
     ) -> tuple[Array, FloatArray, FloatArray]:
         """Actions ``(n, ...)``, their log probabilities ``(n,)``, and values ``(n, K)`` in the unit of the returns."""
 
-    def value(self, obs: Mapping[str, Tensor], condition: Tensor, /) -> Tensor:
+    def value(self, obs: Tensor, condition: Tensor, /) -> Tensor:
         """Values ``(n, K)`` in the unit of the returns."""
 
-    def probabilities(self, obs: Mapping[str, Tensor], condition: Tensor, /) -> FloatArray | None:
+    def probabilities(self, obs: Tensor, condition: Tensor, /) -> FloatArray | None:
         """Of each action ``(n, A)`` where one of several is chosen; else ``None``."""
 
 
@@ -78,14 +77,14 @@ class Experience:
 
     Args:
         rollout: what the environments did; its observations are not kept.
-        obs: standardised observations, ``(T, n, ...)`` each.
+        obs: standardised observations as rows, ``(T, n, size)``.
         condition: what each row acted for, ``(T, n, ...)``.
         log_prob: ``(T, n)`` log probabilities of the actions.
         values, next_values: ``(T, n, K)`` of the states before and after each step.
     """
 
     rollout: Rollout
-    obs: Arrays
+    obs: Array
     condition: Array
     log_prob: FloatArray
     values: FloatArray
@@ -111,18 +110,14 @@ class PPOAgent(OwnNetworks):
     net: Policy
 
     def _prepare(self) -> None:
-        """Check schedules; make what reads and standardises observations."""
+        """Make what reads and standardises observations."""
         c = self.config
-        for name in ("learning_rate", "clip_range", "ent_coef"):
-            if getattr(c, name) is not None:
-                check_schedule(f"{self.info.name} option {name}", getattr(c, name))
         usual: Schedule = 0.0 if self.actions.continuous else (0.05, 0.0)
         self._entropy: Schedule = usual if c.ent_coef is None else c.ent_coef
         self.device = resolve_device(c.device)
-        self.inputs = Inputs(self.observation_space, self.problem.id)
-        self.normaliser = ObservationNormaliser(self.inputs)
-        self._steps_per_episode = 0.0
-        self._keeps("_steps_per_episode", observations=self.normaliser)
+        self.rows = Rows(self.observation_space, self.problem.id)
+        self.normaliser = ObservationNormaliser(self.rows)
+        self._keeps(observations=self.normaliser)
 
     # ---- playing ---------------------------------------------------------------------------------------------
 
@@ -149,15 +144,15 @@ class PPOAgent(OwnNetworks):
     def _collect(self, collector: Collector, condition: Array, steps: int, rng: np.random.Generator) -> Experience:
         """Play; ``condition`` ``(n, ...)`` is drawn anew, in place, wherever an episode begins."""
         n, k = collector.n, self.k
-        require(steps * n * (self.inputs.row_bytes() + 40 * k), f"a rollout of {steps} × {n} steps", "lower n_steps")
-        seen: list[Arrays] = []
+        require(steps * n * (self.rows.nbytes + 40 * k), f"a rollout of {steps} × {n} steps", "lower n_steps")
+        seen: list[Array] = []
         decided: list[tuple[Array, FloatArray, FloatArray]] = []
-        cut: list[tuple[int, IntArray, Arrays, Array]] = []
+        cut: list[tuple[int, IntArray, Array, Array]] = []
 
         def act(observations: Any, accrued: FloatArray, time: IntArray) -> Array:
             seen.append(self._see(observations, learn=True))
             given = self._tensor(condition)
-            actions, log_prob, values = self.net.act(self._on_device(seen[-1]), given, rng)
+            actions, log_prob, values = self.net.act(self._tensor(seen[-1]), given, rng)
             decided.append((to_numpy(given), log_prob, values))
             return actions
 
@@ -170,8 +165,6 @@ class PPOAgent(OwnNetworks):
             if len(over):
                 earned = out.accrued[over] + self.discount ** out.time[over][:, None] * out.rewards[over]
                 self._episodes_ended(out.env[over], condition[out.env[over]], earned)
-                known, length = self._steps_per_episode, float(out.time[over].mean()) + 1.0
-                self._steps_per_episode = length if known == 0.0 else known + 0.1 * (length - known)
             fresh = np.flatnonzero(collector.time == 0)
             if len(fresh):
                 condition[fresh] = self._draw(fresh, rng)
@@ -182,13 +175,12 @@ class PPOAgent(OwnNetworks):
         next_values = np.concatenate([values[1:], following[None]])
         for t, rows, last_obs, last_condition in cut:
             next_values[t, rows] = self._values(last_obs, last_condition)
-        obs = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
-        return Experience(rollout, obs, conditions, log_probs, values, next_values)
+        return Experience(rollout, np.stack(seen), conditions, log_probs, values, next_values)
 
-    def _values(self, obs: Arrays, condition: Array) -> FloatArray:
+    def _values(self, obs: Array, condition: Array) -> FloatArray:
         """V(s) ``(n, K)`` in the unit of the returns."""
         with torch.no_grad():
-            return to_numpy(self.net.value(self._on_device(obs), self._tensor(condition))).astype(np.float64)
+            return to_numpy(self.net.value(self._tensor(obs), self._tensor(condition))).astype(np.float64)
 
     # ---- improving -------------------------------------------------------------------------------------------
 
@@ -227,24 +219,21 @@ class PPOAgent(OwnNetworks):
 
     # ---- observations and tensors ----------------------------------------------------------------------------
 
-    def _see(self, observations: Any, learn: bool = False) -> Arrays:
-        """Standardised observations; with ``learn`` the statistics take them in."""
-        arrays = self.inputs.arrays(observations)
+    def _see(self, observations: Any, learn: bool = False) -> Array:
+        """Standardised observations as rows ``(n, size)``; with ``learn`` the statistics take them in."""
+        rows = self.rows(observations)
         if not self.config.normalise_observations:
-            return arrays
+            return rows
         if learn:
-            self.normaliser.observe(arrays)
-        return self.normaliser(arrays)
+            self.normaliser.observe(rows)
+        return self.normaliser(rows)
 
-    def _see_in_tensors(self, observation: Any) -> dict[str, Tensor]:
-        """:meth:`_see` without learning, from an observation in tensors, for export."""
-        seen = self.inputs.in_tensors(observation)
+    def _see_in_tensors(self) -> Callable[[Any], Tensor | Parts]:
+        """:meth:`_see` without learning, for observations in tensors, for export."""
+        read = encoded_rows(self.rows)
         if not self.config.normalise_observations:
-            return seen
-        return {name: self.normaliser.in_tensors(name, value) for name, value in seen.items()}
-
-    def _on_device(self, arrays: Arrays) -> dict[str, Tensor]:
-        return self.inputs.tensors(arrays, self.device)
+            return read
+        return lambda observation: self.normaliser.in_tensors(read(observation))
 
     def _tensor(self, array: Array) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -288,13 +277,17 @@ class PPOPolicies(PolicySet):
             actions[drawn] = self.net.act(*inputs, decision.rng)[0][drawn]
         return actions, decision.memory
 
+    def content(self, number: int) -> tuple[Any, ...]:
+        """The preference, and whether actions are drawn even where the most likely ones are asked for."""
+        return (*super().content(number), number >= self._greedy)
+
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""
         return self.net.probabilities(*self._inputs(decision))
 
-    def _inputs(self, decision: Decision) -> tuple[dict[str, Tensor], Tensor]:
+    def _inputs(self, decision: Decision) -> tuple[Tensor, Tensor]:
         agent, which = self.agent, decision.which % self._greedy
-        return agent._on_device(agent._see(decision.observations)), agent._tensor(self._condition(which))
+        return agent._tensor(agent._see(decision.observations)), agent._tensor(self._condition(which))
 
 
 def weighted_advantages(advantage: FloatArray, preference: FloatArray, unit: FloatArray) -> FloatArray:

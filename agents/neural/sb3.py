@@ -31,6 +31,7 @@ from morl.agents.neural.training import (
     load_optimizer,
     module_arrays,
     optimizer_arrays,
+    resolve_device,
 )
 from morl.spec import AgentError, RunError, UnknownNameError
 
@@ -56,7 +57,9 @@ def isolated_randomness(seed: int) -> Iterator[None]:
         torch.set_rng_state(states[2])
 
 
-def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapping[str, Any]) -> BaseAlgorithm:
+def build(
+    algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapping[str, Any], device: str = "cpu"
+) -> BaseAlgorithm:
     """A fresh SB3 model.
 
     Args:
@@ -67,6 +70,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
         options: arguments of the SB3 class (``learning_rate``, ``n_steps``, ``policy_kwargs`` …) and ``action_noise``,
             the standard deviation of exploration noise as a fraction of the action range (TD3, DDPG).
             Two numbers as ``learning_rate`` are its first and last value.
+        device: where it computes.
 
     Raises:
         UnknownNameError: an option the SB3 class does not have.
@@ -95,7 +99,7 @@ def build(algorithm: str, env: VecEnv, discount: float, seed: int, options: Mapp
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
     with isolated_randomness(seed), allocating(f"stable-baselines3 {algorithm}"):
         try:
-            model: BaseAlgorithm = cls(policy, env, gamma=discount, device="cpu", **given)
+            model: BaseAlgorithm = cls(policy, env, gamma=discount, device=resolve_device(device), **given)
         except (TypeError, ValueError, AssertionError) as error:
             raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
     if not given.get("verbose"):

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv
 
 from morl.agents.core.collector import take
-from morl.agents.core.observations import sb3_encoder
 from morl.agents.core.problem import Problem
 from morl.agents.core.running import Normaliser, unscaled
+from morl.agents.core.sb3_observations import sb3_encoder, sb3_space
 from morl.spec import AgentError, FloatArray
 
 Array = np.ndarray[Any, Any]
@@ -44,8 +43,6 @@ class ScalarVecEnv(VecEnv):
         self.weight = np.asarray(weight, dtype=np.float64)
         space = problem.observation_space
         self._encoder = sb3_encoder(space, scaled)
-        if self._encoder is not None:
-            space = spaces.Box(-np.inf, np.inf, (self._encoder.size,), np.float32)
         self.normaliser: Normaliser | None = None
         if normalised:
             entries = unscaled(problem.observation_space) if scaled else None
@@ -55,7 +52,7 @@ class ScalarVecEnv(VecEnv):
         self._no_info: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         chosen = problem.action_space if problem.actions is None else problem.actions.space
         # A copy, because SB3 draws from the space itself and it has to be seeded.
-        super().__init__(self.collector.n, space, copy.deepcopy(chosen))
+        super().__init__(self.collector.n, sb3_space(space, self._encoder), copy.deepcopy(chosen))
 
     def _see(self, observations: Any, learn: bool = False) -> Any:
         if self._encoder is None:

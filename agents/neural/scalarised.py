@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,15 @@ from torch import Tensor
 
 from morl.agents.core.collector import take
 from morl.agents.core.info import AlgoInfo
-from morl.agents.core.observations import sb3_encoder
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.problem import Problem
+from morl.agents.core.rows import is_image
 from morl.agents.core.running import Normaliser, unscaled
+from morl.agents.core.sb3_observations import ChannelsFirst, sb3_encoder
 from morl.agents.neural import sb3, sb3_budget
 from morl.agents.neural.deployed import Network, encoded
+from morl.agents.neural.features import channels_first
+from morl.agents.neural.network_options import for_stable_baselines3
 from morl.agents.neural.scalar_env import ScalarVecEnv
 from morl.agents.neural.training import load_module
 from morl.spec import FloatArray
@@ -45,6 +48,9 @@ class Scalarised:
         scale_observations: scale bounded vector observations to [−1, 1].
         normalise: running scale of rewards and of observations without bounds (on-policy algorithms).
         discount: γ.
+        networks: ``policy_kwargs``: built-in classes by name.
+        own: the caller's own classes of those.
+        device: where networks compute.
     """
 
     algorithm: str
@@ -54,6 +60,9 @@ class Scalarised:
     scale_observations: bool
     normalise: bool
     discount: float
+    networks: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, type[Any]] = field(default_factory=dict)
+    device: str = "cpu"
 
     @property
     def normalised(self) -> bool:
@@ -91,7 +100,10 @@ class Scalarised:
 
     def _build(self, problem: Problem, n_envs: int, weight: FloatArray, options: Any, seed: int) -> BaseAlgorithm:
         env = ScalarVecEnv(problem, n_envs, weight, self.scale_observations, self.normalised)
-        return sb3.build(self.algorithm, env, self.discount, seed, options)
+        given = {**(options.get("policy_kwargs") or {}), **self.networks}
+        networks = for_stable_baselines3(given, self.own, env.observation_space)
+        options = {**options, **({"policy_kwargs": networks} if networks else {})}
+        return sb3.build(self.algorithm, env, self.discount, seed, options, self.device)
 
     def actor(self, problem: Problem, template: BasePolicy, arrays: Mapping[str, Array], prefix: str) -> Actor:
         """What acts with saved parameters (see :func:`morl.agents.neural.sb3.model_arrays`)."""
@@ -180,10 +192,20 @@ class ActorPolicies(PolicySet):
         """What the actor is given, in tensors."""
         if self._encode is None:
             return sb3.in_tensors(actor.policy.observation_space)
+        if isinstance(self._encode, ChannelsFirst):
+            return self._channels_first(self._encode.given)
         rows, normaliser = encoded(self._encode), actor.normaliser
         if normaliser is None or normaliser.entries is None:
             return rows
         return lambda observation: normaliser.in_tensors(rows(observation))
+
+    def _channels_first(self, space: spaces.Space[Any]) -> Any:
+        """What :class:`~morl.agents.core.sb3_observations.ChannelsFirst` does, for tensors."""
+        if isinstance(space, spaces.Dict):
+            parts = {name: self._channels_first(part) for name, part in space.spaces.items()}
+            return lambda observation: {name: one(observation[name]) for name, one in parts.items()}
+        shape = tuple(space.shape or ())
+        return (lambda image: channels_first(image, shape)) if is_image(space) else (lambda values: values)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from morl.agents.base import Agent, Array
+from morl.agents.base import Array
 from morl.agents.core.policies import PolicySet
 from morl.agents.neural import sb3, sb3_budget
+from morl.agents.neural.policy_kwargs import OwnNetworks
 from morl.agents.neural.scalarised import ActorPolicies, Scalarised
 from morl.spec import FloatArray
 
@@ -24,11 +25,15 @@ class ScalarisedLearner:
         n_steps: steps between two changes, which rollouts fit.
     """
 
-    def __init__(self, agent: Agent, algorithm: str, options: Mapping[str, Any], n_steps: int) -> None:
+    def __init__(self, agent: OwnNetworks, algorithm: str, options: Mapping[str, Any], n_steps: int) -> None:
         sb3_budget.check_actions(algorithm, agent.problem)
         self.agent = agent
         n_envs = sb3_budget.parallel_envs(agent.problem, agent.config.n_envs)
-        made = Scalarised(algorithm, options, tuple(options), n_envs, True, True, agent.discount)
+        c = agent.config
+        made = Scalarised(
+            algorithm, options, tuple(options), n_envs, True, True, agent.discount,
+            c.policy_kwargs or {}, agent._own, c.device,
+        )  # fmt: skip
         first, budget = np.full(agent.k, 1.0 / agent.k), sb3_budget.UPDATES * n_steps
         self._made = made
         self.model = made.model(agent.problem, first, budget, agent.integer_seed("network"), replay=50_000)

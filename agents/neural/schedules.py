@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from morl.spec import AgentError
-
 Schedule = float | tuple[float, ...]
 """A constant, or ``(first, last)``: a straight line over the steps asked for."""
-
-
-def check_schedule(name: str, schedule: Schedule, low: float = 0.0) -> None:
-    """Refuse what is neither a number nor two, or is below ``low``.
-
-    Raises:
-        AgentError: naming the option.
-    """
-    ends = schedule if isinstance(schedule, Sequence) else (schedule,)
-    if len(ends) not in (1, 2) or not all(low <= x < float("inf") for x in ends):
-        raise AgentError(f"{name} is {schedule!r}; expected one number of at least {low:g}, or two: first and last")
 
 
 def at(schedule: Schedule, progress: float) -> float:

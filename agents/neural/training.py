@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,35 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from morl.agents.core import torch_state
-from morl.agents.core.config import AgentConfig, option
-from morl.agents.core.errors import DivergedError
+from morl.agents.core.errors import DeviceError, DivergedError
 from morl.agents.core.stateful import below
-from morl.spec import AgentError
 
 Array = np.ndarray[Any, Any]
 M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class NetworkConfig(AgentConfig):
-    """Options of agents that have a network."""
-
-    device: str = option("auto", "where networks compute; auto is a GPU of NVIDIA, else the processor",
-                         choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
 
 
 def resolve_device(name: str) -> torch.device:
     """The device of that name; ``"auto"`` is ``"cuda"`` where there is one, else ``"cpu"``.
 
     Raises:
-        AgentError: torch finds no such device on this machine.
+        DeviceError: torch finds no such device on this machine.
     """
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device("cuda" if found["cuda"] else "cpu")
     if not found.get(name, False):
         there = ", ".join(device for device, exists in found.items() if exists)
-        raise AgentError(f"device is {name!r}, which torch does not find on this machine; expected auto, {there}")
+        raise DeviceError(
+            f"device is {name!r}, which torch does not find on this machine; expected auto, {there} "
+            "(load(path, env, device='auto') brings a checkpoint here)"
+        )
     return torch.device(name)
 
 

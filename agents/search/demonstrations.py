@@ -7,9 +7,9 @@ from contextlib import closing
 import numpy as np
 
 from morl.agents.core.episodes import Episode, EpisodeRecorder
-from morl.agents.core.observations import Encoder
 from morl.agents.core.policies import Decision, PolicySet
 from morl.agents.core.problem import Problem
+from morl.agents.core.rows import Rows
 
 
 def demonstrations(
@@ -25,7 +25,7 @@ def demonstrations(
         rng: for policies that draw.
     """
     n = len(policies)
-    recorder = EpisodeRecorder(n, Encoder(problem.observation_space), discount)
+    recorder = EpisodeRecorder(n, Rows(problem.observation_space, problem.id), discount)
     which, waiting, out = np.arange(n), np.ones(n, dtype=bool), []
     with closing(problem.vector(n)) as env:
         collector = problem.collector(env)

@@ -125,16 +125,15 @@ def chain_values(policies: PlanPolicies, model: MOMDP) -> FloatArray | None:
         head += 1
     n, earned = len(pairs), np.array(gains)
     chain = sparse.csr_array((chances, (rows, columns)), shape=(n, n))
-    alive = _before(chain, earned.any(axis=1))
+    alive = _before(chain, np.asarray(earned.any(axis=1)))
     values = np.zeros((n, model.k))
     system = sparse.eye_array(len(alive), format="csc") - model.discount * chain[alive][:, alive]
     try:
         values[alive] = splu(sparse.csc_array(system)).solve(earned[alive])
     except RuntimeError:
         return None
-    if not np.isfinite(values).all():
-        return None
-    return np.array([sum(p * values[i] for p, i in branch) for branch in first])
+    totals = np.array([sum(p * values[i] for p, i in branch) for branch in first])
+    return totals if np.isfinite(values).all() else None
 
 
 def _before(chain: Any, wanted: BoolArray) -> IntArray:

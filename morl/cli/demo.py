@@ -36,7 +36,7 @@ EXACT: dict[str, dict[str, dict[str, Any]]] = {
     DISCOVERY: {
         "exact front": {"policies": "stationary"},
         "vertices of the convex hull": {"policies": "mixture"},
-        "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 4.0},
+        "best known, history-dependent": {"policies": "history", "epsilon": 0.05, "time_limit": 2.0},
     },
 }
 LEARNED: dict[str, dict[str, tuple[str, int, dict[str, Any]]]] = {
@@ -169,7 +169,7 @@ def _solve(env: str, name: str, **how: Any) -> Front:
 def show(env: str, fronts: dict[str, Front], plot: Path) -> None:
     """A table of fronts against the exact one, and a plot of the learned ones over it."""
     from morl.cli.draw import save_plot
-    from morl.pareto.compare import has_share
+    from morl.pareto.roles import has_share
 
     exact = fronts["exact front"]
     whole = exact.hypervolume()

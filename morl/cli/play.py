@@ -15,7 +15,7 @@ from morl.spec import SpecError, shown
 
 if TYPE_CHECKING:
     from morl.agents.core.acting import PolicyHandle
-    from morl.runs.points import Opened, Step
+    from morl.runs.playing import Opened, Step
 
 
 @dataclass

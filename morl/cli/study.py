@@ -31,11 +31,15 @@ class StudyRun:
     """
 
     file: Positional[Path]
-    """TOML file; docs/studies.md lists its keys."""
+    """TOML file; docs/howto/studies.md lists its keys."""
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """The study's folder; studies/NAME by default."""
     jobs: Annotated[Count, arg(aliases=["-j"])] = 1
     """Runs at a time, each in a process of its own."""
+    engine: str = "local"
+    """local, or ray (extra `ray`): runs on the nodes of a cluster, which share the study's folder."""
+    address: str | None = None
+    """Address of the Ray cluster; one is started on this machine when not given."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
     imports: Imports = ()
@@ -43,8 +47,10 @@ class StudyRun:
     def run(self) -> int:
         """Run, and print the tables."""
         from morl.studies import study
+        from morl.studies.engine import engine_of
 
-        made = study(self.file, self.out, jobs=self.jobs, imports=self.imports, progress=not self.quiet)
+        engine = engine_of(self.engine, self.jobs, self.address)
+        made = study(self.file, self.out, engine=engine, imports=self.imports, progress=not self.quiet)
         for text in made.warnings:
             note(f"warning: {text}")
         for name, error in made.failures.items():

@@ -23,21 +23,27 @@ class Tune:
     """
 
     file: Positional[Path]
-    """TOML file; docs/studies.md lists its keys."""
+    """TOML file; docs/howto/studies.md lists its keys."""
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Folder; tuning/NAME by default."""
     jobs: Annotated[Count, arg(aliases=["-j"])] = 1
     """Runs at a time, each in a process of its own."""
+    engine: str = "local"
+    """local, or ray (extra `ray`): runs on the nodes of a cluster, which share the folder."""
+    address: str | None = None
+    """Address of the Ray cluster; one is started on this machine when not given."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
     imports: Imports = ()
 
     def run(self) -> int:
         """Search, and print the winner."""
+        from morl.studies.engine import engine_of
         from morl.studies.report import sheets
         from morl.studies.tuning import to_toml, tune
 
-        found = tune(self.file, self.out, jobs=self.jobs, imports=self.imports, progress=not self.quiet)
+        engine = engine_of(self.engine, self.jobs, self.address)
+        found = tune(self.file, self.out, engine=engine, imports=self.imports, progress=not self.quiet)
         emit(to_toml(found.options).rstrip())
         if found.importance:
             emit_table(["option", "importance"], [[name, f"{x:.3f}"] for name, x in found.importance.items()])

@@ -67,7 +67,7 @@ class Certificate:
 
     def __str__(self) -> str:
         within = "within what you said" if not self.slack else f"within what you said, give or take {self.slack:.3g}"
-        text = f"{self.id}: whatever your true weights {within}, at most {self.loss:.3g} of the scale is lost"
+        text = f"{self.id}: whatever your true weights {within}, at most {round(self.loss, 8):.3g} of the scale is lost"
         more = self.loss_beyond
         return text if more is None or more <= self.loss + 1e-12 else f"{text} ({more:.3g} with noise and ε)"
 

@@ -130,7 +130,7 @@ def series_of(fronts: Mapping[str, Front], reference: Front | None, colours: Map
 
 def _role(reference: Front, fronts: Mapping[str, Front]) -> str:
     """What the reference front is, with the class of its policies where another front may lie above it."""
-    from morl.pareto.compare import has_share
+    from morl.pareto.roles import has_share
 
     kept_within = all(has_share(front, reference) for front in fronts.values())
     return reference.role if kept_within else f"{reference.role} ({reference.provenance['policy_class']})"

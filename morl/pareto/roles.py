@@ -34,3 +34,29 @@ def role_of(front: Front) -> str:
     sampled = front.episodes is not None and bool((front.episodes > 0).any())
     learned = {"seed", "steps"} <= front.provenance.keys() and bool(front.provenance["steps"])
     return REFERENCE if sampled or learned else EXACT
+
+
+_RANKS = {"stationary": 1, "markov": 2, "open loop": 2, "open-loop": 2, "action sequences": 2}
+"""Classes of deterministic policies; each contains those of a lower number, and all others are history-dependent."""
+
+
+def has_share(front: Front, reference: Front) -> bool:
+    """True where the front's hypervolume is a share of the reference front's: that covers the class of its policies.
+
+    A mixture or stochastic policy may lie above every deterministic one, and the vertices of a hull leave out what
+    deterministic policies reach below it, so neither is a share of the other. Where a provenance does not name its
+    class, the caller is taken at his word.
+
+    >>> from morl.pareto import Front
+    >>> stationary, mixture = (Front([[1, 2]], provenance={"policy_class": c}) for c in ("stationary", "mixture"))
+    >>> has_share(stationary, stationary), has_share(stationary, mixture), has_share(mixture, stationary)
+    (True, False, False)
+    """
+    mine, theirs = (str(f.provenance.get("policy_class", "")).lower() for f in (front, reference))
+    if not mine or not theirs or mine == theirs:
+        return True
+    random = [any(word in x for word in ("mixture", "stochastic")) for x in (mine, theirs)]
+    if any(random):
+        return all(random)
+    low, high = (min((n for word, n in _RANKS.items() if word in x), default=3) for x in (mine, theirs))
+    return low <= high

@@ -16,7 +16,7 @@ from morl.runs.baselines import with_baselines
 from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 from morl.runs.loading import load_agent
-from morl.runs.points import Opened, measure
+from morl.runs.playing import Opened, measure
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:

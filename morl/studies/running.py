@@ -24,7 +24,7 @@ from morl.pareto.front import Front
 from morl.runs.folder import RunFolder, read_json
 from morl.spec import MorlError, RunError
 from morl.studies.cells import existing, finished, run_cell
-from morl.studies.engine import Engine, Listener, local_engine
+from morl.studies.engine import Engine, Listener, engine_of
 from morl.studies.progress import Silent, Watch
 from morl.studies.references import measured_reference
 from morl.studies.spec import Cell, StudySpec, slug
@@ -68,7 +68,7 @@ def study(
     """
     spec = _spec(what, imports)
     folder = Path("studies") / slug(spec.name) if out is None else Path(out)
-    chosen = local_engine(jobs) if engine is None else engine
+    chosen = engine_of(jobs=jobs) if engine is None else engine
     check_fits(spec)
     with locked_folder(folder):
         made = Study._create(folder, spec)

@@ -102,7 +102,7 @@ class TuneSpec:
 
     @classmethod
     def from_file(cls, path: str | Path, imports: Sequence[str] = ()) -> TuneSpec:
-        """From a TOML file; docs/studies.md lists its keys.
+        """From a TOML file; docs/howto/studies.md lists its keys.
 
         Raises:
             SpecError: no such file, not TOML, or something in it is not as expected.

@@ -170,7 +170,7 @@ class StudySpec:
 
     @classmethod
     def from_file(cls, path: str | Path, imports: Sequence[str] = ()) -> StudySpec:
-        """A study from a TOML file; see docs/studies.md for its keys.
+        """A study from a TOML file; see docs/howto/studies.md for its keys.
 
         Raises:
             SpecError: no such file, not TOML, or something in it is not as expected.

@@ -87,7 +87,7 @@ class Table:
     def to_csv(self) -> str:
         """CSV with a header; numbers at full precision, nothing where there is nothing."""
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(out)  # lines end in CR LF, so that a CR within a name is quoted
         writer.writerow(COLUMNS)
         writer.writerows([repr(x) if isinstance(x, float) else x for x in _cells(row)] for row in self.rows)
         return out.getvalue()

@@ -41,6 +41,7 @@ ACTIONS: dict[str, spaces.Space[Any]] = {
 """Kinds of action space."""
 
 _VECTOR = spaces.Box(-1.0, 1.0, (2,), np.float32)
+_IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "Discrete": spaces.Discrete(5),
     "Discrete, start 3": spaces.Discrete(5, start=3),
@@ -51,8 +52,12 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "Box": _VECTOR,
     "Box, unbounded": spaces.Box(-np.inf, np.inf, (2, 2), np.float64),
     "Box, integers": spaces.Box(-3, 9, (2,), np.int64),
-    "Box, uint8 image": spaces.Box(0, 255, (8, 8, 3), np.uint8),
+    "Box, uint8 image": _IMAGE,
+    "Box, uint8 image, channel first": spaces.Box(0, 255, (2, 8, 8), np.uint8),
+    "Box, uint8 images, stacked": spaces.Box(0, 255, (2, 8, 8, 3), np.uint8),
+    "Box, image of floats": spaces.Box(0.0, 1.0, (36, 36, 3), np.float32),
     "Dict": spaces.Dict({"place": _VECTOR, "mode": spaces.Discrete(2)}),
+    "Dict with an image": spaces.Dict({"eye": _IMAGE, "place": _VECTOR}),
     "Dict, nested": spaces.Dict({"place": _VECTOR, "rest": spaces.Dict({"mode": spaces.Discrete(2, start=1)})}),
     "Tuple": spaces.Tuple((_VECTOR, spaces.Discrete(3, start=-1))),
     "Text": spaces.Text(5),

@@ -1,4 +1,4 @@
-"""Utility functions of return vectors: linear, Chebyshev, worst case, quantile, CVaR, thresholds, orders.
+"""Utility functions of return vectors: linear, logarithm, Chebyshev, worst case, quantile, CVaR, thresholds, orders.
 
 A utility maps returns ``(..., K)`` to numbers ``(...)``. *Scalarised expected return* (SER) applies it to an
 expected return, *expected scalarised return* (ESR) to the return of each episode; which of the two is optimal
@@ -14,6 +14,7 @@ from morl.utility.base import Utility
 from morl.utility.functions import as_function
 from morl.utility.levels import Lexicographic, Threshold
 from morl.utility.scalar import AugmentedChebyshev, Chebyshev, Linear
+from morl.utility.smooth import Logarithm, SmoothChebyshev
 from morl.utility.text import parse_utility
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "Chebyshev",
     "Lexicographic",
     "Linear",
+    "Logarithm",
     "QuantileAcross",
+    "SmoothChebyshev",
     "Threshold",
     "Utility",
     "WorstCase",

@@ -70,6 +70,21 @@ class Utility(ABC):
         """Utility of each return vector: ``(..., K)`` to ``(...)``."""
         return np.asarray(self._value(self.normalise(returns)), dtype=np.float64)
 
+    def gradient(self, returns: ArrayLike) -> FloatArray:
+        """What a little more of each objective is worth, ∂u/∂J ``(..., K)`` at returns ``(..., K)``.
+
+        Raises:
+            SpecError: the utility has no gradient everywhere.
+        """
+        slope = self._gradient(self.normalise(returns))
+        return slope if self.scale is None else slope / (np.array(self.scale[1]) - np.array(self.scale[0]))
+
+    def _gradient(self, f: FloatArray) -> FloatArray:
+        """The gradient ``(..., K)`` at normalised returns, in their units."""
+        raise SpecError(
+            f"utility {self.name} has no gradient everywhere; smooth ones are linear, log and smooth-chebyshev"
+        )
+
     def normalise(self, returns: ArrayLike) -> FloatArray:
         """Returns ``(..., K)`` on the utility's scale."""
         values = np.asarray(returns, dtype=np.float64)

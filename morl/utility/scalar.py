@@ -40,6 +40,9 @@ class Linear(Utility):
     def _value(self, f: FloatArray) -> FloatArray:
         return np.asarray(f @ np.array(self.weights))
 
+    def _gradient(self, f: FloatArray) -> FloatArray:
+        return np.broadcast_to(np.array(self.weights), f.shape).copy()
+
 
 @dataclass(frozen=True)
 class Chebyshev(Utility):

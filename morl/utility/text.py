@@ -14,12 +14,15 @@ from morl.utility.across import CVaRAcross, QuantileAcross, WorstCase
 from morl.utility.base import Utility, Vector, as_vector
 from morl.utility.levels import Lexicographic, Threshold
 from morl.utility.scalar import AugmentedChebyshev, Chebyshev, Linear
+from morl.utility.smooth import Logarithm, SmoothChebyshev
 
 FORMS = {
     "linear": "linear:0.7,0.3",
     "worst": "worst",
+    "log": "log:0.7,0.3;floor=0.01",
     "chebyshev": "chebyshev:0.5,0.5;ideal=1,1",
     "augmented-chebyshev": "augmented-chebyshev:0.5,0.5;ideal=1,1;rho=0.01",
+    "smooth-chebyshev": "smooth-chebyshev:0.5,0.5;ideal=1,1;sharpness=20",
     "quantile": "quantile:0.5;p=0.2,0.8",
     "cvar": "cvar:0.3;p=0.2,0.8",
     "lex": "lex:0,1;slack=0.1,0",
@@ -30,6 +33,8 @@ FORMS = {
 _OPTIONS = {
     "chebyshev": ("ideal",),
     "augmented-chebyshev": ("ideal", "rho"),
+    "smooth-chebyshev": ("ideal", "sharpness"),
+    "log": ("floor",),
     "quantile": ("p",),
     "cvar": ("p",),
     "lex": ("slack",),
@@ -47,8 +52,9 @@ def parse_utility(
 
     ``name:values;option=values``: ``linear:0.7,0.3``, ``linear`` (equal weights), ``worst``, ``cvar:0.3``,
     ``quantile:0.5;p=0.2,0.8``, ``chebyshev:0.5,0.5;ideal=1,1`` (the ideal is 1 where a scale is given),
-    ``augmented-chebyshev:…;rho=0.01``, ``lex:0,1;slack=0.1,0``, ``threshold:1,-5;mode=satisfied``. Objectives may
-    be named: ``linear:time=0.3,treasure=0.7``, ``threshold:time=-5`` (others ask nothing), ``lex:time,treasure``.
+    ``augmented-chebyshev:…;rho=0.01``, ``smooth-chebyshev:…;sharpness=20``, ``log:0.7,0.3;floor=0.01``,
+    ``lex:0,1;slack=0.1,0``, ``threshold:1,-5;mode=satisfied``. Objectives may be named:
+    ``linear:time=0.3,treasure=0.7``, ``threshold:time=-5`` (others ask nothing), ``lex:time,treasure``.
 
     Args:
         k: the number of objectives.
@@ -94,11 +100,15 @@ def parse_utility(
     weights = read.vector(body) if body else (1.0 / k,) * k
     if kind == "linear":
         return Linear(weights, scale=pair)
+    if kind == "log":
+        return Logarithm(weights, read.number(options.get("floor", "0.01")), scale=pair)
     if "ideal" not in options and pair is None:
         raise SpecError(f"utility {text!r} has no ideal point; expected a form like {FORMS[kind]!r}")
     ideal = read.vector(options["ideal"], shown=True) if "ideal" in options else (1.0,) * k
     if kind == "chebyshev":
         return Chebyshev(weights, ideal, scale=pair)
+    if kind == "smooth-chebyshev":
+        return SmoothChebyshev(weights, ideal, read.number(options.get("sharpness", "20")), scale=pair)
     return AugmentedChebyshev(weights, ideal, read.number(options.get("rho", "0.01")), scale=pair)
 
 

@@ -1,0 +1,91 @@
+"""Which option helps where: what objectives share, how they are balanced, and auxiliary heads.
+
+One row per option and environment: hypervolume of the learned front as a share of the exact front's, the best value
+of the worst objective (on the return scale), both exact, and seconds of learning; the differences from the default are
+paired by seed, with 95 % intervals. Options are those of Envelope.
+
+    python benchmarks/study_sharing.py [--seeds 5] [--steps 20000] [--out docs/methods/sharing.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+import morl
+from morl.agents import Envelope
+
+ENVS = ("morl/ScientificDiscovery-v0", "morl/DeepSeaTreasure-v0", "morl/FruitTree-v0")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "sharing soft, no pull": {"sharing": "soft"},
+    "sharing soft, pull 100": {"sharing": "soft", "pull": 100.0},
+    "sharing private": {"sharing": "private"},
+    "sharing attention": {"sharing": "attention"},
+    "balance gradnorm": {"balance": "gradnorm"},
+    "balance mgda": {"balance": "mgda"},
+    "balance nash": {"balance": "nash"},
+    "balance upgrad": {"balance": "upgrad"},
+    "auxiliary reward": {"auxiliary": ("reward",)},
+    "auxiliary next_obs": {"auxiliary": ("next_obs",)},
+    "width 16": {"net_arch": (16, 16)},
+    "width 16, auxiliary reward, next_obs": {"net_arch": (16, 16), "auxiliary": ("reward", "next_obs")},
+}
+
+
+def run(env: str, options: dict[str, Any], seed: int, steps: int, exact: Any) -> tuple[float, float, float]:
+    """Share of the exact hypervolume, the best worst objective, and seconds."""
+    agent = Envelope(env, seed=seed, **options)
+    begin = time.perf_counter()
+    agent.learn(steps)
+    spent = time.perf_counter() - begin
+    front = agent.front(exact=True)
+    low, high = (np.asarray(bound, dtype=float) for bound in agent.spec.return_scale)
+    worst = ((front.points - low) / (high - low)).min(axis=1).max()
+    return front.hypervolume(exact.ref_point) / exact.hypervolume(exact.ref_point), float(worst), spent
+
+
+def paired(values: np.ndarray, base: np.ndarray) -> str:
+    """Mean difference and its 95 % interval (Student), paired by seed."""
+    difference = values - base
+    half = stats.t.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / np.sqrt(len(difference))
+    return f"{difference.mean():+.3f} ± {half:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--envs", nargs="*", default=ENVS)
+    parser.add_argument("--only", nargs="*", default=list(OPTIONS))
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    found: dict[str, Any] = {"seeds": given.seeds, "steps": given.steps, "rows": []}
+    for env in given.envs:
+        exact = morl.solve(env, policies="stationary")
+        base = np.zeros((given.seeds, 3))
+        print(f"\n{env}, {given.seeds} seeds, {given.steps:,} steps\n")
+        print("| option | Δ hypervolume share | Δ worst objective | s |\n|---|---|---|---|")
+        for name in given.only:
+            rows = np.array([run(env, OPTIONS[name], seed, given.steps, exact) for seed in range(given.seeds)])
+            if name == "default":
+                base = rows
+                cells = [f"{rows[:, 0].mean():.3f} (share)", f"{rows[:, 1].mean():.3f} (value)"]
+            else:
+                cells = [paired(rows[:, 0], base[:, 0]), paired(rows[:, 1], base[:, 1])]
+            print(f"| {name} | {cells[0]} | {cells[1]} | {np.median(rows[:, 2]):.1f} |", flush=True)
+            found["rows"].append({"env": env, "option": name, "results": rows.round(4).tolist()})
+    if given.out:
+        given.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
