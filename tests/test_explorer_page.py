@@ -45,6 +45,7 @@ class Seen:
     def __init__(self, browser: Any, path: Path, **context: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1300, "height": 950}, **context)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(150_000)
         self.trouble: list[str] = []
         self.requests: list[str] = []
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
@@ -65,7 +66,7 @@ class Seen:
 
     def until(self, expression: str) -> None:
         """Wait for the page; Playwright's own waiting evaluates text in it, which its policy forbids."""
-        for _ in range(300):
+        for _ in range(3000):  # the machine may be busy with something else
             if self.page.evaluate(f"Boolean({expression})"):
                 return
             self.page.wait_for_timeout(50)
