@@ -10,7 +10,7 @@ export MPLBACKEND ?= Agg
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,science,mujoco,box2d,highway,balance,docs]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,science,mujoco,box2d,highway,balance,docs,export,study,tune]"
 	touch $(STAMP)
 
 demo: $(STAMP)
