@@ -32,7 +32,7 @@ def gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("Envelope", {}, "replay buffer of 200,000 rows of 96 KiB needs 18.3 GiB"),
+        ("Envelope", {}, "replay buffer of 200,000 rows of 24 KiB needs 4.58 GiB"),
         ("GPILS", {}, "replay buffer"),
         ("QuantileDQN", {"utility": "worst"}, "replay buffer"),
         ("LinearScalarization", {"algorithm": "DQN"}, "replay buffer of 1,000,000 observations needs"),

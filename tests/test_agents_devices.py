@@ -34,7 +34,7 @@ def test_a_checkpoint_of_another_device_comes_here(
     assert (digest(twin), twin.config.device) == (before, "cpu")
 
 
-LOSSES = ("Envelope", "GPILS", "CAPQL", "VectorQLambda", "PCN", "QuantileDQN", "ConditionedPPO")
+LOSSES = ("GPILS", "CAPQL", "VectorQLambda", "PCN", "QuantileDQN", "ConditionedPPO")
 
 
 @pytest.mark.parametrize("seen", [PLAIN, BOTH], ids=["numbers", "images"])
@@ -42,7 +42,10 @@ LOSSES = ("Envelope", "GPILS", "CAPQL", "VectorQLambda", "PCN", "QuantileDQN", "
 def test_losses_need_nothing_of_another_device(
     name: str, seen: spaces.Space[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a device of shapes without numbers: what stayed on the processor would be refused beside it."""
+    """On a device of shapes without numbers: what stayed on the processor would be refused beside it.
+
+    Envelope is left out: how many pairs its target network answers for depends on numbers.
+    """
     options = {case: given for case, given, _ in CASES}[name]
     agent = made(name, options, name == "CAPQL", seen, device="cpu")
     agent.device = torch.device("meta")
@@ -79,8 +82,7 @@ def loss_of(agent: Any, name: str, n: int) -> torch.Tensor:
         return critic + agent.actor_loss(rows, weights, noise)[0]
     if name == "GPILS":
         return agent.learner.loss(batch, weights)
-    losses, rest = agent.losses(batch, weights, 0.5)
-    return losses.sum() + rest
+    raise KeyError(name)
 
 
 @pytest.mark.gpu

@@ -97,7 +97,7 @@ def test_episodes_that_never_end_are_refused_by_name(monkeypatch: pytest.MonkeyP
     for gamma, wrapper in ((1.0, lambda env: env), (0.9, problems.Plain)):
         env = wrapper(environment(outcomes, gamma, (0.0, 0.0), (10.0, 10.0), None))
         agent = ParetoQLearning(env, seed=0, discount=gamma, max_sweeps=20).learn(300)
-        with pytest.raises(EnvError, match="did not end within 300 steps; give the environment a time limit"):
+        with pytest.raises(EnvError, match="did not end within 300 steps; give it a time limit"):
             agent.front(episodes=2)
 
 

@@ -30,7 +30,7 @@ TRAIN = ["train", "--env", SEA, "-q", "-n", "300", "--algo"]
         ("PCN", "start_steps", "did you mean learning_starts?"),
         ("VectorQLambda", "rollout_steps", "did you mean n_steps?"),
         ("Envelope", "gamma", "did you mean discount?"),
-        ("GPILS", "hidden_sizes", "did you mean net_arch?"),
+        ("GPILS", "hidden_sizes", "did you mean net_arch or policy_kwargs?"),
         ("Envelope", "net_archs", "did you mean net_arch?"),
         ("LinearScalarization", "learning_rate", 'sb3={"learning_rate": ...}'),
         ("LinearScalarization", "lr", 'sb3={"learning_rate": ...}'),

@@ -20,7 +20,7 @@ from run_folders import CONFIG, result
 from morl.agents.core import checkpoint
 from morl.cli import main
 from morl.runs import RunConfig, RunFolder, load_agent, resume, train, verify
-from morl.runs.evaluation import _require_of_run
+from morl.runs.loading import _require_of_run
 from morl.spec import MorlError, RunError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, FIFOs and signals are POSIX's")

@@ -97,9 +97,10 @@ def build(
         row = sum(int(np.prod(part.shape or ())) * np.dtype(part.dtype or np.float64).itemsize for part in parts)
         require(2 * rows * row, f"a replay buffer of {rows:,} observations", "lower buffer_size in the option sb3")
     policy = given.pop("policy", "MultiInputPolicy" if isinstance(env.observation_space, spaces.Dict) else "MlpPolicy")
+    place = resolve_device(device)
     with isolated_randomness(seed), allocating(f"stable-baselines3 {algorithm}"):
         try:
-            model: BaseAlgorithm = cls(policy, env, gamma=discount, device=resolve_device(device), **given)
+            model: BaseAlgorithm = cls(policy, env, gamma=discount, device=place, **given)
         except (TypeError, ValueError, AssertionError) as error:
             raise AgentError(f"stable-baselines3 {algorithm} refuses its options: {error}") from None
     if not given.get("verbose"):
