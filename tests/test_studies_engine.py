@@ -11,7 +11,8 @@ import pytest
 from study_programs import dies, dies_at_first, square
 
 from morl.spec import MorlError, SpecError
-from morl.studies.engine import ATTEMPTS, Outcome, engine_of
+from morl.studies.engine import ATTEMPTS, Outcome
+from morl.studies.engines import engine_of
 
 
 class Heard:

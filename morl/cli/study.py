@@ -47,7 +47,7 @@ class StudyRun:
     def run(self) -> int:
         """Run, and print the tables."""
         from morl.studies import study
-        from morl.studies.engine import engine_of
+        from morl.studies.engines import engine_of
 
         engine = engine_of(self.engine, self.jobs, self.address)
         made = study(self.file, self.out, engine=engine, imports=self.imports, progress=not self.quiet)

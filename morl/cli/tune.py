@@ -38,7 +38,7 @@ class Tune:
 
     def run(self) -> int:
         """Search, and print the winner."""
-        from morl.studies.engine import engine_of
+        from morl.studies.engines import engine_of
         from morl.studies.report import sheets
         from morl.studies.tuning import to_toml, tune
 

@@ -1,9 +1,8 @@
 """Run folders: configuration (``config.json``), status (``status.json``), metrics (``metrics.jsonl``), front
 (``front.json``, ``front.csv``), checkpoints, and a seal over all of it (``seal.json``).
 
-Every file is written to a temporary name, flushed to disk and renamed, so a run that is killed at any moment leaves
-whole files behind. A run folder may come from a stranger: only regular files in it are read, and nothing outside it is
-read, written or deleted.
+Every file is written to a temporary name, flushed and renamed: a run killed at any moment leaves whole files behind. A
+folder may come from a stranger: only regular files in it are read, and nothing outside it is read, written or deleted.
 """
 
 from __future__ import annotations

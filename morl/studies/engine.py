@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from morl.spec import MorlError, RunError, SpecError, UnknownNameError
+from morl.spec import MorlError, RunError
 
 Function = Callable[[Any, Callable[[int], None]], Any]
 
@@ -51,31 +51,6 @@ class Engine(Protocol):
 
     def run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
         """Run all tasks; the outcomes are in their order."""
-
-
-def engine_of(name: str = "local", jobs: int = 1, address: str | None = None) -> Engine:
-    """An engine by name.
-
-    Args:
-        name: ``"local"`` or ``"ray"``.
-        jobs: local processes; one job runs in this process.
-        address: of the Ray cluster; one is started on this machine where there is none.
-
-    Raises:
-        UnknownNameError: no such engine.
-        SpecError: fewer than one job, or an address of what has none.
-    """
-    if name not in ("local", "ray"):
-        raise UnknownNameError("engine", name, ("local", "ray"))
-    if jobs < 1:
-        raise SpecError(f"number of jobs is {jobs}; expected at least 1")
-    if name == "ray":
-        from morl.studies.ray import RayEngine
-
-        return RayEngine(address)
-    if address is not None:
-        raise SpecError(f"address {address!r} is of no engine; give --engine ray")
-    return InProcess() if jobs == 1 else Processes(jobs)
 
 
 class InProcess:

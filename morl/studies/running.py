@@ -24,7 +24,8 @@ from morl.pareto.front import Front
 from morl.runs.folder import RunFolder, read_json
 from morl.spec import MorlError, RunError
 from morl.studies.cells import existing, finished, run_cell
-from morl.studies.engine import Engine, Listener, engine_of
+from morl.studies.engine import Engine, Listener
+from morl.studies.engines import engine_of
 from morl.studies.progress import Silent, Watch
 from morl.studies.references import measured_reference
 from morl.studies.spec import Cell, StudySpec, slug
