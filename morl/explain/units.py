@@ -53,7 +53,7 @@ def probe(units: ArrayLike, factors: ArrayLike, seed: int = 0, ridge: float = 1e
     >>> rng = np.random.default_rng(0)
     >>> factors = rng.standard_normal((400, 2))
     >>> found = probe(np.column_stack([2 * factors[:, 0], rng.standard_normal(400)]), factors)
-    >>> found.r2.round(2)[0], bool(found.r2[1] < 0.1), found.carriers()
+    >>> float(found.r2[0].round(2)), bool(found.r2[1] < 0.1), found.carriers()
     (1.0, True, [[0], []])
     """
     x, y = _matrix("units", units), _matrix("factors", factors)
