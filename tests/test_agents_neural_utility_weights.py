@@ -92,7 +92,16 @@ def test_closed_forms_of_the_two_arms() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["log:0.3,0.7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log:0.3,0.7",
+        pytest.param(
+            "smooth-chebyshev:0.2,0.8;ideal=1,1;sharpness=30",
+            marks=pytest.mark.xfail(reason="learns .02/.97 where .15/.85 is best: sharp utilities are not reached yet"),
+        ),
+    ],
+)
 def test_the_best_policy_mixes(text: str) -> None:
     """Any linear preference would earn (1, 0) or (0, 1)."""
     utility, found = parse_utility(text, 2), []

@@ -43,8 +43,6 @@ def both(capsys, problem, **asked):
 @pytest.mark.parametrize("bound", [False, True])
 @pytest.mark.parametrize("utility", ["worst", "linear", "lex", "threshold:1,-3"])
 def test_utilities_of_the_expected_return(capsys, problem, policies, bound, utility):
-    if (problem, policies) == (SEA, "stationary") and (bound or utility != "lex"):
-        return  # ten seconds each, and the laboratory's stationary policies are asked all of them
     utility = "threshold:1,-3,0" if problem == LAB and utility.startswith("threshold") else utility
     asked = {"policies": policies, "utility": utility, "discount": 0.9}
     front, printed, said = both(capsys, problem, **asked, **({"constraints": [BOUND[problem]]} if bound else {}))
