@@ -112,12 +112,13 @@ class ConditionedQ(OwnNetworks):
             net = VectorNet(*shape, **how) if c.sharing == "hard" else SplitNet(c.sharing, *shape, **how)
         self.net = net.to(self.device)
         self.balance = Balance(c.balance, self.k, c.loss_weights).to(self.device)
+        self._shared = shared_parameters(self.net)
         self.optimizer = self._adam(self.net, c.learning_rate)
         self._keeps(net=self.net, adam=self.optimizer, balance=self.balance)
 
     def _descend(self, losses: Tensor, rest: Tensor | None = None) -> None:
         """One step down the losses of the objectives ``(K,)``, balanced where they meet, and ``rest``."""
-        self.balance.step(losses, self.optimizer, shared_parameters(self.net), rest)
+        self.balance.step(losses, self.optimizer, self._shared, rest)
         if isinstance(self.net, SplitNet):
             self.net.pull(self.config.pull * self.optimizer.param_groups[0]["lr"])
 
