@@ -152,6 +152,42 @@ class VectorTransformReward(MOVectorWrapper):
         return observations, self.transform.apply(before), terminated, truncated, info
 
 
+class DrawnTransform(Transform):
+    """A transform that draws, from a generator of its own.
+
+    Attributes:
+        name: of the wrapper, part of the generator's seed.
+        rng: the generator.
+    """
+
+    name: str
+    rng: np.random.Generator
+
+
+class DrawnReward(TransformReward):
+    """A single environment whose rewards go through a transform that draws; it follows the seed of ``reset``."""
+
+    transform: DrawnTransform
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
+        """Start an episode."""
+        if seed is not None:
+            self.transform.rng = private_generator(seed, self.transform.name)
+        return super().reset(seed=seed, options=options)
+
+
+class VectorDrawnReward(VectorTransformReward):
+    """The vector form of :class:`DrawnReward`."""
+
+    transform: DrawnTransform
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
+        """Start the episodes."""
+        if isinstance(seed, int | np.integer):
+            self.transform.rng = private_generator(int(seed), self.transform.name)
+        return super().reset(seed=seed, options=options)
+
+
 def private_generator(seed: int | None, who: str) -> np.random.Generator:
     """A wrapper's own generator: it follows the seed of ``reset`` and leaves the environment's stream alone."""
     if seed is None:

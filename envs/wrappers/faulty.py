@@ -8,16 +8,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from morl.envs.core import Info
 from morl.envs.wrappers.arguments import not_negative, position
-from morl.envs.wrappers.base import (
-    MOVectorWrapper,
-    MOWrapper,
-    Transform,
-    TransformReward,
-    VectorTransformReward,
-    private_generator,
-)
+from morl.envs.wrappers.base import DrawnReward, DrawnTransform, VectorDrawnReward
 from morl.spec import EnvError, FloatArray, MOSpec
 
 MODES = ("noise", "zero", "flip")
@@ -25,7 +17,7 @@ TRUE_REWARD = "true_reward"
 """Info key of the reward as it really was."""
 
 
-class FaultTransform(Transform):
+class FaultTransform(DrawnTransform):
     """Noise on, absence of, or a flipped sign of one objective.
 
     Args:
@@ -35,6 +27,7 @@ class FaultTransform(Transform):
     """
 
     kept_as = TRUE_REWARD
+    name = "FaultyReward"
 
     def __init__(self, objective: str | int, mode: str, sigma: float) -> None:
         if not isinstance(mode, str) or mode not in MODES:
@@ -70,7 +63,7 @@ class FaultTransform(Transform):
         return rewards
 
 
-class FaultyReward(TransformReward):
+class FaultyReward(DrawnReward):
     """One objective is corrupted; the true reward stays in ``info["true_reward"]``.
 
     The noise has a generator of its own that follows the seed of ``reset``, so the episode itself is that of the sound
@@ -86,26 +79,12 @@ class FaultyReward(TransformReward):
     def __init__(self, env: gym.Env[Any, Any], objective: str | int, mode: str = "noise", sigma: float = 1.0) -> None:
         fault = FaultTransform(objective, mode, sigma)
         super().__init__(env, fault, objective=objective, mode=mode, sigma=sigma)
-        self._fault = fault
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
-        """Start an episode."""
-        if seed is not None:
-            self._fault.rng = private_generator(seed, "FaultyReward")
-        return MOWrapper.reset(self, seed=seed, options=options)
 
 
-class VectorFaultyReward(VectorTransformReward):
+class VectorFaultyReward(VectorDrawnReward):
     """The vector form of :class:`FaultyReward`."""
 
     def __init__(
         self, env: VectorEnv[Any, Any, Any], objective: str | int, mode: str = "noise", sigma: float = 1.0
     ) -> None:
-        self._fault = FaultTransform(objective, mode, sigma)
-        super().__init__(env, self._fault)
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
-        """Start the episodes."""
-        if isinstance(seed, int | np.integer):
-            self._fault.rng = private_generator(int(seed), "FaultyReward")
-        return MOVectorWrapper.reset(self, seed=seed, options=options)
+        super().__init__(env, FaultTransform(objective, mode, sigma))

@@ -9,21 +9,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from morl.envs.core import Info
 from morl.envs.wrappers.arguments import numbers
-from morl.envs.wrappers.base import (
-    MOVectorWrapper,
-    MOWrapper,
-    Transform,
-    TransformReward,
-    VectorTransformReward,
-    private_generator,
-)
+from morl.envs.wrappers.base import DrawnReward, DrawnTransform, VectorDrawnReward
 from morl.envs.wrappers.faulty import TRUE_REWARD
 from morl.spec import EnvError, FloatArray, MOSpec
 
 
-class PartialTransform(Transform):
+class PartialTransform(DrawnTransform):
     """Each objective's reward is seen with its own probability, and weighs as much more as it is seen less.
 
     Args:
@@ -32,6 +24,7 @@ class PartialTransform(Transform):
     """
 
     kept_as = TRUE_REWARD
+    name = "PartialReward"
 
     def __init__(self, probability: Any, weighted: bool) -> None:
         self.given, self.weighted = probability, bool(weighted)
@@ -63,7 +56,7 @@ class PartialTransform(Transform):
         return np.where(seen, rewards / self.probability if self.weighted else rewards, 0.0)
 
 
-class PartialReward(TransformReward):
+class PartialReward(DrawnReward):
     """Objective k is seen with probability p_k, weighted by 1/p_k; the whole reward is ``info["true_reward"]``.
 
     Expected returns stay what they are, so that every value that is learned has the same meaning; they only become
@@ -77,25 +70,12 @@ class PartialReward(TransformReward):
     """
 
     def __init__(self, env: gym.Env[Any, Any], probability: Any, weighted: bool = True) -> None:
-        self._seen = PartialTransform(probability, weighted)
-        super().__init__(env, self._seen, probability=probability, weighted=weighted)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
-        """Start an episode."""
-        if seed is not None:
-            self._seen.rng = private_generator(seed, "PartialReward")
-        return MOWrapper.reset(self, seed=seed, options=options)
+        seen = PartialTransform(probability, weighted)
+        super().__init__(env, seen, probability=probability, weighted=weighted)
 
 
-class VectorPartialReward(VectorTransformReward):
+class VectorPartialReward(VectorDrawnReward):
     """The vector form of :class:`PartialReward`."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], probability: Any, weighted: bool = True) -> None:
-        self._seen = PartialTransform(probability, weighted)
-        super().__init__(env, self._seen)
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, Info]:
-        """Start the episodes."""
-        if isinstance(seed, int | np.integer):
-            self._seen.rng = private_generator(int(seed), "PartialReward")
-        return MOVectorWrapper.reset(self, seed=seed, options=options)
+        super().__init__(env, PartialTransform(probability, weighted))
