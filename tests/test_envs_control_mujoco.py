@@ -189,9 +189,12 @@ def test_text_pictures(name: str) -> None:
     env = morl.make(f"morl/{name}", render_mode="ansi")
     env.reset(seed=0)
     first = env.render()
-    env.step(env.action_space.sample())
     assert "O" in first
-    assert env.render() != first
+    pictures = set()
+    for _ in range(20):  # one step may move nothing by a whole character
+        env.step(env.action_space.sample())
+        pictures.add(env.render())
+    assert pictures - {first}
 
 
 @pytest.mark.slow
