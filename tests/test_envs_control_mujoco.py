@@ -190,11 +190,12 @@ def test_text_pictures(name: str) -> None:
     env.reset(seed=0)
     first = env.render()
     assert "O" in first
-    pictures = set()
     for _ in range(20):  # one step may move nothing by a whole character
-        env.step(env.action_space.sample())
-        pictures.add(env.render())
-    assert pictures - {first}
+        _, _, terminated, _, _ = env.step(env.action_space.sample())
+        changed = env.render() != first
+        if changed or terminated:
+            break
+    assert changed
 
 
 @pytest.mark.slow
