@@ -18,6 +18,7 @@ import re
 import secrets
 import stat
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,8 @@ from morl.spec import MorlError, RunError
 
 JSON_LIMIT = 1 << 28
 """Largest JSON file read, in bytes; a front of a million points of three objectives has a quarter of it."""
+TOML_LIMIT = 1 << 20
+"""Largest TOML file read, in bytes."""
 _DEPTH, _DIGITS = 64, 100
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -227,6 +230,25 @@ def _no_constant(text: str) -> float:
 
 
 _JSON = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
+
+
+def read_toml(path: str | Path, what: str, *, error: type[MorlError] = RunError) -> dict[str, Any]:
+    """A small TOML file (1 MiB at most), read by :func:`read_regular`.
+
+    Args:
+        path: the file.
+        what: what it is, for the message.
+        error: the kind of error to raise.
+
+    Raises:
+        MorlError: of the kind given: it cannot be read, is not TOML, too deep, or has a number of too many digits.
+    """
+    text = read_text(path, limit=TOML_LIMIT, error=error)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:  # of numbers, too: TOML's own error is a ValueError
+        reason = "nested too deep" if isinstance(problem, RecursionError) else " ".join(str(problem).split())
+        raise error(f"{what} {str(path)!r} is not TOML: {reason}") from None
 
 
 # ---- folders and locks ------------------------------------------------------------------------------------

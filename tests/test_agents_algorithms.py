@@ -152,6 +152,14 @@ def test_planner_policies_of_every_class_can_be_followed(policies) -> None:
     assert np.all(np.abs(followed.mean - front.points) <= 5 * error + 0.06)
 
 
+def test_planner_stops_in_time_and_says_what_is_missing() -> None:
+    planner = ExactPlanner("morl/ResourceGathering-v0", seed=0, time_limit=0.3)  # to the end: many minutes
+    with pytest.warns(UserWarning, match=r"is not complete: its \d+ points may miss up to \S+ in every objective"):
+        planner.learn(1)
+    assert not planner.front().complete
+    assert ExactPlanner(DST, seed=0).config.time_limit == 60.0
+
+
 # ---- single episodes ------------------------------------------------------------------------------------
 
 
