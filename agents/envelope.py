@@ -24,7 +24,7 @@ from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.neural.auxiliary import AUXILIARIES, Auxiliaries, Step
-from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioned import ConditionedQ, TaskOptions, WeightOptions, greedy
 from morl.agents.neural.networks import VectorNet, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.sharing import SharingOptions
@@ -32,7 +32,7 @@ from morl.agents.neural.training import follow, target_of
 
 
 @dataclass(frozen=True)
-class EnvelopeConfig(EpsilonConfig, SharingOptions):
+class EnvelopeConfig(EpsilonConfig, WeightOptions, TaskOptions, SharingOptions):
     """Options of :class:`Envelope`."""
 
     train_freq: int = option(16, "environment steps (over all parallel environments) per update", low=1)
@@ -124,7 +124,7 @@ class Envelope(OffPolicy, ConditionedQ):
     # ---- acting ----------------------------------------------------------------------------------------
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
-        return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
+        return self.training_weights(n, rng)
 
     def _exploration(self, n: int) -> Persistent:
         return Persistent(self.actions.space, n, longest=self.config.persistence)
