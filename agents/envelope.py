@@ -43,6 +43,7 @@ class EnvelopeConfig(EpsilonConfig, WeightOptions, TaskOptions, SharingOptions):
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
     auxiliary: tuple[str, ...] = option((), f"heads beside the values: {', '.join(AUXILIARIES)}")
     auxiliary_coef: float = option(0.1, "weight of what these predict wrong", low=0.0)
+    auxiliary_window: int = option(0, "side of the square window that observations begin with, for rotation", low=0)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
     n_envs: int = option(16, "parallel environments", low=1)
 
@@ -70,7 +71,8 @@ class Envelope(OffPolicy, ConditionedQ):
         self._keeps(target=self.target)
         self.auxiliary: Auxiliaries | None = None
         if self.config.auxiliary:
-            self.auxiliary = self._with_heads(self.config.auxiliary, self.config.auxiliary_coef)
+            c = self.config
+            self.auxiliary = self._with_heads(c.auxiliary, c.auxiliary_coef, c.auxiliary_window)
             self._keeps(auxiliary=self.auxiliary)
 
     # ---- the update ------------------------------------------------------------------------------------
@@ -96,8 +98,10 @@ class Envelope(OffPolicy, ConditionedQ):
     def _seen(self, batch: Batch, weights: Tensor) -> Step:
         """What auxiliary heads see of transitions, under weights ``(n, K)``."""
         assert isinstance(self.net, VectorNet)
-        features, following = (self.net.trunk(rows, weights) for rows in (batch.obs, batch.next_obs))
-        return Step(features, following, batch.actions, batch.obs, batch.next_obs, batch.rewards)
+        trunk = self.net.trunk
+        features, following = (trunk(rows, weights) for rows in (batch.obs, batch.next_obs))
+        seen = batch.actions, batch.obs, batch.next_obs, batch.rewards
+        return Step(features, following, *seen, lambda rows: trunk(rows, weights))
 
     @torch.no_grad()
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:

@@ -145,6 +145,8 @@ OF_SOME: Mapping[str, tuple[str, ...]] = {
     "loss_weights": ("CAPQL", "ConditionedPPO", "Envelope", "GPILS", "VectorQLambda"),
     "auxiliary": ("Envelope",),
     "auxiliary_coef": ("Envelope",),
+    "auxiliary_window": ("Envelope",),
+    "task_size": ("Envelope", "VectorQLambda"),
 }
 """Options of multi-task learning, and the algorithms that can honour them."""
 

@@ -170,7 +170,7 @@ class ConditionedQ(OwnNetworks):
         if isinstance(self.net, SplitNet):
             self.net.pull(self.config.pull * self.optimizer.param_groups[0]["lr"])
 
-    def _with_heads(self, kinds: Sequence[str], coefficient: float) -> Auxiliaries:
+    def _with_heads(self, kinds: Sequence[str], coefficient: float, window: int) -> Auxiliaries:
         """Auxiliary heads on the features of the trunk, learned by the agent's optimizer.
 
         Raises:
@@ -184,7 +184,7 @@ class ConditionedQ(OwnNetworks):
             raise AgentError(f"auxiliary heads predict numbers; {self.problem.id} shows images: leave auxiliary out")
         with seeded(self.integer_seed("network", 1)):
             sizes = (self.net.trunk.size, self.rows.numbers, self.n_actions)
-            heads = Auxiliaries(kinds, *sizes, True, self.k, coefficient=coefficient).to(self.device)
+            heads = Auxiliaries(kinds, *sizes, True, self.k, coefficient=coefficient, window=window).to(self.device)
         self.optimizer.add_param_group({"params": list(heads.parameters())})
         return heads
 
