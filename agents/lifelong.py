@@ -6,7 +6,8 @@ Task t has an environment, and an agent with heads of its own; the trunk goes fr
 
 μ = 0 lets the trunk move freely, which forgets most and learns best; μ = ∞ freezes it after the first task, which
 forgets nothing; in between the trunk is pulled to where the last task left it (Li, Grandvalet & Davoine 2018, L2-SP).
-After each task all those before are measured again, with their own heads on the trunk as it is now.
+After each task all those before are measured again, with their own heads on the trunk as it is now. Where the heads are
+handed on as well, the sequence is a curriculum (Bengio et al. 2009): easier tasks first, for the sake of the last.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from morl.agents.base import Agent
 from morl.agents.neural.parts import align_targets, load_shared, pulled_to, require_alike, shared_arrays
 from morl.counts import as_count
 from morl.pareto.front import Front
-from morl.spec import AgentError, FloatArray
+from morl.spec import AgentError, FloatArray, UnknownNameError
+
+SHARES = ("trunk", "all")
+"""What may go from task to task."""
 
 
 @dataclass(frozen=True)
@@ -70,28 +74,38 @@ class Lifelong:
         tasks: environments, or ids, with the same spaces and objectives.
         seed: task t gets ``seed + t``.
         pull: μ ≥ 0; ``math.inf`` freezes the trunk after the first task.
+        share: what goes from task to task, ``"trunk"`` or ``"all"``.
         options: of every agent.
 
     Raises:
         AgentError: no task, tasks whose spaces or objectives differ, μ < 0, or an algorithm without a trunk.
-        UnknownNameError: no such algorithm or option.
+        UnknownNameError: no such algorithm, option or share.
 
     Attributes:
         agents: one per task.
     """
 
     def __init__(
-        self, algorithm: type[Agent] | str, tasks: Sequence[Any], *, seed: int = 0, pull: float = 0.0, **options: Any
+        self,
+        algorithm: type[Agent] | str,
+        tasks: Sequence[Any],
+        *,
+        seed: int = 0,
+        pull: float = 0.0,
+        share: str = "trunk",
+        **options: Any,
     ) -> None:
+        if share not in SHARES:
+            raise UnknownNameError("share", share, SHARES)
         if not pull >= 0:
             raise AgentError(f"pull μ is {pull}; expected a number ≥ 0")
         if not len(tasks):
             raise AgentError("there are no tasks; expected at least one environment")
         kind = registry.get(algorithm) if isinstance(algorithm, str) else algorithm
         self.agents = [kind(env, seed=seed + t, **options) for t, env in enumerate(tasks)]
-        self.pull = float(pull)
+        self.pull, self.share = float(pull), share
         require_alike(self.agents, "task")
-        self.trunk = shared_arrays(self.agents[0], "trunk")
+        self.common = shared_arrays(self.agents[0], share)
 
     def learn(self, steps: float | str, score: Callable[[Front], float] = Front.hypervolume) -> Retention:
         """Learn every task in turn for ``steps``, and measure it and those before.
@@ -103,22 +117,22 @@ class Lifelong:
         each = as_count(steps, "steps", 1, AgentError)
         scores = np.full((len(self.agents), len(self.agents)), math.nan)
         for number, agent in enumerate(self.agents):
-            load_shared(agent, self.trunk, "trunk")
+            load_shared(agent, self.common, self.share)
             align_targets(agent)
-            with pulled_to(agent, "trunk", self.pull if number else 0.0):
+            with pulled_to(agent, self.share, self.pull if number else 0.0):
                 agent.learn(each)
-            self.trunk = shared_arrays(agent, "trunk")
+            self.common = shared_arrays(agent, self.share)
             for task in range(number + 1):
                 scores[number, task] = score(self.front(task))
         return Retention(scores)
 
     def front(self, task: int) -> Front:
-        """The front of a task, by its own head on the trunk as it is now."""
+        """The front of a task, by what is common as it is now, and its own heads where these are not."""
         agent = self.agents[task]
-        own = shared_arrays(agent, "trunk")
-        load_shared(agent, self.trunk, "trunk")
+        own = shared_arrays(agent, self.share)
+        load_shared(agent, self.common, self.share)
         try:
             return agent.front()
         finally:
-            load_shared(agent, own, "trunk")
+            load_shared(agent, own, self.share)
             agent._forget_front()
