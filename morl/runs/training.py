@@ -18,6 +18,7 @@ from morl.runs.evaluation import measured_front, with_facts
 from morl.runs.folder import METRICS, RunFolder
 from morl.runs.loading import load_agent
 from morl.runs.trust import located, open_env, signed
+from morl.runs.zoo import is_in_zoo
 from morl.spec import MissingExtraError, MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
@@ -79,8 +80,11 @@ def resume(
             what was saved between boundaries after it is learned again.
 
     Raises:
-        RunError: another process trains the run, its checkpoints are damaged, or nothing is left to do.
+        RunError: another process trains the run, its checkpoints are damaged, nothing is left to do, or it is one of
+            the zoo.
     """
+    if is_in_zoo(run.path):
+        raise RunError(f"{str(run.path)!r} is a run of the zoo, which stays as it is; copy its folder and go on there")
     config = RunConfig.from_dict(run.config)
     if more is not None and more < 1:
         raise SpecError(f"number of steps is {more}; expected at least 1")
