@@ -376,13 +376,16 @@ def test_quantile_dqn_comes_near_the_exact_cvar(science) -> None:
     from morl.agents.quantile_dqn import QuantileDQN
     from morl.exact import cvar as exact_cvar
 
-    shares = []
-    for seed in range(3):  # .985 to .993 on five seeds
+    shares: list[float] = []
+    for seed in range(3):  # .985 to .993 on five seeds; two of three decide
         agent = QuantileDQN(science, seed=seed, utility="linear:0.75,0.2,0.05", risk="cvar", alpha=0.5).learn(60_000)
         best = exact_cvar(science.unwrapped.momdp(), 0.5, agent.utility, clip=agent.spec.return_scale).value
         shares.append(agent.risk_of(*agent.return_samples()) / best)
+        near = sum(share >= 0.95 for share in shares)
+        if near == 2:
+            break
     assert max(shares) <= 1 + 1e-6
-    assert sorted(shares)[1] >= 0.95
+    assert near == 2
 
 
 @pytest.mark.slow
