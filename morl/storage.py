@@ -19,7 +19,7 @@ import secrets
 import stat
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -278,10 +278,15 @@ def kind_of(mode: int) -> str:
     return "a regular file"
 
 
-def refuse_links(folder: str | Path, *, error: type[MorlError] = RunError) -> None:
+def refuse_links(folder: str | Path, *, files: Sequence[str] = (), error: type[MorlError] = RunError) -> None:
     """Make sure that everything below a folder is a folder or a regular file, so that nothing in it leads outside.
 
     The folder itself may be a link: whoever names it means what it points to.
+
+    Args:
+        folder: the folder.
+        files: names in it that no folder may have.
+        error: the kind of error to raise.
 
     Raises:
         MorlError: of the kind given: a symbolic link, FIFO, socket or device, by name.
@@ -290,7 +295,7 @@ def refuse_links(folder: str | Path, *, error: type[MorlError] = RunError) -> No
         with os.scandir(folder) as entries:
             for entry in entries:
                 mode = entry.stat(follow_symlinks=False).st_mode
-                if stat.S_ISDIR(mode):
+                if stat.S_ISDIR(mode) and entry.name not in files:
                     refuse_links(entry.path, error=error)
                 elif not stat.S_ISREG(mode):
                     raise error(f"{entry.path!r} is {kind_of(mode)}; expected a regular file. Nothing was touched")
