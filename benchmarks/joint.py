@@ -95,12 +95,12 @@ PPO = {"n_envs": 64, "batch_size": 512, "n_epochs": 5, "learning_rate": (2e-3, 1
 CASES = {
     "discovery": Case("morl/ScientificDiscovery-v0", "Envelope", 15_000),
     "folding": Case("morl/HPFolding-v0", "Envelope", 30_000),
-    "dosing": Case("morl/MultiDrugDosing-v0", "ConditionedPPO", 200_000, {**PPO, "ent_coef": 0.01}),
-    "labelling": Case("morl/SequenceLabelling-v0", "ConditionedPPO", 300_000,
+    "dosing": Case("morl/MultiDrugDosing-v0", "ConditionedPPO", 120_000, {**PPO, "ent_coef": 0.01}),
+    "labelling": Case("morl/SequenceLabelling-v0", "ConditionedPPO", 200_000,
                       {**PPO, "ent_coef": 0.1, "gae_lambda": 0.0}, labels),
-    "scan": Case("morl/ActiveScan-v0", "ConditionedPPO", 200_000, {**PPO, "ent_coef": 0.02}, scans),
-    "driving": Case("morl/Driving-v0", "ConditionedPPO", 200_000, PPO),
-    "driving, faulty energy": Case("morl/Driving-v0", "ConditionedPPO", 200_000, PPO, faulty=("energy", 5.0)),
+    "scan": Case("morl/ActiveScan-v0", "ConditionedPPO", 120_000, {**PPO, "ent_coef": 0.02}, scans),
+    "driving": Case("morl/Driving-v0", "ConditionedPPO", 120_000, PPO),
+    "driving, faulty energy": Case("morl/Driving-v0", "ConditionedPPO", 120_000, PPO, faulty=("energy", 5.0)),
 }  # fmt: skip
 
 

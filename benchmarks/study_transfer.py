@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from study_federated import seas
 
 import morl
 from morl.agents import Envelope, VectorQLambda
@@ -33,7 +34,6 @@ from morl.envs.finite.tabular import TabularEnv
 from morl.spec import MOSpec
 
 DISCOVERY = "morl/ScientificDiscovery-v0"
-SEAS = ("morl/DeepSeaTreasure-v0", "morl/DeepSeaTreasureConcave-v0", "morl/DeepSeaTreasureMirrored-v0")
 
 
 def with_objectives(env_id: str, columns: list[int]) -> TabularEnv:
@@ -117,15 +117,15 @@ def agent_share(agent: Any, weight: Any, low: Any, size: Any) -> float:
 
 def tasks(seed: int, steps: int) -> list[dict[str, Any]]:
     """Shares of the exact hypervolume after each of three seas, for pulls of the trunk, and of tasks learned apart."""
-    exact = [morl.solve(sea, policies="history") for sea in SEAS]
+    exact = [morl.solve(sea, policies="history") for sea in seas()]
     rows = []
     for pull in (0.0, 1e-3, 1e-2, math.inf):
-        lifelong = Lifelong(VectorQLambda, SEAS, seed=seed, pull=pull)
+        lifelong = Lifelong(VectorQLambda, seas(), seed=seed, pull=pull)
         found = lifelong.learn(steps)
         scale = np.array([front.hypervolume() for front in exact])
         shares = found.scores / scale
         rows.append({"pull": pull, "learned": np.diag(shares).tolist(), "end": shares[-1].tolist()})
-    apart = [VectorQLambda(sea, seed=seed + t).learn(steps).front().hypervolume() for t, sea in enumerate(SEAS)]
+    apart = [VectorQLambda(sea, seed=seed + t).learn(steps).front().hypervolume() for t, sea in enumerate(seas())]
     return [*rows, {"pull": "apart", "learned": (apart / scale).tolist(), "end": (apart / scale).tolist()}]
 
 
