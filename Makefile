@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check static check-changed dist lint types layers doctest docs notebooks slow portable other-arithmetic format clean
+.PHONY: demo test check static check-changed dist lint types layers doctest docs notebooks slow portable other-arithmetic \
+	leaderboard format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,6 +51,10 @@ doctest: $(STAMP)
 # The site, in build/docs; every warning is an error, so that no page and no link between pages is lost.
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
+
+# Studies of benchmarks/results/studies, ranked protocol by protocol, as one page.
+leaderboard: $(STAMP)
+	$(BIN)/morl study leaderboard benchmarks/results/studies --out build/leaderboard.html
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest tests/test_notebooks.py

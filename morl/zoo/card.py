@@ -30,7 +30,7 @@ class Card:
         objectives: names with units.
         points: of the front.
         episodes: behind each point; 0 where points are exact.
-        discount: of the returns.
+        discount: of the returns, where it is known.
         hypervolume: of the front, where it has a reference point.
         command: what makes the run again.
         licence: as SPDX writes it, such as ``MIT`` or ``CC-BY-4.0``.
@@ -46,7 +46,7 @@ class Card:
     objectives: tuple[str, ...]
     points: int
     episodes: int
-    discount: float
+    discount: float | None
     hypervolume: float | None
     command: str
     licence: str
