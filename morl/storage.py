@@ -18,6 +18,7 @@ import re
 import secrets
 import stat
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from morl.spec import MorlError, RunError
 
 JSON_LIMIT = 1 << 28
 """Largest JSON file read, in bytes; a front of a million points of three objectives has a quarter of it."""
+_TOML_LIMIT = 1 << 20
 _DEPTH, _DIGITS = 64, 100
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -182,6 +184,24 @@ def read_json(
 ) -> Any:
     """A JSON file, read by :func:`read_regular` and parsed by :func:`parse_json`."""
     return parse_json(read_regular(path, limit=limit, follow=follow, error=error), what=repr(str(path)), error=error)
+
+
+def read_toml(path: str | Path, *, what: str = "file", error: type[MorlError] = RunError) -> dict[str, Any]:
+    """The content of a TOML file that a person wrote, of at most a mebibyte.
+
+    Args:
+        path: the file.
+        what: what it is, for the message.
+        error: the kind of error to raise.
+
+    Raises:
+        MorlError: of the kind given: it cannot be read, or is not TOML.
+    """
+    text = read_text(path, limit=_TOML_LIMIT, error=error)
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise error(f"{what} {str(path)!r} is not TOML: {problem or 'nested too deep'}") from None
 
 
 def parse_json(text: bytes | str, *, what: str = "text", error: type[MorlError] = RunError) -> Any:
