@@ -36,7 +36,7 @@ def test_studies_become_boards_and_a_page(folder: Path, tmp_path: Path) -> None:
     for board in made:
         assert {one.algorithm for one in board.entries} == {"ParetoQLearning", "weights"}
         assert board.reference is not None
-        assert all(0 < one.value <= board.reference * (1 + 1e-9) and one.rank > 0 for one in board.entries)
+        assert all(0 < one.value <= board.reference * (1 + 1e-9) and one.ranks[0] > 0 for one in board.entries)
         assert [one.value for one in board.entries] == sorted((one.value for one in board.entries), reverse=True)
     out = tmp_path / "deep" / "page.html"
     assert command(["study", "leaderboard", str(folder), "--out", str(out)]) == 0
@@ -62,7 +62,7 @@ def test_more_than_the_exact_front_allows_is_refused(
     assert "weights in morl/DeepSeaTreasureConcave-v0 is above the exact front" in capsys.readouterr().err
     (first, _) = boards([Study.open(folder)])
     refused = [one for one in first.entries if one.refused]
-    assert [(one.algorithm, one.rank) for one in refused] == [("weights", 0)]
+    assert [(one.algorithm, one.ranks) for one in refused] == [("weights", (0, 0))]
     assert first.entries[-1] == refused[0]
     assert "above the exact front: 1 point above it" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -75,9 +75,16 @@ def test_the_ceiling_is_named_and_rounding_passes() -> None:
     assert "at most 9302.4 is possible" in _judged(entry("x", 9400.0, 9390.0, 9410.0), ceilings[:1]).refused
 
 
-def test_entries_that_intervals_do_not_tell_apart_share_a_rank() -> None:
+def test_entries_that_intervals_do_not_tell_apart_share_places() -> None:
     ranked = _ranked([entry("c", 5, 4, 6), entry("a", 10, 9, 11), entry("b", 9.5, 8, 10), entry("d", 8.9, 8.8, 8.95)])
-    assert [(one.algorithm, one.rank) for one in ranked] == [("a", 1), ("b", 1), ("d", 2), ("c", 4)]
+    assert [(one.algorithm, one.ranks) for one in ranked] == [
+        ("a", (1, 2)),
+        ("b", (1, 3)),
+        ("d", (2, 3)),
+        ("c", (4, 4)),
+    ]
+    same = _ranked([entry("a", 7.0, 7.0, 7.0), entry("b", 7 + 1e-12, 7 + 1e-12, 7 + 1e-12)])
+    assert [one.ranks for one in same] == [(1, 2), (1, 2)]
 
 
 def test_names_are_text() -> None:

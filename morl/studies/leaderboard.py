@@ -1,9 +1,9 @@
 """A page that ranks the algorithms of several studies, protocol by protocol, and refuses what cannot be.
 
-Entries are ranked by the interquartile mean of their hypervolume over seeds; those whose intervals do not tell them
-apart share a rank. An entry that claims more than is possible (points above the exact front by more than their
-confidence interval, or more than the hypervolume proven to be the largest) is not ranked; the page says which ceiling
-it is above.
+Entries are ordered by the interquartile mean of their hypervolume over seeds. A rank is a range: from one more than
+the entries that are surely better (their whole interval is) to the last place that is not surely worse. An entry that
+claims more than is possible (points above the exact front by more than their confidence interval, or more than the
+hypervolume proven to be the largest) is not ranked; the page says which ceiling it is above.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from morl.studies.spec import Task
 
 _INDICATOR = "hypervolume"
 _ROUNDING = 5e-5  # of published numbers
+_SAME = 1e-9
 _PLAIN = "no protocol: the environments as they are"
 
 
@@ -40,7 +41,7 @@ class Entry:
         steps: environment steps of learning, where they are known.
         hypervolume: over seeds; of a published number the value alone.
         refused: the ceiling that it is above; empty where it is ranked.
-        rank: 1 for the best; 0 where it is refused.
+        ranks: the best and the worst that its interval allows, 1 for the best of all; zeros where it is refused.
     """
 
     algorithm: str
@@ -48,7 +49,7 @@ class Entry:
     steps: int | None
     hypervolume: Summary | float
     refused: str = ""
-    rank: int = 0
+    ranks: tuple[int, int] = (0, 0)
 
     @property
     def value(self) -> float:
@@ -154,12 +155,17 @@ def _judged(entry: Entry, ceilings: Sequence[tuple[str, float]]) -> Entry:
 
 
 def _ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Best first; the rank is one more than the number of entries whose whole interval is better."""
-    ranked = sorted((e for e in entries if not e.refused), key=lambda e: -e.value)
-    ends = [_ends(entry) for entry in ranked]
-    better = [1 + sum(low > high for low, _ in ends) for _, high in ends]
+    """Best first, then those that are refused."""
+    ordered = sorted((e for e in entries if not e.refused), key=lambda e: -e.value)
+    ends = [_ends(entry) for entry in ordered]
     refused = sorted((e for e in entries if e.refused), key=lambda e: -e.value)
-    return (*(replace(e, rank=rank) for e, rank in zip(ranked, better, strict=True)), *refused)
+    found = []
+    for entry, (low, high) in zip(ordered, ends, strict=True):
+        slack = _SAME * max(abs(low), abs(high))  # the same front, summed in another order
+        better = sum(theirs > high + slack for theirs, _ in ends)
+        worse = sum(theirs < low - slack for _, theirs in ends)
+        found.append(replace(entry, ranks=(1 + better, len(ordered) - worse)))
+    return (*found, *refused)
 
 
 def _ends(entry: Entry) -> tuple[float, float]:
@@ -188,9 +194,9 @@ def page(made: Sequence[Board]) -> str:
     parts = ["<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"]
     parts.append(f"<title>morl: leaderboard</title><style>{_STYLE}</style><h1>Leaderboard</h1>")
     parts.append(
-        "<p>Interquartile means of hypervolumes over seeds. Entries whose 95 % intervals do not tell them apart share "
-        "a rank. Published numbers are in italics, with how they are known; they have no interval. Numbers of "
-        "different protocols cannot be compared.</p>"
+        "<p>Interquartile means of hypervolumes over seeds. Ranks are ranges: entries whose 95 % intervals do not tell "
+        "them apart share places. Published numbers are in italics, with how they are known; they have no interval. "
+        "Numbers of different protocols cannot be compared.</p>"
     )
     shown: str | None = None
     for board in made:
@@ -222,8 +228,12 @@ def _row(entry: Entry, reference: float | None) -> str:
         words = "".join(f"<td>{_text(x)}" for x in cells)
         return f"<tr class=refused>{words}<td colspan=6>above {_text(entry.refused)}"
     return f"<tr class={kind}>" + "".join(
-        f"<td>{_text(x)}" for x in (str(entry.rank), entry.algorithm, entry.study or "published", steps, *numbers)
+        f"<td>{_text(x)}" for x in (_range(*entry.ranks), entry.algorithm, entry.study or "published", steps, *numbers)
     )
+
+
+def _range(best: int, worst: int) -> str:
+    return str(best) if best == worst else f"{best}–{worst}"
 
 
 def _text(words: str) -> str:

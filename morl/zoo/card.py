@@ -129,6 +129,8 @@ def command_of(config: RunConfig) -> str:
     words += ["--protocol", config.protocol] if config.protocol else []
     for option, values in (("--set", config.options), ("--env-option", config.env_options)):
         for name, value in values.items():
+            if name == "discount" and config.protocol and option == "--set":
+                continue  # the protocol's own
             words += [option, f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     words += ["--ref-point", *(f"{x:g}" for x in config.ref_point)] if config.ref_point else []
     words += ["--checkpoint-every", str(config.checkpoint_every)] if config.checkpoint_every else []
