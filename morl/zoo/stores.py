@@ -98,6 +98,8 @@ class UrlStore:
             except ImportError as error:
                 if self.scheme == _HUB:
                     raise MissingExtraError("The Hugging Face Hub", "hub") from None
+                if error.name == "fsspec":
+                    raise MissingExtraError("A zoo under a URL", "zoo") from None
                 raise RunError(f"URLs with {self.scheme}:// need another package ({error})") from None
 
     def names(self) -> list[str]:
