@@ -33,7 +33,7 @@ from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
-from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioned import ConditionedQ, TaskOptions, WeightOptions, greedy
 from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import of_actions
 from morl.agents.neural.policy_kwargs import NetworkConfig
@@ -53,7 +53,7 @@ _FEWEST = 16
 
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
+class VectorQLambdaConfig(NetworkConfig, Annealed, WeightOptions, TaskOptions, SharingOptions):
     """Options of :class:`VectorQLambda`."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
@@ -128,7 +128,7 @@ class VectorQLambda(ConditionedQ):
         with self.problem.collecting(self.parallel_envs, self.segment_seed()) as collector:
             recorder = EpisodeRecorder(collector.n, self.rows, self.discount)
             explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
-            weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
+            weights = self.training_weights(collector.n, rng)
             while self.num_timesteps < until:
                 before = collector.steps
                 batch = self._collect(collector, recorder, explorer, weights, rng)
@@ -175,7 +175,7 @@ class VectorQLambda(ConditionedQ):
             if ended.any():
                 rows = out.env[ended]
                 explorer.stop(rows)
-                weights[rows] = training_weights(len(rows), self.spec, rng, c.concentration)
+                weights[rows] = self.training_weights(len(rows), rng)
         begins[c.n_steps] = self._greedy_values(self.rows(collector.obs), weights)
         returns = lambda_returns(rewards, begins[1:], after, follows, self.discount, c.lam, strays if c.cut else None)
         return obs[valid], used[valid], actions[valid], returns[valid].astype(np.float32)
@@ -208,7 +208,7 @@ class VectorQLambda(ConditionedQ):
         if n == 0 or not len(self.archive):
             return None
         data = self.archive.dataset()
-        weights = training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
+        weights = self.training_weights(n, rng)
         best = data.best[(weights @ data.remaining[data.starts[data.best]].T).argmax(axis=1)]
         rows = data.starts[best] + (rng.random(n) * data.lengths[best]).astype(np.int64)
         obs, actions, shown = data.observations[rows], data.actions[rows], data.remaining[rows]

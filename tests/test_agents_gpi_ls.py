@@ -69,8 +69,8 @@ def test_the_loss_is_clipped_double_q() -> None:
             a = int(torch.minimum(one, two).argmax())
             ahead = first[i, a] if one[a] <= two[a] else second[i, a]
             goal[i] += agent.discount * float(batch.not_terminated[i]) * ahead
-    loss = float(learner.loss(batch, weights).detach())  # also takes the goal's units
-    assert loss == pytest.approx(float(learner.critics.squared_error(obs, weights, goal, actions).detach()), rel=1e-4)
+    losses = learner.losses(batch, weights).detach()  # also takes the goal's units
+    torch.testing.assert_close(losses, learner.critics.squared_errors(obs, weights, goal, actions).detach())
 
 
 def test_every_corner_is_measured_once() -> None:
