@@ -261,15 +261,22 @@ class ConditionedPolicies(PPOPolicies):
         return self.agent.seen_preference(self._weights[which])
 
     def network(self, number: int) -> Network:
-        """The most likely actions in tensors."""
-        agent, net = self.agent, self.agent.net
-        if number >= self._greedy or agent.goal is not None:
-            raise AgentError("this policy draws its actions, and an exported file draws nothing; choose another point")
+        """The most likely actions in tensors, or those drawn by noise from outside."""
+        agent, net, which = self.agent, self.agent.net, number % self._greedy
         unit = torch.as_tensor(agent.unit)
+        drawn = number >= self._greedy or agent.goal is not None
 
-        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
-            scaled = weights.double() * unit
+        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor, *noise: Tensor) -> Tensor:
+            scaled = weights.double() * unit if agent.goal is None else torch.ones_like(weights).double()
             preference = (scaled / scaled.sum(dim=1, keepdim=True)).float()
-            return net.choice.sample(net.actor(*net._inputs(obs, preference)), preference, None)
+            features = net.actor(*net._inputs(obs, preference))
+            return net.choice.sample(features, preference, net.choice.from_outside(noise[0]) if noise else None)
 
-        return Network(act, agent._see_in_tensors(), [net], self._weights[number], takes_weights=True)
+        return Network(
+            act,
+            agent._see_in_tensors(),
+            [net],
+            self._weights[which],
+            takes_weights=not drawn,
+            noise=net.choice.outside if drawn else None,
+        )

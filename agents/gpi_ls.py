@@ -11,7 +11,8 @@ values are found, and the next to be trained on is the corner where the agent al
 
     w_next = argmax_{w ∈ corners}  w · v^GPI(w) − max_{v ∈ V} w · v
 
-Each corner is measured once in its life, by a few counted episodes played in lock-step with all others.
+Each corner is measured once in its life, by a few counted episodes played in lock-step with all others. Measuring may
+take ``measure_share`` of the steps of learning: where episodes are long, weights are chosen less often.
 
 Critics are a pair, whose smaller utility is taken (Fujimoto et al. 2018). For continuous actions they learn beside a
 conditioned actor (TD3), and the agent acts by ``π(s, w)`` alone: maximising over the actors of M as well costs M + 1
@@ -71,7 +72,10 @@ class GPILSConfig(EpsilonConfig, BalanceOptions):
     iteration: int = option(5000, "steps between choices of the weight to train on", low=1)
     share: float = option(0.5, "share of experience and updates for the newest weight", low=0.0, high=1.0)
     spread: float = option(0.0, "share for weights drawn anew over the whole simplex", low=0.0, high=1.0)
-    eval_episodes: int = option(3, "episodes per policy when measuring weights (counted)", low=1)
+    eval_episodes: int = option(3, "episodes per policy when measuring weights (counted), as far as they fit", low=1)
+    measure_share: float = option(
+        0.1, "steps for measuring weights, per step of learning; the next choice waits until they are there", low=0.0
+    )
     max_weights: int = option(50, "largest weight support; the least useful weights leave", low=2)
 
 
@@ -106,15 +110,16 @@ class GPILS(OffPolicy):
         self.weights: FloatArray = np.eye(k)
         self.corners: FloatArray = np.zeros((0, k))
         self.corner_values: FloatArray = np.zeros((0, k))
-        self.chosen_at = 0
-        self._keeps("weights", "corners", "corner_values", "chosen_at")
+        self.chosen_at = self.measuring_steps = 0  # step of the last choice; steps of measuring
+        self._keeps("weights", "corners", "corner_values", "chosen_at", "measuring_steps")
         self.balance.to(self.device)
         self._keeps(balance=self.balance, **self.learner.modules(), **self.learner.optimizers())
 
     # ---- which weight to train on ----------------------------------------------------------------------
 
     def _after_step(self, total: int, rng: np.random.Generator) -> None:
-        if total - self.chosen_at >= self.config.iteration and total < self.target_timesteps:
+        c, due = self.config, total - self.chosen_at >= self.config.iteration
+        if due and self.measuring_steps <= c.measure_share * total and total < self.target_timesteps:
             self._select_next_weight()
             self.chosen_at = total
 
@@ -144,8 +149,11 @@ class GPILS(OffPolicy):
         self.weights = np.concatenate([corners[best].reshape(1, k), self.weights])
 
     def _measure(self, weights: FloatArray) -> FloatArray:
-        policies = self._policies(weights)
-        return self._evaluator.evaluate(policies, self.config.eval_episodes, exact=False).mean
+        c, policies = self.config, self._policies(weights)
+        left = int(c.measure_share * self.num_timesteps) - self.measuring_steps
+        result = self._evaluator.evaluate(policies, c.eval_episodes, exact=False, budget=left)
+        self.measuring_steps += result.steps
+        return result.mean
 
     def _useful(self, values: FloatArray, n: int) -> Array:
         """Numbers of the ``n`` weights to keep: those that are best for most weights, newest first."""

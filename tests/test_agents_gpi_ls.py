@@ -89,6 +89,17 @@ def test_every_corner_is_measured_once() -> None:
     assert agent.eval_steps > 0
 
 
+def test_measuring_weights_keeps_to_its_share_of_the_steps() -> None:
+    """Choices of weights wait where episodes are long; the last one may go beyond by an episode of each policy."""
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 100, "measure_share": 0.05})
+    agent.learn(3000)
+    assert 0 < agent.measuring_steps == agent.eval_steps
+    few = agent.measuring_steps
+    assert few <= 0.05 * 3000 + 20 * len(agent.weights)
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 100, "measure_share": 10.0})
+    assert agent.learn(3000).measuring_steps > 2 * few
+
+
 def test_the_newest_weight_gets_its_share() -> None:
     agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "share": 0.5})
     agent.weights = np.array([[0.3, 0.7], [1.0, 0.0], [0.0, 1.0]])

@@ -56,12 +56,20 @@ HOSTILE: list[dict[str, Any]] = [
     {"imports": ["evil_module"], "files": {"evil_module": None}},
     {"options": {"utility": "evil_module:strike"}},
     {"entry_point": "evil_module:strike", "build": "evil_module:strike"},
+    {"env_options": 7},
+    {"options": 0.5},
+    {"options": ["evil_module"], "steps": "many"},
+    {"seed": {"a": 1}, "ref_point": 3, "checkpoint_every": None},
 ]
 
 
 @pytest.mark.parametrize("fields", HOSTILE, ids=str)
 def test_a_strangers_configuration_runs_no_code(
-    fields: dict[str, Any], trained: Path, user: User, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Any],
+    trained: Path,
+    user: User,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = user.folder / "runs" / "x"
     shutil.copytree(trained, run)
@@ -73,6 +81,7 @@ def test_a_strangers_configuration_runs_no_code(
         command(words(str(run)))
         assert not user.executed, words(str(run))
     assert "evil_module" not in sys.modules
+    assert "add --debug" not in capsys.readouterr().err, "every refusal is one that was meant"
 
 
 @pytest.mark.parametrize("id", [entry.id for entry in BUILTIN if entry.build is not None])
@@ -342,3 +351,31 @@ def test_names_of_runs_and_errors_do_not_reach_the_terminal(
         command(words)
         out, err = capsys.readouterr()
         assert all(c.isprintable() or c == "\n" for c in out + err), ascii(out + err)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"environments": [{"env": "evil_module:x", "name": "x"}]},
+        {"environments": [{"env": TREASURE, "name": "x", "options": {"build": "evil_module:strike"}}]},
+        {"algorithms": [{"algo": "evil_module:strike", "name": "x"}]},
+        {"algorithms": [{"algo": "PCN", "name": "x", "options": {"utility": "evil_module:strike"}}]},
+        {"protocol": "evil_module:strike"},
+        {"imports": ["evil_module"]},
+    ],
+    ids=str,
+)
+def test_a_strangers_study_runs_no_code(
+    change: dict[str, Any], whole_study: Any, user: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = user.folder / "study"
+    shutil.copytree(whole_study.path, folder, ignore=shutil.ignore_patterns("cells"))
+    data = json.loads((folder / "study.json").read_text())
+    data["study"].update(change)
+    (folder / "study.json").write_text(json.dumps(data))
+    user.becomes("somebody")
+    for words in (["show"], ["export"], ["leaderboard", "--out", str(user.folder / "page.html")]):
+        assert command(["study", words[0], str(folder), *words[1:]]) in (0, 1, 2)
+        assert not user.executed, words
+    assert "evil_module" not in sys.modules
+    assert "Traceback" not in capsys.readouterr().err

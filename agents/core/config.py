@@ -23,6 +23,7 @@ from morl.agents.core.option_names import present_names, suggestion
 from morl.counts import as_count
 from morl.envs.recorded import check_words
 from morl.spec import AgentError, SpecError, UnknownNameError
+from morl.storage import read_toml
 
 C = TypeVar("C", bound="AgentConfig")
 
@@ -149,13 +150,7 @@ def load_options(path: str | Path) -> dict[str, Any]:
         AgentError: no such file, or not TOML.
         SpecError: an option that names code.
     """
-    try:
-        with open(path, "rb") as file:
-            data = tomllib.load(file)
-    except OSError as error:
-        raise AgentError(f"config file {str(path)!r} cannot be read ({error.strerror}); expected a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise AgentError(f"config file {str(path)!r} is not TOML: {error}") from None
+    data = read_toml(path, "config file", error=AgentError)
     table = data.get("options", data)
     if not isinstance(table, dict):
         raise AgentError(f"config file {str(path)!r} has options = {table!r}; expected a table")

@@ -33,6 +33,7 @@ from morl.cli.solve import Solve
 from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
 from morl.cli.tune import Tune
+from morl.cli.zoo import ZooGroup
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
 MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -57,6 +58,7 @@ Command = (
     | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
     | Annotated[Tune, subcommand("tune", description="Search options of an algorithm, several seeds a trial.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
+    | Annotated[ZooGroup, subcommand("zoo", description="List, fetch and give away trained runs.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
 
@@ -115,13 +117,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe (`morl env list | head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # paths that cannot be, folders that may not be written, full disks
+        if debug:
+            raise
+        note(f"error: {error.filename!r}: {error.strerror}" if error.filename else f"error: {error.strerror or error}")
+        return FAILURE
     except Exception as error:
         if debug:
             raise
-        note(f"error: {type(error).__name__}: {error} (add --debug for the traceback)")
+        note(f"error: {_told(error)} (add --debug for the traceback)")
         return FAILURE
     finally:
         warnings.formatwarning = shown
+
+
+def _told(error: Exception) -> str:
+    """An unforeseen error in one line; of the system's, the file that it is about and what is wrong with it."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{str(error.filename2 or error.filename)!r}: {error.strerror}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _one_warning(message: Warning | str, *where: Any, **more: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 SECONDS = "seconds"
 """The objective that is no indicator: seconds of learning, fewer of them."""
-_LIMIT = 1 << 20
 _KEYS = (
     "name", "algo", "environments", "search", "options", "steps", "seeds", "checkpoint_every", "episodes", "eval_share",
     "tuned", "protocol", "trials", "objectives", "held_out", "sampler_seed",
@@ -108,10 +106,7 @@ class TuneSpec:
             SpecError: no such file, not TOML, or something in it is not as expected.
         """
         path = Path(path)
-        try:
-            data = tomllib.loads(storage.read_text(path, limit=_LIMIT, error=SpecError))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise SpecError(f"tuning file {str(path)!r} is not TOML: {error or 'nested too deep'}") from None
+        data = storage.read_toml(path, "tuning file", error=SpecError)
         return cls.from_dict({"name": path.stem, **data}, imports, where=f"tuning file {str(path)!r}")
 
     @classmethod

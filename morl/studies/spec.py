@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ STEPS = 100_000
 """Environment steps of a cell, where nothing says how many."""
 SEGMENTS = 10
 """Saves of a cell, where no interval is given: a cell that is killed loses a tenth of its steps at most."""
-_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -177,11 +175,7 @@ class StudySpec:
             EnvError: an environment that would import code.
         """
         path = Path(path)
-        text = storage.read_text(path, limit=_LIMIT, error=SpecError)
-        try:
-            data = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise SpecError(f"study file {str(path)!r} is not TOML: {error or 'nested too deep'}") from None
+        data = storage.read_toml(path, "study file", error=SpecError)
         return cls.from_dict({"name": path.stem, **data}, imports, where=f"study file {str(path)!r}")
 
     @classmethod
