@@ -1,8 +1,8 @@
 """One agent for all objectives, or one for each? Task metrics and joint metrics at equal steps, measured together.
 
     python benchmarks/joint.py                              # every case, five seeds
-    python benchmarks/joint.py --only labelling --seeds 0 1 2 [--steps 300000] [--out docs/methods/joint.json]
-    python benchmarks/joint.py --report docs/methods/joint.json
+    python benchmarks/joint.py --only labelling --seeds 0 1 2 [--steps 300000] [--out joint.jsonl]
+    python benchmarks/joint.py --report joint.jsonl
 
 K single-objective agents learn for a K-th of the steps each, the vector agent for all of them; all are of one algorithm
 with one set of options, a single-objective agent on one corner of the simplex only. Task metrics: what the policy for
