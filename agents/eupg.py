@@ -27,6 +27,7 @@ from morl.agents.core.observations import each
 from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.returns import advantages
 from morl.agents.neural.accrued import AccruedFeatures, typical_accrued
+from morl.agents.neural.deployed import UNIFORM, gumbel
 from morl.agents.neural.networks import Trunk
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.schedules import at
@@ -210,6 +211,11 @@ class ActorPolicy(PolicySet):
         return actions.astype(np.int64), decision.memory
 
     def network(self, number: int) -> Any:
-        """The most likely actions in tensors."""
-        actor = self.agent.actor
-        return self.agent.features.network(lambda rows: actor(rows).argmax(dim=1), [actor])
+        """The most likely actions in tensors, or those drawn by noise from outside, as the agent is measured."""
+        agent, actor = self.agent, self.agent.actor
+
+        def act(rows: Any, *noise: Tensor) -> Tensor:
+            logits = actor(rows)
+            return (logits + gumbel(noise[0]) if noise else logits).argmax(dim=1)
+
+        return agent.features.network(act, [actor], (UNIFORM, agent.n_actions) if agent.config.stochastic else None)

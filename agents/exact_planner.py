@@ -9,6 +9,7 @@ import numpy as np
 
 from morl.agents.base import Agent, Array
 from morl.agents.core.config import AgentConfig, option
+from morl.agents.core.errors import warn
 from morl.agents.core.identity import policy_identities
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.observations import StateIndex
@@ -26,7 +27,9 @@ class PlannerConfig(AgentConfig):
         "stationary", "policy class to solve for", choices=("mixture", "stationary", "markov", "history")
     )
     epsilon: float = option(0.0, "additive error allowed in every objective", low=0.0)
-    time_limit: float | None = option(None, "seconds; what is certified by then is returned", low=0.0)
+    time_limit: float | None = option(
+        60.0, "seconds; what is certified by then is returned, with a warning; None: the solver decides", low=0.0
+    )
 
 
 class ExactPlanner(Agent):
@@ -68,6 +71,12 @@ class ExactPlanner(Agent):
             front: Front = solve(self.problem.model, policies=self.config.policies, **given)
             if front.policies is None:
                 raise AgentError(f"the exact solver gave no policies for policies={self.config.policies!r}")
+            if not front.complete:
+                warn(
+                    f"after {front.provenance.get('seconds', 0.0):.3g} s the front of {self.problem.id} for "
+                    f"policies={self.config.policies!r} is not complete: {_certified(front)}; give a longer "
+                    "time_limit, an epsilon, or another class of policies ('mixture' is the quickest)"
+                )
             self._front = front
         return self._front
 
@@ -114,6 +123,13 @@ class ExactPlanner(Agent):
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
         self._front = None  # solved again when it is needed: the answer is a function of the model
+
+
+def _certified(front: Front) -> str:
+    """What is known of a front that is not complete."""
+    if front.epsilon is None:
+        return f"it has {len(front)} points so far"
+    return f"its {len(front)} points may miss up to {front.epsilon:.3g} in every objective"
 
 
 class PlannedPolicies(PolicySet):

@@ -19,7 +19,7 @@ import secrets
 import stat
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +29,8 @@ from morl.spec import MorlError, RunError
 
 JSON_LIMIT = 1 << 28
 """Largest JSON file read, in bytes; a front of a million points of three objectives has a quarter of it."""
-_TOML_LIMIT = 1 << 20
+TOML_LIMIT = 1 << 20
+"""Largest TOML file read, in bytes."""
 _DEPTH, _DIGITS = 64, 100
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -186,24 +187,6 @@ def read_json(
     return parse_json(read_regular(path, limit=limit, follow=follow, error=error), what=repr(str(path)), error=error)
 
 
-def read_toml(path: str | Path, *, what: str = "file", error: type[MorlError] = RunError) -> dict[str, Any]:
-    """The content of a TOML file that a person wrote, of at most a mebibyte.
-
-    Args:
-        path: the file.
-        what: what it is, for the message.
-        error: the kind of error to raise.
-
-    Raises:
-        MorlError: of the kind given: it cannot be read, or is not TOML.
-    """
-    text = read_text(path, limit=_TOML_LIMIT, error=error)
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise error(f"{what} {str(path)!r} is not TOML: {problem or 'nested too deep'}") from None
-
-
 def parse_json(text: bytes | str, *, what: str = "text", error: type[MorlError] = RunError) -> Any:
     """JSON of bounded depth (64), whose integers have at most 100 digits and whose numbers are finite.
 
@@ -258,6 +241,25 @@ def _no_constant(text: str) -> float:
 _JSON = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
 
 
+def read_toml(path: str | Path, what: str, *, error: type[MorlError] = RunError) -> dict[str, Any]:
+    """A small TOML file (1 MiB at most), read by :func:`read_regular`.
+
+    Args:
+        path: the file.
+        what: what it is, for the message.
+        error: the kind of error to raise.
+
+    Raises:
+        MorlError: of the kind given: it cannot be read, is not TOML, too deep, or has a number of too many digits.
+    """
+    text = read_text(path, limit=TOML_LIMIT, error=error)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:  # of numbers, too: TOML's own error is a ValueError
+        reason = "nested too deep" if isinstance(problem, RecursionError) else " ".join(str(problem).split())
+        raise error(f"{what} {str(path)!r} is not TOML: {reason}") from None
+
+
 # ---- folders and locks ------------------------------------------------------------------------------------
 
 
@@ -276,10 +278,15 @@ def kind_of(mode: int) -> str:
     return "a regular file"
 
 
-def refuse_links(folder: str | Path, *, error: type[MorlError] = RunError) -> None:
+def refuse_links(folder: str | Path, *, files: Sequence[str] = (), error: type[MorlError] = RunError) -> None:
     """Make sure that everything below a folder is a folder or a regular file, so that nothing in it leads outside.
 
     The folder itself may be a link: whoever names it means what it points to.
+
+    Args:
+        folder: the folder.
+        files: names in it that no folder may have.
+        error: the kind of error to raise.
 
     Raises:
         MorlError: of the kind given: a symbolic link, FIFO, socket or device, by name.
@@ -288,7 +295,7 @@ def refuse_links(folder: str | Path, *, error: type[MorlError] = RunError) -> No
         with os.scandir(folder) as entries:
             for entry in entries:
                 mode = entry.stat(follow_symlinks=False).st_mode
-                if stat.S_ISDIR(mode):
+                if stat.S_ISDIR(mode) and entry.name not in files:
                     refuse_links(entry.path, error=error)
                 elif not stat.S_ISREG(mode):
                     raise error(f"{entry.path!r} is {kind_of(mode)}; expected a regular file. Nothing was touched")

@@ -15,6 +15,7 @@ import morl
 from morl.cli import main
 from morl.envs import imports
 from morl.runs import RunConfig, train
+from morl.runs.seal import Seal
 
 GATHER, TREASURE = "morl/ResourceGathering-v0", "morl/DeepSeaTreasure-v0"
 
@@ -97,9 +98,13 @@ def command(words: list[str]) -> int:
 
 
 def alter(run: Path, **fields: Any) -> None:
-    """Write into a run's configuration as a stranger would."""
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, **fields}))
+    """Write into a run's configuration as a stranger would, who can seal it again."""
+    text = json.dumps({**json.loads((run / "config.json").read_text()), **fields})
+    seal = Seal.read(run)
+    if seal is not None:
+        seal.expect(run, "config.json", text.encode())
+        Seal(seal.run, json.loads(text), seal.files).write(run)
+    (run / "config.json").write_text(text)
 
 
 READERS: list[Callable[[str], list[str]]] = [

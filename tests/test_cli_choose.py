@@ -63,6 +63,7 @@ def test_choose_prints_words_and_what_to_do_next(shop: str, capsys: pytest.Captu
         (["--utility", "kne"], 2, "did you mean knee"),
         (["--weights", "1", "1"], 2, "sum to 2"),
         (["cost <= 5 USD"], 2, "cost is in 'EUR'"),
+        (["--ask", "--epsilon", "nan"], 2, "--epsilon is nan; expected a share of the scale, 0 or more"),
     ],
 )
 def test_one_clear_line(shop: str, words: list[str], code: int, message: str, capsys) -> None:
@@ -122,6 +123,8 @@ def test_play_by_identity(run: str, capsys, tmp_path: Path) -> None:
         (["--point", "qqqq"], "unknown point 'qqqq'"),
         (["--point", "qqqq", "--preference", "1", "0"], "expected one of them"),
         (["--gif", "a.png"], "expected .gif or .mp4"),
+        (["--preference", "1", "0", "--max-steps", "0"], "number of steps is 0; expected at least 1"),
+        (["--preference", "1", "0", "--seed", "-1"], "seed is -1; expected a non-negative integer"),
     ],
 )
 def test_play_refuses(run: str, words: list[str], message: str, capsys) -> None:

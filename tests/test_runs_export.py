@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
@@ -18,6 +19,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 import morl
 from morl.agents import registry
 from morl.agents.core.acting import PolicyHandle
+from morl.agents.core.collector import take
 from morl.agents.core.observations import parts_of
 from morl.runs.export import as_table, export
 from morl.runs.points import planned
@@ -37,6 +39,7 @@ TYPES = {
 }  # fmt: skip
 HALF_DRAWN = ("CMORL", "ConditionedPPO", "PGMORL")
 """The second half of their policies draws its actions."""
+CATEGORICAL, GAUSSIAN = spaces.Discrete(3), spaces.Box(-2.0, 1.0, (2,), np.float32)
 QUICK = ("Discrete, start 3", "Box, unbounded", "Dict, nested")
 SOME_ACTIONS = ("MultiDiscrete, 2 × 2, start", "Box, odd bounds", "Box, integers")
 
@@ -99,6 +102,70 @@ def test_networks_act_as_their_agents(name: str, kind: str, space: Any, tmp_path
             check_parity(name, reference_action(registry.get(name).info), space, tmp_path)
         else:
             check_parity(name, space, spaces.Discrete(2), tmp_path)
+
+
+def outside(kind: str, size: int, rng: np.random.Generator, n: int) -> Any:
+    """What a policy draws its actions with, as whoever runs the file draws it."""
+    shape = (n, size)
+    return rng.random(shape, np.float32) if kind == "uniform" else rng.standard_normal(shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "options"),
+    [
+        ("ConditionedPPO", CATEGORICAL, {}),
+        ("ConditionedPPO", GAUSSIAN, {"utility": "log:0.5,0.5"}),
+        pytest.param("PGMORL", GAUSSIAN, {}, marks=pytest.mark.slow),
+        pytest.param("CMORL", CATEGORICAL, {}, marks=pytest.mark.slow),
+    ],
+)
+def test_policies_that_draw_take_the_seed_from_outside(name: str, action: Any, options: Any, tmp_path: Path) -> None:
+    space = OBSERVATIONS["Dict, nested"]
+    agent: Any = attempt(registry.get(name), action, space, {**SMALL[name], **options}, 60)
+    policies = agent._policies(None)
+    handle = PolicyHandle(agent, policies, len(policies) - 1)
+    path = export(agent, handle, tmp_path / "policy.onnx")
+    facts = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
+    seen, size = some(space, 40), 3 if action is CATEGORICAL else 2
+    noise = outside(facts["noise"], size, copy.deepcopy(agent._rng_predict), 40)  # what predict draws next
+    wanted, _ = handle.predict(seen, deterministic=False)
+    assert np.allclose(run(path, space, seen, noise=noise), wanted, atol=1e-5)
+    if not options:  # without noise it is the policy of the first half that it belongs to
+        likely, _ = PolicyHandle(agent, policies, len(policies) // 2 - 1).predict(seen, deterministic=True)
+        quiet = np.full_like(noise, 0.5 if facts["noise"] == "uniform" else 0.0)
+        assert np.allclose(run(path, space, seen, noise=quiet), likely, atol=1e-5)
+
+
+def test_policies_of_single_episodes_draw_as_they_are_measured(tmp_path: Path) -> None:
+    agent: Any = attempt(
+        registry.get("EUPG"), CATEGORICAL, OBSERVATIONS["Box"], SMALL["EUPG"] | {"stochastic": True}, 60
+    )
+    handle = PolicyHandle(agent, agent._policies(None), 0)
+    path = export(agent, handle, tmp_path / "policy.onnx")
+    seen, accrued = some(OBSERVATIONS["Box"], 200), np.zeros((200, 2))
+    noise = copy.deepcopy(agent._rng_predict).random((200, 3))
+    wanted, _ = handle.predict(seen, deterministic=False, accrued=accrued)
+    found = run(path, OBSERVATIONS["Box"], seen, accrued=accrued, time=np.zeros(200), noise=noise)
+    assert len(set(found.tolist())) > 1
+    assert np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("space", [OBSERVATIONS["Box"], OBSERVATIONS["Dict with an image"]], ids=["Box", "image"])
+def test_a_mixture_takes_the_member_that_was_drawn(space: Any, tmp_path: Path) -> None:
+    agent: Any = attempt(registry.get("WorstCase"), GAUSSIAN, space, SMALL["WorstCase"] | {"average": "uniform"}, 320)
+    policies = agent._policies(None)
+    path = export(agent, PolicyHandle(agent, policies, 0), tmp_path / "policy.onnx")
+    facts = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
+    shares = json.loads(facts["shares"])
+    assert len(shares) > 1
+    assert shares == pytest.approx(policies.mixture()[0])
+    seen, drawn = some(space, 12), np.arange(12) % len(shares)
+    found = run(path, space, seen, component=drawn)
+    wanted, _ = PolicyHandle(agent, policies.inner, None).predict(
+        take(seen, np.arange(len(shares))), deterministic=True
+    )
+    assert np.allclose(found[: len(shares)], wanted, atol=1e-5)
+    assert not np.allclose(found, run(path, space, seen, component=drawn[::-1]))
 
 
 @pytest.mark.slow
@@ -200,7 +267,7 @@ def test_stochastic_tables_and_mixtures_draw_as_often_as_they_say(tmp_path: Path
         ("MultiWeightQLearning", "p.onnx", "no network .*; a table goes to .npz or .json"),
         pytest.param("ESRQLearning", "p.npz", "no table", marks=pytest.mark.slow),
         pytest.param("ESRQLearning", "p.onnx", "no network", marks=pytest.mark.slow),
-        ("WorstCase", "p.onnx", "draws one of several policies"),
+        ("WorstCase", "p.onnx", "no network .*; a table goes to .npz or .json"),
         ("Envelope", "p.npz", "no table .*; a network goes to .onnx"),
     ],
 )

@@ -185,6 +185,15 @@ def test_nothing_outside_a_run_folder_is_touched(copied: Path, tmp_path: Path, n
     assert {p: p.read_bytes() for p in [outside, *outside.rglob("*")] if p.is_file()} == before
 
 
+@pytest.mark.parametrize("name", ["config.json", "seal.json", "status.json", "metrics.jsonl", "front.json"])
+def test_folders_in_the_place_of_files_are_named(copied: Path, name: str, capsys) -> None:
+    (copied / name).unlink()
+    (copied / name).mkdir()
+    for words in (["resume", str(copied), "-n", "500", "-q"], ["eval", str(copied)], ["front", str(copied)]):
+        assert main(words) == 1, words
+        assert f"{name}' is a folder; expected a regular file" in capsys.readouterr().err
+
+
 @posix
 def test_pruning_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -91,3 +96,35 @@ def test_episodes_stop_and_are_drawn() -> None:
     assert [step.time for step in steps] == [0, 1]
     assert not steps[-1].over
     assert steps[0].frame.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda table: table[:3], "policy has shape (3,)"),
+        (lambda table: 0, "policy has shape ()"),
+        (lambda table: [[table]], "policy has shape (1, 1, 72)"),
+        (lambda table: [[]], "policy has shape (0,)"),
+        (lambda table: [99] * len(table), "policy takes action 99"),
+        (lambda table: [-1] * len(table), "policy takes action -1"),
+        (lambda table: [0.5] * len(table), "expected (248,) probabilities"),
+        (lambda table: [0.0] * 248, "sum to 0"),
+        (lambda table: [-1.0] * 248, "probability -1.0"),
+        (lambda table: [table, [7] * len(table)], "policy takes action 7"),
+    ],
+)
+def test_tables_of_a_file_that_are_none_of_the_model_are_refused(change: Any, problem: str, tmp_path: Path) -> None:
+    path = morl.solve("morl/DeepSeaTreasure-v0", policies="stationary").save(tmp_path / "front.json")
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "policies": [change(table) for table in data["policies"]], "digest": "x"}))
+    with pytest.warns(UserWarning, match="altered"), pytest.raises(FrontError, match=re.escape(problem)):
+        open_source(path)
+
+
+def test_arguments_of_a_file_s_environment_are_a_table(tmp_path: Path) -> None:
+    path = morl.solve("morl/DeepSeaTreasure-v0", policies="stationary").save(tmp_path / "front.json")
+    data = json.loads(path.read_text())
+    facts = {**data["provenance"], "env_options": [1]}
+    path.write_text(json.dumps({**data, "provenance": facts, "digest": "x"}))
+    with pytest.warns(UserWarning, match="altered"), pytest.raises(FrontError, match="expected a table of names"):
+        open_source(path)

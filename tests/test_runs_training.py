@@ -335,3 +335,21 @@ def test_a_run_killed_before_its_first_step_measures_its_baselines_once(tmp_path
     assert sum("baseline/random/points" in row for row in rows) == 1
     run.trim_metrics(0)
     assert run.metrics() == []
+
+
+# ---- read -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RunConfig)])
+def test_fields_of_another_kind_are_refused_by_name(field: str) -> None:
+    good = CONFIG.to_dict()
+    assert RunConfig.from_dict(good) == CONFIG
+    for value in ("x" if field == "eval_share" else 3.5, {"a": [1]} if "options" not in field else [1]):
+        with pytest.raises(RunError, match=f"run configuration has {field} .*; expected"):
+            RunConfig.from_dict({**good, field: value})
+
+
+@pytest.mark.parametrize("ref_point", [["a"], [None], [[1.0]], [10**400]])
+def test_reference_points_are_numbers(ref_point: Any) -> None:
+    with pytest.raises(RunError, match="run configuration cannot be read"):
+        RunConfig.from_dict({**CONFIG.to_dict(), "ref_point": ref_point})

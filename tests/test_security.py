@@ -56,12 +56,20 @@ HOSTILE: list[dict[str, Any]] = [
     {"imports": ["evil_module"], "files": {"evil_module": None}},
     {"options": {"utility": "evil_module:strike"}},
     {"entry_point": "evil_module:strike", "build": "evil_module:strike"},
+    {"env_options": 7},
+    {"options": 0.5},
+    {"options": ["evil_module"], "steps": "many"},
+    {"seed": {"a": 1}, "ref_point": 3, "checkpoint_every": None},
 ]
 
 
 @pytest.mark.parametrize("fields", HOSTILE, ids=str)
 def test_a_strangers_configuration_runs_no_code(
-    fields: dict[str, Any], trained: Path, user: User, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Any],
+    trained: Path,
+    user: User,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = user.folder / "runs" / "x"
     shutil.copytree(trained, run)
@@ -73,6 +81,7 @@ def test_a_strangers_configuration_runs_no_code(
         command(words(str(run)))
         assert not user.executed, words(str(run))
     assert "evil_module" not in sys.modules
+    assert "add --debug" not in capsys.readouterr().err, "every refusal is one that was meant"
 
 
 @pytest.mark.parametrize("id", [entry.id for entry in BUILTIN if entry.build is not None])

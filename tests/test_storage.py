@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morl import storage
+from morl.agents.core.config import load_options
 from morl.exact import write_drn
 from morl.momdp import MOMDP
 from morl.pareto import Front
-from morl.spec import FrontError, RunError
+from morl.spec import AgentError, FrontError, RunError, SpecError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and FIFOs are POSIX's")
 
@@ -155,9 +156,29 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         storage.parse_json(data)
 
 
+@pytest.mark.parametrize("text", ["a = = 1", "a = " + "[" * 5000, "a = " + "9" * 5000, "a = 1\na = 2", "\x00"])
+def test_toml_that_is_none_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_text(text)
+    with pytest.raises(SpecError, match=r"options file '.*f.toml' is not TOML: ") as info:
+        storage.read_toml(tmp_path / "f.toml", "options file", error=SpecError)
+    assert "\n" not in str(info.value)
+
+
+@posix
+def test_toml_is_read_from_regular_files_of_bounded_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.toml")
+    (tmp_path / "device.toml").symlink_to("/dev/zero")
+    with open(tmp_path / "large.toml", "wb") as file:
+        file.truncate(storage.TOML_LIMIT + 1)
+    for name in ("fifo", "device", "large"):
+        with pytest.raises(AgentError, match=f"{name}.toml"):
+            load_options(tmp_path / f"{name}.toml")
+
+
 HOLD = """
 import sys
 from morl import storage
+from morl.agents.core.config import load_options
 from morl.exact import write_drn
 from morl.momdp import MOMDP
 from morl.pareto import Front

@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 import morl
 from morl.envs.vector import SyncVectorEnv
 from morl.envs.vector.infos import join_infos, stack_infos, unstack_info
+from morl.envs.vector.misfits import misfit
 from morl.envs.vector.parallel import AsyncVectorEnv
 from morl.spec import EnvError
 
@@ -370,9 +371,37 @@ def test_observations_of_any_space_and_actions_of_any_type_arrive(space: Any) ->
         parallel.close()
 
 
-def test_an_observation_of_another_shape_than_the_space_is_named() -> None:
-    vec = AsyncVectorEnv([lambda: Sampler(PLAIN, wrong=True)], num_workers=1)
+@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
+def test_an_observation_of_another_shape_than_the_space_is_named(kind: Any) -> None:
+    vec = kind([lambda: Sampler(PLAIN, wrong=True)])
     vec.reset(seed=0)
     with pytest.raises(EnvError, match=r"environment 0 returned an observation of shape \(1,\); expected \(2, 3\)"):
         vec.step(np.zeros((1, 2), np.float32))
     vec.close()
+
+
+_BOX, _PARTS = spaces.Box(-1, 1, (2,)), spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Discrete(2)})
+
+
+@pytest.mark.parametrize(
+    ("space", "observation", "problem"),
+    [
+        (_BOX, 0.5, "of shape (); expected (2,)"),
+        (_BOX, None, "of shape (); expected (2,)"),
+        (_BOX, [[1.0], [1.0, 2.0]], "of shape (); expected (2,)"),
+        (_BOX, np.array(["a", "b"]), "of type <U1; expected float32"),
+        (_BOX, np.zeros(2, complex), "of type complex128; expected float32"),
+        (spaces.Box(0, 255, (2,), np.uint8), np.array([0.0, 300.5]), "of type float64; expected uint8"),
+        (spaces.Discrete(5), 1.5, "of type float64; expected int64"),
+        (_PARTS, {"a": np.float32(1), "b": 0}, "of shape () at 'a'; expected (2,)"),
+        (_PARTS, {"a": np.zeros(2, np.float32)}, "expected a dict with 'a', 'b'"),
+        (spaces.Tuple((spaces.Discrete(2), _PARTS)), (1, {"a": np.zeros(2), "b": 0.5}), "of type float64 at 1'b'"),
+        (spaces.Tuple((spaces.Discrete(2), _BOX)), (1,), "expected a tuple of 2"),
+        (_BOX, [0.1, 0.2], ""),
+        (spaces.Text(3), "ab", ""),
+    ],
+)
+def test_what_does_not_fit_a_space_is_said(space: Any, observation: Any, problem: str) -> None:
+    found = misfit(space, observation)
+    assert problem in found
+    assert bool(found) == bool(problem)

@@ -297,6 +297,8 @@ class Collector:
         """Checked observations after a reset."""
         try:
             result = self.env.reset(**how)
+        except EnvError as error:
+            raise EnvError(f"{self.name}, reset before step {self.steps}: {error}") from error
         except MorlError:
             raise
         except Exception as error:

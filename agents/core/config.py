@@ -19,11 +19,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from morl import storage
 from morl.agents.core.option_names import present_names, suggestion
 from morl.counts import as_count
 from morl.envs.recorded import check_words
 from morl.spec import AgentError, SpecError, UnknownNameError
+from morl.storage import read_toml
 
 C = TypeVar("C", bound="AgentConfig")
 
@@ -150,7 +150,7 @@ def load_options(path: str | Path) -> dict[str, Any]:
         AgentError: no such file, or not TOML.
         SpecError: an option that names code.
     """
-    data = storage.read_toml(path, what="config file", error=AgentError)
+    data = read_toml(path, "config file", error=AgentError)
     table = data.get("options", data)
     if not isinstance(table, dict):
         raise AgentError(f"config file {str(path)!r} has options = {table!r}; expected a table")

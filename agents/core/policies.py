@@ -95,10 +95,10 @@ class PolicySet(ABC):
         return (number,) if self.preferences is None else (self.preferences[number],)
 
     def network(self, number: int) -> Any:
-        """One policy as a :class:`morl.agents.neural.deployed.Network`, taking its most likely actions, for export.
+        """One policy as a :class:`morl.agents.neural.deployed.Network` for export, acting as it is measured.
 
         Raises:
-            AgentError: it is none, or draws what it does.
+            AgentError: it is none. (Mixtures are made of those of their components.)
         """
         raise AgentError("this policy acts by no network that could be exported; a table goes to .npz or .json")
 
@@ -268,10 +268,6 @@ class Mixtures(PolicySet):
     def mixture(self) -> FloatArray:
         """The probabilities of the components."""
         return self.weights
-
-    def network(self, number: int) -> Any:
-        """Refused: no file draws."""
-        raise AgentError("this policy draws one of several policies for each episode, which no network file does")
 
     def table(self, number: int) -> dict[str, Array]:
         """The tables of the components, and their shares."""

@@ -44,16 +44,18 @@ class AccruedFeatures:
         rho = np.clip((accrued - self._middle) / self._half, -4.0, 4.0)
         return self.rows(observations, np.concatenate([rho, (time / self._horizon)[:, None]], axis=1))
 
-    def network(self, act: Callable[[Any], Tensor], modules: Sequence[nn.Module]) -> Network:
-        """A policy that acts on such rows, ``act(rows) -> actions``, in tensors for export."""
+    def network(
+        self, act: Callable[..., Tensor], modules: Sequence[nn.Module], noise: tuple[str, int] | None = None
+    ) -> Network:
+        """A policy that acts on such rows, ``act(rows) -> actions``, in tensors for export; with noise, on both."""
         middle, half = torch.as_tensor(self._middle), torch.as_tensor(self._half)
 
-        def on_rows(observation: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+        def on_rows(observation: Any, weights: Tensor, accrued: Tensor, time: Tensor, *drawn: Tensor) -> Tensor:
             rho = ((accrued - middle) / half).clamp(-4.0, 4.0)
             when = (time.double() / self._horizon)[:, None]
-            return act(beside(observation, torch.cat([rho, when], dim=1).float()))
+            return act(beside(observation, torch.cat([rho, when], dim=1).float()), *drawn)
 
-        return Network(on_rows, encoded_rows(self.rows), modules, timed=True)
+        return Network(on_rows, encoded_rows(self.rows), modules, timed=True, noise=noise)
 
 
 def typical_accrued(agent: Agent) -> FloatArray:

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from morl.agents.core.rows import Rows
+from morl.agents.neural.deployed import NORMAL, UNIFORM, gumbel
 from morl.agents.neural.network_options import NetworkOptions
 from morl.agents.neural.networks import PopArt, Trunk
 from morl.spec import FloatArray
@@ -135,6 +136,15 @@ class Categorical(nn.Module):
         uniform = np.clip(rng.random((*shape, sum(self.sizes)), dtype=np.float32), 1e-20, 1 - 1e-7)
         return torch.from_numpy(-np.log(-np.log(uniform)))
 
+    @property
+    def outside(self) -> tuple[str, int]:
+        """Kind and size of the numbers that :meth:`from_outside` takes."""
+        return UNIFORM, sum(self.sizes)
+
+    def from_outside(self, numbers: Tensor) -> Tensor:
+        """:meth:`noise` from uniform numbers ``(n, size)`` of [0, 1); equal ones give the most likely actions."""
+        return gumbel(numbers)
+
     def sample(self, features: Tensor, preference: Tensor, noise: Tensor | None) -> Tensor:
         """Actions drawn by the Gumbel trick, or the most likely ones."""
         logits = self.logits(features)
@@ -165,6 +175,15 @@ class Gaussian(nn.Module):
     def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
         """What :meth:`sample` draws actions with, for a batch of this shape: standard normal noise."""
         return torch.from_numpy(rng.standard_normal((*shape, self.mean.out_features), dtype=np.float32))
+
+    @property
+    def outside(self) -> tuple[str, int]:
+        """Kind and size of the numbers that :meth:`from_outside` takes."""
+        return NORMAL, self.mean.out_features
+
+    def from_outside(self, numbers: Tensor) -> Tensor:
+        """:meth:`noise` from standard normal numbers ``(n, size)``; zeros give the mean actions."""
+        return numbers
 
     def sample(self, features: Tensor, preference: Tensor, noise: Tensor | None) -> Tensor:
         """Actions drawn, or the mean ones; both may lie beyond the box, whose bounds the environment's actions keep."""

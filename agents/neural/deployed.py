@@ -18,10 +18,13 @@ from morl.agents.core.actions import ActionMap
 from morl.agents.core.observations import Encoder, parts_of
 from morl.agents.core.rows import Rows, named
 from morl.agents.neural.features import Parts
-from morl.spec import AgentError
 
-Act = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
-"""``(observation, weights (n, K), accrued (n, K), time (n,)) -> actions`` as the agent chooses them."""
+Act = Callable[..., Tensor]
+"""``(observation, weights (n, K), accrued (n, K), time (n,)) -> actions`` as the agent chooses them; one that draws
+takes ``noise (n, size)`` as well."""
+
+UNIFORM, NORMAL = "uniform", "normal"
+"""What noise is drawn from outside: numbers of [0, 1), or standard normal ones."""
 
 TORCH_TYPES = {
     np.dtype(np.float16): torch.float32,
@@ -36,6 +39,11 @@ TORCH_TYPES = {
 }
 
 
+def gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel noise from uniform numbers of [0, 1)."""
+    return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+
+
 class Network(nn.Module):
     """How one policy acts, in tensors.
 
@@ -46,6 +54,7 @@ class Network(nn.Module):
         weights: ``(K,)`` of raw returns that the policy is for; ``None`` where it takes none.
         timed: whether it looks at the accrued reward and the time.
         takes_weights: whether it acts for any weights, so that a preference may be an input.
+        noise: kind and size of what it draws its actions with; ``None`` where it draws nothing.
     """
 
     def __init__(
@@ -57,19 +66,47 @@ class Network(nn.Module):
         *,
         timed: bool = False,
         takes_weights: bool = False,
+        noise: tuple[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.act, self.encode, self.timed, self.takes_weights = act, encode, timed, takes_weights
+        self.act, self.encode, self.timed, self.takes_weights, self.noise = act, encode, timed, takes_weights, noise
         self.used = nn.ModuleList(modules)
         self.weights = None if weights is None else torch.as_tensor(np.asarray(weights, dtype=np.float32))
 
-    def forward(self, observation: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
-        """Actions as the agent chooses them."""
-        return self.act(self.encode(observation), weights, accrued, time)
+    def forward(self, observation: Any, weights: Tensor, accrued: Tensor, time: Tensor, *drawn: Tensor) -> Tensor:
+        """Actions as the agent chooses them; noise comes last."""
+        return self.act(self.encode(observation), weights, accrued, time, *drawn)
+
+
+class Mixed(nn.Module):
+    """Several policies, one of which acts in each row: a mixture, whose member is drawn outside.
+
+    Args:
+        members: the policies; all of them draw in the same way, or none does.
+        shares: chance with which each is drawn for an episode.
+    """
+
+    weights = None
+    takes_weights = False
+
+    def __init__(self, members: Sequence[Network], shares: Sequence[float]) -> None:
+        super().__init__()
+        self.members, self.shares = nn.ModuleList(members), list(shares)
+        self.timed, self.noise = any(one.timed for one in members), members[0].noise
+
+    def forward(self, observation: Any, weights: Tensor, accrued: Tensor, time: Tensor, *drawn: Tensor) -> Tensor:
+        """Actions of the members numbered by what comes last, ``(n,)``."""
+        *noise, component = drawn
+        own = [weights if one.weights is None else one.weights.expand_as(weights) for one in self.members]
+        pairs = zip(self.members, own, strict=True)
+        found = torch.stack([one(observation, mine, accrued, time, *noise) for one, mine in pairs])
+        rows = component.long().reshape(1, -1, *[1] * (found.dim() - 2)).expand(1, *found.shape[1:])
+        return found.gather(0, rows)[0]
 
 
 class Deployed(nn.Module):
-    """A policy with named inputs: parts of the observation, then ``preference``, ``accrued`` and ``time`` if needed.
+    """A policy with named inputs: parts of the observation, then ``preference``, ``accrued``, ``time``,
+    ``noise`` and ``component`` where it needs them.
 
     Args:
         space: of one observation.
@@ -81,7 +118,7 @@ class Deployed(nn.Module):
     """
 
     def __init__(
-        self, space: spaces.Space[Any], network: Network, actions: ActionMap, k: int, span: Any, free: bool
+        self, space: spaces.Space[Any], network: Network | Mixed, actions: ActionMap, k: int, span: Any, free: bool
     ) -> None:
         super().__init__()
         self.space, self.network, self.actions, self.k, self.free = space, network, actions, k, free
@@ -91,6 +128,8 @@ class Deployed(nn.Module):
             *self.inputs,
             *(["preference"] if free else []),
             *(["accrued", "time"] if network.timed else []),
+            *(["noise"] if network.noise else []),
+            *(["component"] if isinstance(network, Mixed) else []),
         ]
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -106,7 +145,8 @@ class Deployed(nn.Module):
         accrued = given.get("accrued", torch.zeros(1, self.k, dtype=torch.float64).expand(n, self.k))
         time = given.get("time", torch.zeros(1, dtype=torch.int64).expand(n))
         observation = nested(self.space, {name: given[name] for name in self.inputs})
-        return to_env(self.actions, self.network(observation, weights, accrued.double(), time))
+        drawn = [given[name] for name in ("noise", "component") if name in given]
+        return to_env(self.actions, self.network(observation, weights, accrued.double(), time, *drawn))
 
     def examples(self, n: int = 2) -> list[Tensor]:
         """Inputs to trace it with: any observation will do."""
@@ -118,7 +158,19 @@ class Deployed(nn.Module):
             found.append(torch.full((n, self.k), 1.0 / self.k))
         if self.network.timed:
             found += [torch.zeros((n, self.k), dtype=torch.float64), torch.zeros(n, dtype=torch.int64)]
-        return found
+        if self.network.noise:
+            found.append(torch.full((n, self.network.noise[1]), 0.5))
+        return [*found, torch.zeros(n, dtype=torch.int64)] if isinstance(self.network, Mixed) else found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a file says of its inputs: their names, and how those that are drawn outside are drawn."""
+        noise, shares = self.network.noise, getattr(self.network, "shares", None)
+        return {
+            "inputs": self.names,
+            **({} if noise is None else {"noise": noise[0]}),
+            **({} if shares is None else {"shares": shares}),
+        }
 
 
 # ---- observations -------------------------------------------------------------------------------------------
@@ -217,8 +269,3 @@ def _to_box(actions: ActionMap, rows: Tensor) -> Tensor:
     kind = torch_type(native)
     low, high = (torch.as_tensor(bound.astype(np.float64).ravel()).to(kind) for bound in (native.low, native.high))
     return torch.minimum(torch.maximum(values.to(kind), low), high)
-
-
-def no_network(what: str) -> AgentError:
-    """Why a policy cannot be exported, in one line."""
-    return AgentError(f"{what}; nothing to export")

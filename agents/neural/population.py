@@ -350,15 +350,15 @@ class PopulationPolicies(PPOPolicies):
         return (self.agent.info.name, row, *(statistics[name] for name in sorted(statistics)), number >= self._greedy)
 
     def network(self, number: int) -> Network:
-        """The most likely actions in tensors."""
-        self._require_greedy(number)
-        net = self.net.member(number)
+        """The most likely actions in tensors, or those drawn by noise from outside."""
+        net = self.net.member(number % self._greedy)
 
-        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor) -> Tensor:
+        def act(obs: Any, weights: Tensor, accrued: Tensor, time: Tensor, *noise: Tensor) -> Tensor:
             equal = torch.full_like(weights, 1.0 / weights.shape[1])
-            return net.choose(obs, equal)[0]
+            return net.choose(obs, equal, *map(net.choice.from_outside, noise))[0]
 
-        return Network(act, self.agent._see_in_tensors(), [net])
+        drawn = net.choice.outside if number >= self._greedy else None
+        return Network(act, self.agent._see_in_tensors(), [net], noise=drawn)
 
     def _condition(self, which: IntArray) -> IntArray:
         return which

@@ -30,7 +30,7 @@ from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
 from morl.agents.neural.schedules import Schedule, at
 from morl.agents.neural.training import resolve_device, to_numpy
 from morl.pareto.front import Front
-from morl.spec import AgentError, FloatArray, IntArray
+from morl.spec import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -280,15 +280,6 @@ class PPOPolicies(PolicySet):
     def content(self, number: int) -> tuple[Any, ...]:
         """The preference, and whether actions are drawn even where the most likely ones are asked for."""
         return (*super().content(number), number >= self._greedy)
-
-    def _require_greedy(self, number: int) -> None:
-        """Refuse to export a policy that draws its actions.
-
-        Raises:
-            AgentError: it does.
-        """
-        if number >= self._greedy:
-            raise AgentError("this policy draws its actions, and an exported file draws nothing; choose another point")
 
     def probabilities(self, decision: Decision) -> FloatArray | None:
         """Of one discrete action; ``None`` for others."""

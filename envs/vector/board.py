@@ -13,10 +13,8 @@ from gymnasium import spaces
 from gymnasium.error import CustomSpaceError
 from gymnasium.vector.utils import create_shared_memory, read_from_shared_memory, write_to_shared_memory
 
+from morl.envs.vector.misfits import PLAIN, require_fit
 from morl.spec import BoolArray, EnvError, FloatArray
-
-_PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-"""Spaces whose n elements are one array."""
 
 
 class Memory(NamedTuple):
@@ -51,7 +49,7 @@ class Memory(NamedTuple):
             EnvError: not even those fit.
         """
         observations = None if observed is None else _shared(observed, n, context)
-        actions = _shared(acted, n, context) if isinstance(acted, _PLAIN) else None
+        actions = _shared(acted, n, context) if isinstance(acted, PLAIN) else None
         size = n * (8 * k + 2)
         try:
             _check_room(size)
@@ -129,7 +127,7 @@ class Board:
         self._observations = self._array(memory.observation_space, memory.observations)
 
     def _array(self, space: Any, memory: Any) -> Any:
-        plain = memory is not None and isinstance(space, _PLAIN)
+        plain = memory is not None and isinstance(space, PLAIN)
         return read_from_shared_memory(space, memory, self._memory.n) if plain else None
 
     @property
@@ -160,19 +158,15 @@ class Board:
         """Show what environment i sees.
 
         Raises:
-            EnvError: it has not the shape of the space.
+            EnvError: it has not the parts, shapes and types of the space.
         """
         memory = self._memory
+        assert memory.observation_space is not None
+        require_fit(memory.observation_space, observation, i)  # memory takes what can be repeated or cut off
         if self._observations is None:
-            assert memory.observation_space is not None
             write_to_shared_memory(memory.observation_space, i, observation, memory.observations)
-            return
-        if np.shape(observation) != self._observations.shape[1:]:
-            raise EnvError(
-                f"environment {i} returned an observation of shape {np.shape(observation)}; "
-                f"expected {self._observations.shape[1:]}, as its observation space says"
-            )
-        self._observations[i] = observation
+        else:
+            self._observations[i] = observation
 
     def observations(self, fresh: bool = True) -> Any:
         """What all copies see, in the batched space: a fresh copy, or the memory itself."""

@@ -24,6 +24,7 @@ from gymnasium.vector.utils import (
 
 from morl.envs.core import Info, MOVectorEnv, check_options, mo_spec
 from morl.envs.vector.infos import stack_infos
+from morl.envs.vector.misfits import require_fit
 from morl.envs.vector.native import parse_mask, parse_mode
 from morl.envs.vector.subenv import AllMoved, SubEnv
 from morl.spec import BoolArray, EnvError, FloatArray, MOSpec
@@ -177,7 +178,12 @@ class SubEnvsVectorEnv(MOVectorEnv):
         space = self.single_observation_space
         if self.copy or self._buffer is None:
             self._buffer = create_empty_array(space, self.num_envs)
-        self._buffer = concatenate(space, observations, self._buffer)
+        try:
+            self._buffer = concatenate(space, observations, self._buffer)
+        except (TypeError, ValueError, KeyError, IndexError):
+            for i, observation in enumerate(observations):
+                require_fit(space, observation, i)
+            raise
         return self._buffer
 
     def _each(self, values: Any) -> list[Any] | tuple[Any, ...]:

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from morl.cli.arguments import load_utility, parse_preference
 from morl.cli.console import emit, emit_json, emit_points, measured, note
 from morl.cli.sources import load_sources
-from morl.spec import shown
+from morl.spec import SpecError, shown
 
 if TYPE_CHECKING:
     from morl.pareto import Choice, Front
@@ -69,6 +69,8 @@ class Choose:
         """Choose and print."""
         ((_, source),) = load_sources([self.source]).items()
         front = source.front
+        if not self.epsilon >= 0.0:  # NaN too
+            raise SpecError(f"--epsilon is {self.epsilon}; expected a share of the scale, 0 or more")
         if self.ask:
             return self._ask(front)
         choice = front.choose(

@@ -183,6 +183,22 @@ class HistoryPolicy:
         return actions if timed else actions[0]
 
 
+def require_table(momdp: MOMDP, policy: ArrayLike) -> None:
+    """Refuse what is no deterministic, stochastic or time-dependent policy of a model.
+
+    Raises:
+        ModelError: another shape, an action that a state does not have, or probabilities that are none.
+    """
+    array = np.asarray(policy)
+    if array.ndim not in (1, 2) or not len(array):
+        raise ModelError(
+            f"policy has shape {array.shape}; expected ({momdp.n_states},) actions or ({momdp.n_rows},) probabilities, "
+            "or one of these for each decision"
+        )
+    for part in array if array.ndim == 2 else array[None]:
+        as_stochastic(momdp, part)
+
+
 def as_stochastic(momdp: MOMDP, policy: ArrayLike) -> FloatArray:
     """Probability of each row, shape ``(rows,)``, from a deterministic or stochastic policy.
 

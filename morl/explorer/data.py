@@ -114,7 +114,7 @@ def _summary(fronts: Mapping[str, Front]) -> str:
     count = sum(map(len, fronts.values()))
     discounts = {front.discount for front in fronts.values()} - {None}
     gamma = f", discounted by γ = {next(iter(discounts)):g}" if len(discounts) == 1 and discounts != {1.0} else ""
-    many = f"{count} policies" if len(fronts) == 1 else f"{count} policies of {len(fronts)} fronts"
+    many = f"{count:,} policies" if len(fronts) == 1 else f"{count:,} policies of {len(fronts)} fronts"
     return f"{many}; {first.k} objectives{gamma}"
 
 

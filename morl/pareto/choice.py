@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -133,42 +132,24 @@ class Choice:
 
 
 def choose(
-    front: Front,
-    *constraints: Any,
-    utility: Any = None,
-    weights: Any = None,
-    raw: bool = False,
-    aspiration: Any = None,
-    reservation: Any = None,
-    order: Sequence[str | int] | str | None = None,
-    slack: float | Sequence[float] = 0.0,
-    confidence: float | None = None,
-    mixture: bool | None = None,
+    front: Front, *constraints: Any, confidence: float | None = None, mixture: bool | None = None, **wish: Any
 ) -> Choice:
     """The best point of a front under constraints, for one criterion: equal weights unless another is given.
 
     Args:
         constraints: on the expected returns, by name and in the numbers that people read: ``"service >= 0.95"``,
             ``"cost <= 120 EUR"`` (see :func:`morl.utility.constraints.parse_constraints`).
-        utility: ``"knee"`` (the largest trade-off against its neighbours; Rachmawati & Srinivasan, 2009),
-            ``"maximin"``, ``"cvar:0.3"`` or any text of :func:`morl.utility.parse_utility`, a utility, or a function
-            of a return vector. Texts compare objectives on the front's return scale, or where it has none on
-            the range of its non-dominated points; thresholds and orders are in the objectives' own units.
-        weights: ``(K,)`` on the simplex, or by name: as everywhere, they weigh objectives on their return scale.
-        raw: weights are of raw returns.
-        aspiration, reservation: levels wished for and levels barely acceptable, in shown numbers, in order or by
-            name; the best and the worst of the front where left out. The point is chosen that gets least short of
-            the way from reservation to aspiration (achievement scalarising function; Wierzbicki, 1980).
-        order: objectives by name, most important first; ``slack`` is what may be given up of each for the next.
         confidence: every constraint must hold together with this chance at least (Bonferroni), by the standard errors
             of sampled means; without it the means must meet them.
         mixture: look for a mixture of points too, one of which is drawn at the start of each episode. By default
             on fronts that were computed exactly; it is offered where it is better.
+        wish: the criterion, in the words of :func:`morl.pareto.criteria.criterion`: ``weights=[0.7, 0.3]``.
 
     Raises:
         InfeasibleError: nothing meets the constraints.
         FrontError: no points.
         SpecError: constraints or a criterion that do not fit.
+        TypeError: a criterion of an unknown kind.
         UnknownNameError: an unknown objective or criterion.
 
     >>> from morl.pareto import Front
@@ -180,7 +161,7 @@ def choose(
         raise FrontError("the front has no points to choose from; expected at least one")
     if confidence is not None and not 0.0 < confidence < 1.0:
         raise SpecError(f"confidence is {confidence}; expected a number between 0 and 1, such as 0.95")
-    wanted = criterion(front, utility, weights, raw, aspiration, reservation, order, slack)
+    wanted = criterion(front, **wish)
     bounds = parse_constraints(constraints, front.objectives)
     scores, chances = wanted.scores(), chances_of(front, bounds)
     feasible = _meets(front, bounds) if confidence is None else joint(chances) >= confidence

@@ -71,6 +71,7 @@ class Criterion:
 
 def criterion(
     front: Front,
+    *,
     utility: Any = None,
     weights: Any = None,
     raw: bool = False,
@@ -79,7 +80,20 @@ def criterion(
     order: Sequence[str | int] | str | None = None,
     slack: float | Sequence[float] = 0.0,
 ) -> Criterion:
-    """The one criterion that the arguments of :func:`morl.pareto.choice.choose` say; equal weights where none is.
+    """One criterion from what a person wishes for; equal weights where nothing is said.
+
+    Args:
+        utility: ``"knee"`` (the largest trade-off against its neighbours; Rachmawati & Srinivasan, 2009),
+            ``"maximin"``, ``"cvar:0.3"`` or any text of :func:`morl.utility.parse_utility`, a utility, or a function
+            of a return vector. Texts compare objectives on the front's return scale, or where it has none on
+            the range of its non-dominated points; thresholds and orders are in the objectives' own units.
+        weights: ``(K,)`` on the simplex, or by name: as everywhere, they weigh objectives on their return scale.
+        raw: weights are of raw returns.
+        aspiration, reservation: levels wished for and levels barely acceptable, in shown numbers, in order or by
+            name; the best and the worst of the front where left out. The point is chosen that gets least short of
+            the way from reservation to aspiration (achievement scalarising function; Wierzbicki, 1980).
+        order: objectives by name, most important first.
+        slack: what may be given up of each of these for the next.
 
     Raises:
         SpecError: two criteria, or one that does not fit the front.

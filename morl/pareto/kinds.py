@@ -53,9 +53,10 @@ def kinds_of(front: Front) -> tuple[str, ...]:
     if not noisy:
         kinds = np.where(behind, DOMINATED, np.where(supported, SUPPORTED, NON_CONVEX))
         return tuple(kinds.tolist())
-    surely = np.zeros(n, dtype=bool)
+    surely, lower = np.zeros(n, dtype=bool), values - noise
+    lower = lower[moocore.is_nondominated(lower, maximise=True)]  # what beats a point, one of these does
     for i in np.flatnonzero(behind):
-        surely[i] = bool(np.all(values - noise >= values[i] + noise[i], axis=1).any())
+        surely[i] = bool(np.all(lower >= values[i] + noise[i], axis=1).any())
     first = mixture_margins(values) <= 1e-9
     kinds = np.where(behind, WITHIN_NOISE, np.where(first, SUPPORTED, WITHIN_NOISE))
     kinds = np.where(~supported & ~behind, NON_CONVEX, kinds)

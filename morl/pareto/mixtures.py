@@ -8,16 +8,19 @@ sides, so every answer is checked by arithmetic on the points themselves, whatev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from morl.spec import BoolArray, FloatArray, FrontError, IntArray
 
+Array = np.ndarray[Any, Any]
+
 GAP = 1e-10
 """So far apart may mixture and weight be, on points of range 1, before HiGHS is asked instead."""
 
-_PIVOT = 1e-10
-_ENTRIES = 4_000_000  # scores held at one time
+_PIVOT, _OPTIMAL = 1e-10, 1e-13
+_ENTRIES = 250_000  # scores held at one time: a megabyte, which stays in the cache
 
 
 @dataclass(frozen=True)
@@ -52,34 +55,33 @@ def best_mixtures(columns: FloatArray, targets: FloatArray) -> Mixtures:
     """
     m, k = targets.shape
     result = Mixtures(np.zeros(m), np.zeros((m, k), dtype=np.int64), np.zeros((m, k)), np.full((m, k), 1.0 / k))
-    step = max(_ENTRIES // len(columns), 1)
-    for first in range(0, m, step):
-        part = slice(first, first + step)
-        solved = _side_by_side(columns, targets[part], result, first)
-        for i in first + np.flatnonzero(~solved):
-            _one_by_highs(columns, targets[i], result, int(i))
+    for i in np.flatnonzero(~_side_by_side(columns, targets, result)):
+        _one_by_highs(columns, targets[i], result, int(i))
     return result
 
 
-def _side_by_side(columns: FloatArray, targets: FloatArray, result: Mixtures, first: int) -> BoolArray:
+def _side_by_side(columns: FloatArray, targets: FloatArray, result: Mixtures) -> BoolArray:
     """Pivot until both bounds meet; writes what is proved into ``result`` and returns which targets those are."""
     m, k = targets.shape
+    roughly = columns.astype(np.float32)
     basis, inverse = _start(columns, targets)
     right = np.column_stack([targets, np.ones(m)])
     alive, solved = np.arange(m), np.zeros(m, dtype=bool)
     for _ in range(20 * k + 40):
         weights, height = -inverse[:, 0, :k], inverse[:, 0, k]  # row 0 is δ's: its row of the inverse is the dual
-        scores = weights @ columns.T - height[:, None]
-        best = scores.argmax(axis=1)
-        gain = scores[np.arange(len(alive)), best]
+        best, _ = _best_columns(weights.astype(np.float32), roughly)
+        gain = (weights * columns[best]).sum(axis=1) - height
+        unsure = np.flatnonzero(gain <= _OPTIMAL)  # none that single precision sees: look closer
+        best[unsure], score = _best_columns(weights[unsure], columns)
+        gain[unsure] = score - height[unsure]
         slack = weights.argmin(axis=1)
         sink = -weights[np.arange(len(alive)), slack]
-        optimal = (gain <= 1e-13) & (sink <= 1e-13)
+        optimal = (gain <= _OPTIMAL) & (sink <= _OPTIMAL)
         values = np.einsum("mij,mj->mi", inverse, right)
         if optimal.any():
             done = np.flatnonzero(optimal)
             solved[alive[done]] = _write(columns, targets[alive[done]], basis[done], values[done, 1:], weights[done],
-                                         result, first + alive[done])  # fmt: skip
+                                         result, alive[done])  # fmt: skip
             keep = ~optimal
             alive, basis, inverse, right, values = (x[keep] for x in (alive, basis, inverse, right, values))
             best, slack, gain, sink = best[keep], slack[keep], gain[keep], sink[keep]
@@ -101,6 +103,18 @@ def _side_by_side(columns: FloatArray, targets: FloatArray, result: Mixtures, fi
         inverse[rows, leaving] = pivot
         basis[rows, leaving - 1] = np.where(is_slack, -1, best)
     return solved
+
+
+def _best_columns(weights: Array, columns: Array) -> tuple[IntArray, Array]:
+    """The column ``(m,)`` that scores highest for each of the weights ``(m, K)``, and its score ``(m,)``."""
+    best, score = np.zeros(len(weights), dtype=np.int64), np.zeros(len(weights), dtype=weights.dtype)
+    step = max(_ENTRIES // len(columns), 1)
+    for first in range(0, len(weights), step):
+        part = slice(first, first + step)
+        scores = weights[part] @ columns.T
+        best[part] = scores.argmax(axis=1)
+        score[part] = scores[np.arange(len(scores)), best[part]]
+    return best, score
 
 
 def _start(columns: FloatArray, targets: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -146,7 +160,7 @@ def _write(
     lower = (mixed - targets).min(axis=1)
     weights = np.maximum(weights, 0.0)
     weights = weights / weights.sum(axis=1, keepdims=True)
-    upper = (weights @ columns.T).max(axis=1) - (weights * targets).sum(axis=1)
+    upper = _best_columns(weights, columns)[1] - (weights * targets).sum(axis=1)
     proved = np.asarray((upper - lower <= GAP) & (total[:, 0] > 0))
     chosen = where[proved]
     result.margins[chosen], result.members[chosen] = lower[proved], members[proved]

@@ -93,7 +93,7 @@ def is_dark() -> bool:
     return sum(to_rgb(paper())) < 1.5
 
 
-def better(objective: Objective, vertical: bool = False) -> str:
+def better(objective: Objective) -> str:
     """An axis label with an arrow to where the objective is better (upwards, on a vertical axis)."""
     return f"← better   {objective.label}" if objective.minimise else f"{objective.label}   better →"
 

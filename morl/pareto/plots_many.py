@@ -37,7 +37,7 @@ def draw_space(ax: Any, series: list[Series]) -> None:
     for x, y, z in deepest.shown(deepest.front.points) if len(deepest.front) <= _MOST_STEMS else ():
         ax.plot([x, x], [y, y], [floor, z], color=deepest.colour, linewidth=0.5, alpha=0.3, zorder=1)
     for axis, objective in zip("xyz", first.objectives, strict=True):
-        getattr(ax, f"set_{axis}label")(objective.label, labelpad=6)
+        getattr(ax, f"set_{axis}label")(better(objective), labelpad=6)
         pane = getattr(ax, f"{axis}axis")
         pane.set_pane_color((1.0, 1.0, 1.0, 0.0))
         pane._axinfo["grid"].update(color="#e0e0e0", linewidth=0.5)

@@ -11,6 +11,36 @@ from morl import __version__
 from morl.bench.protocols import get, setup_of
 from morl.spec import RunError
 
+_NOTHING = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "algo": (str,),
+    "env": (str,),
+    "steps": (int,),
+    "seed": (int,),
+    "options": (Mapping,),
+    "env_options": (Mapping,),
+    "ref_point": (list, tuple, _NOTHING),
+    "checkpoint_every": (int,),
+    "episodes": (int, _NOTHING),
+    "imports": (list, tuple),
+    "track": (str, _NOTHING),
+    "tuned": (bool,),
+    "eval_share": (int, float),
+    "protocol": (str, _NOTHING),
+}
+"""What each field of a file may be."""
+
+_WORDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    tuple: "a tuple",
+    Mapping: "a table of names and values",
+    _NOTHING: "null",
+}
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -85,16 +115,20 @@ class RunConfig:
         """The inverse of :meth:`to_dict`.
 
         Raises:
-            RunError: fields are missing.
+            RunError: fields are missing, or of another kind.
         """
-        names = {f.name for f in dataclasses.fields(cls)}
+        known = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data}
+        for name, value in known.items():
+            kinds = _KINDS[name]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                expected = " or ".join(_WORDS[kind] for kind in kinds)
+                raise RunError(f"run configuration has {name} {value!r:.100}; expected {expected}")
         try:
-            known = {key: value for key, value in data.items() if key in names}
             ref = known.get("ref_point")
-            known["ref_point"] = None if ref is None else tuple(ref)
+            known["ref_point"] = None if ref is None else tuple(map(float, ref))
             known["imports"] = tuple(known.get("imports", ()))
             return cls(**known)
-        except TypeError as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise RunError(
                 f"run configuration cannot be read ({error}); expected a config.json of `morl train`"
             ) from None

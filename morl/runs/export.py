@@ -18,6 +18,8 @@ from morl.storage import write_atomic
 if TYPE_CHECKING:
     from morl.agents.base import Agent
     from morl.agents.core.acting import PolicyHandle
+    from morl.agents.core.policies import PolicySet
+    from morl.agents.neural.deployed import Mixed, Network
 
 NETWORKS, TABLES = (".onnx",), (".npz", ".json")
 OPSET = 17
@@ -28,8 +30,10 @@ def export(agent: Agent, policy: PolicyHandle | None, file: str | Path, **facts:
 
     ``.onnx`` holds a network with everything around it: encoding and normalisation of observations, the preference
     and the mapping of actions. Its inputs are named ``observation`` (or ``observation.KEY`` for each part of a Dict),
-    with the observation's own shape and type behind a batch dimension; ``preference`` where no policy is given; and
-    ``accrued`` (the discounted reward so far) and ``time`` where the policy looks at them. Its output is ``action``.
+    with the observation's own shape and type behind a batch dimension; ``preference`` where no policy is given;
+    ``accrued`` (the discounted reward so far) and ``time`` where the policy looks at them; and what is drawn outside,
+    so that whoever runs the file has the seed: ``noise`` for each step where the policy draws its actions, and
+    ``component`` for each episode where it is a mixture. Its output is ``action``.
     ``.npz`` and ``.json`` hold a table: the action of each observation.
 
     Args:
@@ -39,7 +43,7 @@ def export(agent: Agent, policy: PolicyHandle | None, file: str | Path, **facts:
         facts: added to what the file says of itself: numbers and texts.
 
     Raises:
-        AgentError: the policy is no network, or no table, or draws what it does.
+        AgentError: the policy is no network, or no table.
         MissingExtraError: the extra ``export`` is not installed.
         SpecError: another ending.
     """
@@ -88,13 +92,29 @@ def deployed(agent: Agent, policy: PolicyHandle | None) -> Any:
     policies = agent._policies(None) if policy is None else policy.policies
     number = 0 if policy is None else policy.number
     try:
-        network = policies.network(number)
+        network = _network(policies, number)
     except AgentError as error:
         raise AgentError(f"{agent.info.name} on {agent.problem.id}: {error}") from None
     if policy is None and not network.takes_weights:
         raise AgentError(f"{agent.info.name} takes no preference; choose a policy: --point ID")
     span = return_range(agent.spec)
     return Deployed(agent.observation_space, network, agent.actions, agent.k, span, policy is None)
+
+
+def _network(policies: PolicySet, number: int) -> Network | Mixed:
+    """One policy in tensors; a mixture from its components."""
+    from morl.agents.core.policies import Subset
+    from morl.agents.neural.deployed import Mixed
+
+    if isinstance(policies, Subset):
+        return _network(policies.inner, int(policies.chosen[number]))
+    shares = policies.mixture()
+    if shares is None or policies.inner is None:
+        found: Network = policies.network(number)
+        return found
+    used = np.flatnonzero(shares[number] > 0)
+    chances = shares[number][used] / shares[number][used].sum()
+    return Mixed([policies.inner.network(int(i)) for i in used], chances.tolist())
 
 
 def as_onnx(agent: Agent, policy: PolicyHandle | None, facts: Mapping[str, Any]) -> bytes:
@@ -120,7 +140,7 @@ def as_onnx(agent: Agent, policy: PolicyHandle | None, facts: Mapping[str, Any])
             dynamo=False,
         )
         model = onnx.load(str(Path(folder) / "policy.onnx"))
-    for key, value in {**facts, "inputs": module.names}.items():
+    for key, value in {**facts, **module.facts}.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value if isinstance(value, str) else json.dumps(value, allow_nan=False)
     onnx.checker.check_model(model)

@@ -84,8 +84,8 @@ class RunFolder:
         """An existing run, by its folder or as ``zoo:NAME``. A damaged ``config.json`` is read from the seal's copy.
 
         Raises:
-            RunError: no such folder, its configuration is missing or damaged, or something in it is a symbolic link,
-                a FIFO or a device.
+            RunError: no such folder, its configuration is missing or damaged, something in it is a symbolic link,
+                a FIFO or a device, or a folder stands where a file should be.
             UnknownNameError: no run of the zoo has that name.
         """
         path = run_path(path)
@@ -93,7 +93,7 @@ class RunFolder:
             near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())
             hint = f"; there: {listed(near, most=5)}" if near else "; `morl runs list` shows what there is"
             raise RunError(f"run folder {str(path)!r} does not exist{hint}")
-        storage.refuse_links(path)
+        storage.refuse_links(path, files=("config.json", "status.json", METRICS, "front.json", "front.csv", NAME))
         return cls(path, _config(path))
 
     @classmethod

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morl.agents.core.checks import check_seed
 from morl.pareto.identity import find_identity
-from morl.spec import FloatArray, RunError
+from morl.spec import FloatArray, RunError, SpecError
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -106,9 +107,15 @@ class Opened:
             policy: of :meth:`policy` or :meth:`for_preference`.
             seed: of the environment and of what the policy draws.
             max_steps: stop after so many.
+
+        Raises:
+            AgentError: a seed below 0.
+            SpecError: less than one step.
         """
         agent, env = self.agent, self.env
-        agent._rng_predict = np.random.default_rng(seed)
+        if max_steps is not None and max_steps < 1:
+            raise SpecError(f"number of steps is {max_steps}; expected at least 1")
+        agent._rng_predict = np.random.default_rng(check_seed(seed))
         deterministic = agent._evaluates_deterministically
         observation, _ = env.reset(seed=seed)
         accrued, state, time, over = np.zeros(agent.k), None, 0, False

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from morl.exact.policy import require_table
 from morl.pareto.files import SUFFIXES
 from morl.runs.playing import Opened, Step
-from morl.spec import FrontError
+from morl.spec import FrontError, ModelError
 
 if TYPE_CHECKING:
     from morl.pareto import Front
@@ -75,13 +78,23 @@ def point_policy(env: Any, front: Front, index: int) -> Any:
 
 
 def planned(env: Any, front: Front) -> Opened:
-    """The policies of an exact front, acting in the environment whose finite model it was solved for."""
+    """The policies of an exact front, acting in the environment whose finite model it was solved for.
+
+    Raises:
+        FrontError: the environment has no finite model, or a policy is none of it.
+    """
     from morl.agents import registry
     from morl.agents.core.acting import PolicyHandle
 
     agent: Any = registry.get("ExactPlanner")(env, seed=0, discount=front.discount)
     if agent.problem.model is None:
         raise FrontError(f"{agent.problem.id} has no finite model, so the front's policies cannot act in it")
+    for id, policy in zip(front.ids, front.policies or (), strict=False):
+        if isinstance(policy, np.ndarray):
+            try:
+                require_table(agent.problem.model, policy)
+            except ModelError as error:
+                raise FrontError(f"point {id} does not fit {agent.problem.id}: {error}") from None
     agent._front = front
     policies = agent._policies(None)
     handles = tuple(PolicyHandle(agent, policies, i) for i in range(len(front)))
@@ -115,7 +128,10 @@ def _of_file(path: Path, render_mode: str | None, trust: bool, imports: Sequence
         )
     for name in imports:
         import_package(name)
-    options = {**(facts.get("env_options") or {}), **({} if render_mode is None else {"render_mode": render_mode})}
+    options = facts.get("env_options") or {}
+    if not isinstance(options, Mapping):
+        raise FrontError(f"front {str(path)!r} gives {id} the arguments {options!r}; expected a table of names")
+    options = {**options, **({} if render_mode is None else {"render_mode": render_mode})}
     env = make(id, **options) if trust else make_recorded(id, options, where="the front")
     if front.policies is None:
         from morl.solving import solve

@@ -106,7 +106,7 @@ class TuneSpec:
             SpecError: no such file, not TOML, or something in it is not as expected.
         """
         path = Path(path)
-        data = storage.read_toml(path, what="tuning file", error=SpecError)
+        data = storage.read_toml(path, "tuning file", error=SpecError)
         return cls.from_dict({"name": path.stem, **data}, imports, where=f"tuning file {str(path)!r}")
 
     @classmethod

@@ -175,7 +175,7 @@ class StudySpec:
             EnvError: an environment that would import code.
         """
         path = Path(path)
-        data = storage.read_toml(path, what="study file", error=SpecError)
+        data = storage.read_toml(path, "study file", error=SpecError)
         return cls.from_dict({"name": path.stem, **data}, imports, where=f"study file {str(path)!r}")
 
     @classmethod

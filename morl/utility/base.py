@@ -107,6 +107,29 @@ class Utility(ABC):
         return self.name
 
 
+@dataclass(frozen=True)
+class Weighted(Utility):
+    """Base of concave utilities with a weight per objective.
+
+    Args:
+        weights: ``(K,)`` on the simplex.
+    """
+
+    weights: Vector
+
+    def __post_init__(self) -> None:
+        check_simplex(self, "weights")
+        super().__post_init__()
+
+    @property
+    def k(self) -> int:
+        return len(self.weights)
+
+    @property
+    def concave(self) -> bool:
+        return True
+
+
 def as_vector(values: FloatArray) -> Vector:
     """A plain tuple, so that utilities compare and hash."""
     return tuple(float(x) for x in values)

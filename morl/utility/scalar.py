@@ -8,34 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from morl.spec import FloatArray, SpecError
-from morl.utility.base import Utility, Vector, as_text, check_finite, check_simplex
+from morl.utility.base import Vector, Weighted, as_text, check_finite
 
 
 @dataclass(frozen=True)
-class Linear(Utility):
+class Linear(Weighted):
     """Weighted sum ``Σ w_i f_i``, weights on the simplex.
 
     >>> float(Linear((0.25, 0.75))([4.0, 8.0]))
     7.0
     """
 
-    weights: Vector
-
-    def __post_init__(self) -> None:
-        check_simplex(self, "weights")
-        super().__post_init__()
-
-    @property
-    def k(self) -> int:
-        return len(self.weights)
-
     @property
     def name(self) -> str:
         return f"linear:{as_text(self.weights)}"
-
-    @property
-    def concave(self) -> bool:
-        return True
 
     def _value(self, f: FloatArray) -> FloatArray:
         return np.asarray(f @ np.array(self.weights))
@@ -45,7 +31,7 @@ class Linear(Utility):
 
 
 @dataclass(frozen=True)
-class Chebyshev(Utility):
+class Chebyshev(Weighted):
     """``−max_i w_i (z_i − f_i)``, the weighted shortfall from an ideal z where it is largest (Bowman, 1976).
 
     Without absolute values: exceeding the ideal is never punished, so the utility is monotone everywhere.
@@ -58,25 +44,15 @@ class Chebyshev(Utility):
     -0.25
     """
 
-    weights: Vector
     ideal: Vector
 
     def __post_init__(self) -> None:
-        check_simplex(self, "weights")
-        check_finite(self, "ideal", len(self.weights))
         super().__post_init__()
-
-    @property
-    def k(self) -> int:
-        return len(self.weights)
+        check_finite(self, "ideal", len(self.weights))
 
     @property
     def name(self) -> str:
         return f"chebyshev:{as_text(self.weights)};ideal={as_text(self.ideal)}"
-
-    @property
-    def concave(self) -> bool:
-        return True
 
     def _value(self, f: FloatArray) -> FloatArray:
         return np.asarray(-np.max(np.array(self.weights) * (np.array(self.ideal) - f), axis=-1))

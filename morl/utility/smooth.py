@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from morl.spec import FloatArray, SpecError
-from morl.utility.base import Utility, Vector, as_text, check_finite, check_simplex
+from morl.utility.base import Vector, Weighted, as_text, check_finite
 
 
 @dataclass(frozen=True)
-class Logarithm(Utility):
+class Logarithm(Weighted):
     """``Σ w_i log f_i``, the weighted Nash welfare of the objectives (Nash 1950; Kelly 1997: proportional fairness).
 
     Below ``floor`` the logarithm goes on as its tangent, so that it has a gradient everywhere.
@@ -25,26 +25,16 @@ class Logarithm(Utility):
     0.5
     """
 
-    weights: Vector
     floor: float = 0.01
 
     def __post_init__(self) -> None:
-        check_simplex(self, "weights")
+        super().__post_init__()
         if not (isinstance(self.floor, int | float) and math.isfinite(self.floor) and self.floor > 0):
             raise SpecError(f"floor is {self.floor!r}; expected a small positive number")
-        super().__post_init__()
-
-    @property
-    def k(self) -> int:
-        return len(self.weights)
 
     @property
     def name(self) -> str:
         return f"log:{as_text(self.weights)};floor={as_text((self.floor,))}"
-
-    @property
-    def concave(self) -> bool:
-        return True
 
     def _value(self, f: FloatArray) -> FloatArray:
         above = np.maximum(f, self.floor)
@@ -55,7 +45,7 @@ class Logarithm(Utility):
 
 
 @dataclass(frozen=True)
-class SmoothChebyshev(Utility):
+class SmoothChebyshev(Weighted):
     """``−(1/β) log Σ_i exp(β w_i (z_i − f_i))``: at most log(K)/β below the Chebyshev utility, and differentiable.
 
     The smooth Chebyshev scalarisation of Lin et al. (2024, "Smooth Tchebycheff scalarization for multi-objective
@@ -70,14 +60,12 @@ class SmoothChebyshev(Utility):
     -0.25
     """
 
-    weights: Vector
     ideal: Vector
     sharpness: float = 20.0
 
     def __post_init__(self) -> None:
-        check_simplex(self, "weights")
-        check_finite(self, "ideal", len(self.weights))
         super().__post_init__()
+        check_finite(self, "ideal", len(self.weights))
         if not (isinstance(self.sharpness, int | float) and math.isfinite(self.sharpness) and self.sharpness > 0):
             raise SpecError(f"sharpness is {self.sharpness!r}; expected a positive number")
 
@@ -85,14 +73,6 @@ class SmoothChebyshev(Utility):
     def name(self) -> str:
         ideal = as_text(self.ideal)
         return f"smooth-chebyshev:{as_text(self.weights)};ideal={ideal};sharpness={as_text((self.sharpness,))}"
-
-    @property
-    def k(self) -> int:
-        return len(self.weights)
-
-    @property
-    def concave(self) -> bool:
-        return True
 
     def _shortfalls(self, f: FloatArray) -> FloatArray:
         return np.asarray(self.sharpness * np.array(self.weights) * (np.array(self.ideal) - f))
