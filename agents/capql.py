@@ -37,11 +37,13 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.core.rows import Rows
 from morl.agents.neural.actors import GaussianActor, Temperature
+from morl.agents.neural.balance import Balance
 from morl.agents.neural.conditioned import training_weights
 from morl.agents.neural.deployed import Network, encoded_rows
 from morl.agents.neural.networks import clipped_double
 from morl.agents.neural.off_policy import Batch, OffPolicy, OffPolicyConfig
 from morl.agents.neural.schedules import at
+from morl.agents.neural.sharing import BalanceOptions, shared_parameters
 from morl.agents.neural.training import (
     follow,
     gradient_step,
@@ -53,7 +55,7 @@ from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class CAPQLConfig(OffPolicyConfig):
+class CAPQLConfig(OffPolicyConfig, BalanceOptions):
     """Options of :class:`CAPQL`."""
 
     layer_norm: bool = option(False, "normalise each layer of the critics")
@@ -97,6 +99,8 @@ class CAPQL(OffPolicy):
         self._remember((self.size,), np.float32)
         self.critics = self.twin_critics(1, more=self.size, layer_norm=c.layer_norm)
         self.critic_targets = target_of(self.critics)
+        self.balance = Balance(c.balance, self.k, c.loss_weights).to(self.device)
+        self._shared = shared_parameters(self.critics)
         with seeded(self.integer_seed("network", 2)):
             trunk = self.network_options().trunk(self.rows, preference=self.k, conditioning=c.conditioning)
             self.actor = GaussianActor(trunk, self.size).to(self.device)
@@ -107,7 +111,7 @@ class CAPQL(OffPolicy):
         self.alpha_adam = self._adam(self.temperature, c.learning_rate)
         self._keeps(critics=self.critics, critic_targets=self.critic_targets, critics_adam=self.critics_adam)
         self._keeps(actor=self.actor, actor_average=self.actor_average, actor_adam=self.actor_adam)
-        self._keeps(temperature=self.temperature, alpha_adam=self.alpha_adam)
+        self._keeps(temperature=self.temperature, alpha_adam=self.alpha_adam, balance=self.balance)
 
     def per_step(self, alpha: float) -> float:
         """α of one step, for an ``alpha`` of a whole episode."""
@@ -117,8 +121,8 @@ class CAPQL(OffPolicy):
 
     # ---- the update ------------------------------------------------------------------------------------
 
-    def critic_loss(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
-        """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ [Q⁻(s', a', w) − α log π(a'|s', w)], a' ~ π."""
+    def critic_losses(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
+        """Σ over both critics of (y_k − Q_k(s, a, w))², y = r + γ [Q⁻(s', a', w) − α log π(a'|s', w)], a' ~ π."""
         with torch.no_grad():
             next_actions, log_prob = self.actor.sample(batch.next_obs, weights, noise)
             values = self.critic_targets.values(batch.next_obs, weights, next_actions)
@@ -127,7 +131,7 @@ class CAPQL(OffPolicy):
             soft = ahead - self.temperature() * log_prob * self.critics.head.std
             goal = batch.rewards + self.discount * batch.not_terminated * soft
         self.critics.head.update(goal, [self.critic_targets.head])
-        return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
+        return self.critics.squared_errors(batch.obs, weights, goal, batch.actions)
 
     def actor_loss(self, obs: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """α log π(a|s, w) − w·Q(s, a, w) in normalised units, a ~ π; and log π(a|s, w) ``(n, 1)``."""
@@ -147,7 +151,8 @@ class CAPQL(OffPolicy):
         if isinstance(self.config.alpha, tuple):
             self.temperature.set(self.per_step(at(self.config.alpha, self.progress)))
         weights = self._tensor(self._draw(n, rng))
-        gradient_step(self.critic_loss(batch, weights, self._noise(n, rng)), self.critics_adam)
+        losses = self.critic_losses(batch, weights, self._noise(n, rng))
+        self.balance.step(losses, self.critics_adam, self._shared)
         follow(self.critic_targets, self.critics, self.config.tau)
         if self.updates % self.config.policy_delay == 0:
             loss, log_prob = self.actor_loss(batch.obs, weights, self._noise(n, rng))
@@ -189,7 +194,7 @@ class CAPQL(OffPolicy):
 
     def status(self) -> dict[str, float]:
         """Updates so far, and the weight of the entropy of one step."""
-        return {"updates": self.updates, "alpha": float(self.temperature())}
+        return {"updates": self.updates, "alpha": float(self.temperature()), **self.balance.report()}
 
 
 class ActorPolicies(PolicySet):

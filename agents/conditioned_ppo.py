@@ -31,21 +31,24 @@ from morl.agents.base import Preference
 from morl.agents.core.config import AgentConfig, option
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.policies import PolicySet
-from morl.agents.core.preferences import simplex_grid, to_scaled, with_scaled
+from morl.agents.core.preferences import raw_weights, simplex_grid, to_scaled, with_scaled
 from morl.agents.neural.actor_critic import ActorCritic
+from morl.agents.neural.balance import Balance
+from morl.agents.neural.conditioned import WeightOptions
 from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.deployed import Network
 from morl.agents.neural.ppo import Experience, PPOAgent, PPOConfig, PPOPolicies, flat, weighted_advantages
 from morl.agents.neural.preference_sampler import PreferenceSampler
 from morl.agents.neural.schedules import at
-from morl.agents.neural.training import adam, gradient_step, seeded, set_learning_rate, to_numpy
+from morl.agents.neural.sharing import BalanceOptions
+from morl.agents.neural.training import adam, seeded, set_learning_rate, to_numpy
 from morl.agents.neural.utility_weights import UtilityWeights
 from morl.agents.utility_agent import function_of, text_of
 from morl.spec import AgentError, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class ConditionedPPOConfig(PPOConfig):
+class ConditionedPPOConfig(PPOConfig, WeightOptions, BalanceOptions):
     """Options of :class:`ConditionedPPO`."""
 
     utility: str | None = option(
@@ -100,11 +103,16 @@ class ConditionedPPO(PPOAgent):
             how = self.network_options("tanh"), c.conditioning, c.log_std_init
             self.net = ActorCritic(self.rows, self.k, self.actions.space, *how).to(self.device)
         self.optimizer = adam(self.net, at(c.learning_rate, 0.0), eps=1e-5)
+        self.balance = Balance(c.balance, self.k, c.loss_weights).to(self.device)
+        self._shared = [*self.net.features.parameters(), *self.net.critic.parameters()]
+        self.trained = None if c.weights is None else raw_weights(c.weights, self.spec)
+        if self.trained is not None and self.goal is not None:
+            raise AgentError("a utility has one policy, whose weights it finds; leave weights out")
         self.sampler = PreferenceSampler(self.k, c.focus)
         self._ended: list[FloatArray] = []  # returns of the episodes of this rollout
         if self.goal is not None:
             self._keeps(goal=self.goal)
-        self._keeps(net=self.net, adam=self.optimizer, preferences=self.sampler)
+        self._keeps(net=self.net, adam=self.optimizer, preferences=self.sampler, balance=self.balance)
 
     def _goal(self, text: str) -> UtilityWeights:
         """What a utility makes of the returns so far."""
@@ -127,6 +135,8 @@ class ConditionedPPO(PPOAgent):
         """Preferences ŵ ``(len(rows), K)`` for episodes that begin; with a utility always equal ones."""
         if self.goal is not None:
             return np.full((len(rows), self.k), 1.0 / self.k)
+        if self.trained is not None:
+            return to_scaled(self.trained[rng.integers(len(self.trained), size=len(rows))], self.unit)
         return self.sampler.draw(len(rows), rng, self.unit if self.net.values.count > 0 else None)
 
     def _episodes_ended(self, rows: IntArray, condition: FloatArray, returns: FloatArray) -> None:
@@ -155,8 +165,8 @@ class ConditionedPPO(PPOAgent):
         data = {name: self._tensor(array) for name, array in batch.items()}
         set_learning_rate(self.optimizer, at(c.learning_rate, self.progress))
         for index in self._minibatches(rows, rng):
-            loss = self.loss(**{name: value[index] for name, value in data.items()})
-            gradient_step(loss, self.optimizer, c.max_grad_norm)
+            losses, rest = self.losses(**{name: value[index] for name, value in data.items()})
+            self.balance.step(losses, self.optimizer, self._shared, rest, c.max_grad_norm)
 
     def weighted(self, preference: FloatArray, advantage: FloatArray, rows: IntArray) -> FloatArray:
         """ω·Â ``(n,)``, statistics over ``rows``; other rows are 0."""
@@ -164,7 +174,7 @@ class ConditionedPPO(PPOAgent):
         out[rows] = weighted_advantages(advantage[rows], preference[rows], self.unit)
         return out
 
-    def loss(
+    def losses(
         self,
         obs: Tensor,
         preference: Tensor,
@@ -172,8 +182,8 @@ class ConditionedPPO(PPOAgent):
         old_log_prob: Tensor,
         advantage: Tensor,
         returns: Tensor,
-    ) -> Tensor:
-        """The clipped loss of n steps: policy, values and entropy (the module's L).
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of the values of each objective ``(K,)``, and of policy and entropy; their sum is the module's L.
 
         Args:
             obs: standardised observations as rows ``(n, size)``.
@@ -185,9 +195,8 @@ class ConditionedPPO(PPOAgent):
         """
         log_prob, entropy, values = self.net(obs, preference, actions)
         surrogate = self._surrogate(log_prob, old_log_prob, advantage).mean()
-        error = (values - returns).square().mean()
-        loss: Tensor = -surrogate + self.config.vf_coef * error - at(self._entropy, self.progress) * entropy.mean()
-        return loss
+        errors = (values - returns).square().mean(dim=0) * (self.config.vf_coef / self.k)
+        return errors, -surrogate - at(self._entropy, self.progress) * entropy.mean()
 
     # ---- acting ----------------------------------------------------------------------------------------------
 
@@ -224,16 +233,19 @@ class ConditionedPPO(PPOAgent):
         return super()._provenance() if self.goal is None else {"utility": self.config.utility}
 
     def front_preferences(self) -> FloatArray:
-        """Weights of raw returns ``(m, K)`` for a front: a grid over raw returns and one in units of the returns."""
+        """Weights of raw returns ``(m, K)`` for a front: those trained on, or grids over raw and scaled returns."""
+        if self.trained is not None:
+            return self.trained
         return with_scaled(simplex_grid(self.k, max(self.k, self.config.front_weights // 2)), self.unit)
 
     def status(self) -> dict[str, float]:
         """Returns of recent episodes: the best of each objective over preferences."""
         tried = self.sampler.episodes > 0
         if not tried.any():
-            return {}
+            return self.balance.report()
         best = self.sampler.returns[tried].max(axis=0)
-        return {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
+        seen = {f"best {name}": float(x) for name, x in zip(self.spec.names, best, strict=True)}
+        return {**seen, **self.balance.report()}
 
 
 class ConditionedPolicies(PPOPolicies):

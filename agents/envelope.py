@@ -24,7 +24,7 @@ from morl.agents.core.config import option
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.neural.auxiliary import AUXILIARIES, Auxiliaries, Step
-from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioned import ConditionedQ, TaskOptions, WeightOptions, greedy
 from morl.agents.neural.networks import VectorNet, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
 from morl.agents.neural.sharing import SharingOptions
@@ -32,7 +32,7 @@ from morl.agents.neural.training import follow, target_of
 
 
 @dataclass(frozen=True)
-class EnvelopeConfig(EpsilonConfig, SharingOptions):
+class EnvelopeConfig(EpsilonConfig, WeightOptions, TaskOptions, SharingOptions):
     """Options of :class:`Envelope`."""
 
     train_freq: int = option(16, "environment steps (over all parallel environments) per update", low=1)
@@ -43,6 +43,7 @@ class EnvelopeConfig(EpsilonConfig, SharingOptions):
     concentration: float = option(1.0, "of the Dirichlet weights trained on; 1 is uniform", low=1e-3)
     auxiliary: tuple[str, ...] = option((), f"heads beside the values: {', '.join(AUXILIARIES)}")
     auxiliary_coef: float = option(0.1, "weight of what these predict wrong", low=0.0)
+    auxiliary_window: int = option(0, "side of the square window that observations begin with, for rotation", low=0)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
     n_envs: int = option(16, "parallel environments", low=1)
 
@@ -70,7 +71,8 @@ class Envelope(OffPolicy, ConditionedQ):
         self._keeps(target=self.target)
         self.auxiliary: Auxiliaries | None = None
         if self.config.auxiliary:
-            self.auxiliary = self._with_heads(self.config.auxiliary, self.config.auxiliary_coef)
+            c = self.config
+            self.auxiliary = self._with_heads(c.auxiliary, c.auxiliary_coef, c.auxiliary_window)
             self._keeps(auxiliary=self.auxiliary)
 
     # ---- the update ------------------------------------------------------------------------------------
@@ -96,8 +98,10 @@ class Envelope(OffPolicy, ConditionedQ):
     def _seen(self, batch: Batch, weights: Tensor) -> Step:
         """What auxiliary heads see of transitions, under weights ``(n, K)``."""
         assert isinstance(self.net, VectorNet)
-        features, following = (self.net.trunk(rows, weights) for rows in (batch.obs, batch.next_obs))
-        return Step(features, following, batch.actions, batch.obs, batch.next_obs, batch.rewards)
+        trunk = self.net.trunk
+        features, following = (trunk(rows, weights) for rows in (batch.obs, batch.next_obs))
+        seen = batch.actions, batch.obs, batch.next_obs, batch.rewards
+        return Step(features, following, *seen, lambda rows: trunk(rows, weights))
 
     @torch.no_grad()
     def envelope_target(self, batch: Batch, weights: Tensor) -> Tensor:
@@ -124,7 +128,7 @@ class Envelope(OffPolicy, ConditionedQ):
     # ---- acting ----------------------------------------------------------------------------------------
 
     def _draw(self, n: int, rng: np.random.Generator) -> Array:
-        return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
+        return self.training_weights(n, rng)
 
     def _exploration(self, n: int) -> Persistent:
         return Persistent(self.actions.space, n, longest=self.config.persistence)

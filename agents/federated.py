@@ -17,27 +17,23 @@ With one client nothing changes, bit for bit: it learns as it would alone, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
+from morl.agents import registry
 from morl.agents.base import Agent
 from morl.agents.core.callbacks import Callback
-from morl.agents.neural.networks import PopArt, Trunk
+from morl.agents.neural.parts import Array, Arrays, load_shared, pulled_to, require_alike, shared_arrays
 from morl.counts import as_count
 from morl.pareto.front import Front
 from morl.spec import AgentError, UnknownNameError
 
-Array = np.ndarray[Any, Any]
-Arrays = dict[str, Array]
 SHARES = ("trunk", "all", "none")
 """What clients may share: the trunk, the heads too, or nothing."""
 
@@ -96,9 +92,10 @@ class Federated:
         self.seed, self.share, self.proximal, self.secure = seed, share, float(proximal), secure
         self.round_steps = as_count(round_steps, "round_steps", 1, AgentError)
         self.envs = list(clients)
-        self.agents = [_class(algorithm)(env, seed=seed + i, **options) for i, env in enumerate(self.envs)]
+        kind = registry.get(algorithm) if isinstance(algorithm, str) else algorithm
+        self.agents = [kind(env, seed=seed + i, **options) for i, env in enumerate(self.envs)]
         self.rounds = 0
-        _require_alike(self.agents)
+        require_alike(self.agents, "client")
         if share != "none":
             first = shared_arrays(self.agents[0], share)
             for agent in self.agents[1:]:
@@ -217,95 +214,6 @@ def _elsewhere(
     agent.save(folder)
 
 
-@contextmanager
-def pulled_to(agent: Agent, share: str, proximal: float) -> Iterator[None]:
-    """While the block lasts, add μ(θ_c − θ) to gradients of shared parameters, θ as they are now (FedProx)."""
-    if proximal == 0.0 or share == "none":
-        yield
-        return
-    anchors = {p: p.detach().clone() for p in shared_parameters(agent, share).values()}
-
-    def pull(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                if p in anchors and p.grad is not None:
-                    p.grad.add_(p.detach() - anchors[p], alpha=proximal)
-
-    optimizers = [part for part in agent._objects.values() if isinstance(part, torch.optim.Optimizer)]
-    handles = [optimizer.register_step_pre_hook(pull) for optimizer in optimizers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-# ---- what is shared -------------------------------------------------------------------------------------
-
-
-def _networks(agent: Agent) -> dict[str, nn.Module]:
-    """The agent's networks that learn by gradients; target networks follow them."""
-    modules = {name: part for name, part in agent._objects.items() if isinstance(part, nn.Module)}
-    return {name: net for name, net in modules.items() if any(p.requires_grad for p in net.parameters())}
-
-
-def shared_parameters(agent: Agent, share: str = "trunk") -> dict[str, nn.Parameter]:
-    """Parameters that leave a client, by name.
-
-    Raises:
-        AgentError: the agent has no network with a trunk.
-    """
-    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-
-    found: dict[str, nn.Parameter] = {}
-    for name, net in _networks(agent).items():
-        for part, module in net.named_modules():
-            if share == "all" or isinstance(module, Trunk | BaseFeaturesExtractor):
-                prefix = ".".join(filter(None, (name, part)))
-                found.update({f"{prefix}.{key}": p for key, p in module.named_parameters() if p.requires_grad})
-    # A module inside a shared one is met twice, under the same name.
-    if not found:
-        raise AgentError(f"{agent.info.name} has no network with a trunk to share; agents that have: Envelope, GPILS, "
-                         "CAPQL, VectorQLambda, ConditionedPPO")  # fmt: skip
-    return found
-
-
-def shared_arrays(agent: Agent, share: str) -> Arrays:
-    """What leaves a client: copies of its shared parameters; heads in the unit of the returns."""
-    with _plain_heads(agent, share):
-        return {name: p.detach().cpu().numpy().copy() for name, p in shared_parameters(agent, share).items()}
-
-
-def load_shared(agent: Agent, arrays: Mapping[str, Array], share: str) -> None:
-    """Take over shared parameters.
-
-    Raises:
-        AgentError: a parameter that is missing, left over or of another shape.
-    """
-    mine = shared_parameters(agent, share)
-    for name in sorted(mine.keys() ^ arrays.keys()):
-        raise AgentError(f"parameter {name} is {'missing' if name in mine else 'none that clients share'}")
-    with _plain_heads(agent, share), torch.no_grad():
-        for name, parameter in mine.items():
-            if arrays[name].shape != tuple(parameter.shape):
-                raise AgentError(f"{name} has shape {arrays[name].shape}; expected {tuple(parameter.shape)}")
-            parameter.copy_(torch.from_numpy(np.array(arrays[name])))
-
-
-@contextmanager
-def _plain_heads(agent: Agent, share: str) -> Iterator[None]:
-    """While the block lasts, let shared heads speak in the unit of the returns, which all clients have in common."""
-    nets = _networks(agent).values() if share == "all" else ()
-    heads = [module for net in nets for module in net.modules() if isinstance(module, PopArt)]
-    units = [(head.mean.clone(), head.std.clone()) for head in heads]
-    with torch.no_grad():
-        for head in heads:
-            head._rescale(torch.zeros_like(head.mean), torch.ones_like(head.std))
-        yield
-        for head, (mean, std) in zip(heads, units, strict=True):
-            head._rescale(mean, std)
-
-
 # ---- the server -----------------------------------------------------------------------------------------
 
 
@@ -363,21 +271,3 @@ def masked(
             value = value + mask if client < other else value - mask
         out[name] = value
     return out
-
-
-def _class(algorithm: type[Agent] | str) -> type[Agent]:
-    from morl.agents import registry
-
-    return registry.get(algorithm) if isinstance(algorithm, str) else algorithm
-
-
-def _require_alike(agents: Sequence[Agent]) -> None:
-    first = agents[0]
-    for number, agent in enumerate(agents[1:], start=1):
-        for what, mine, others in (
-            ("objectives", agent.spec.names, first.spec.names),
-            ("observations", agent.observation_space, first.observation_space),
-            ("actions", agent.action_space, first.action_space),
-        ):
-            if mine != others:
-                raise AgentError(f"client {number} has {what} {mine}, client 0 {others}; expected the same")

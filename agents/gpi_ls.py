@@ -11,7 +11,8 @@ values are found, and the next to be trained on is the corner where the agent al
 
     w_next = argmax_{w ∈ corners}  w · v^GPI(w) − max_{v ∈ V} w · v
 
-Each corner is measured once in its life, by a few counted episodes played in lock-step with all others.
+Each corner is measured once in its life, by a few counted episodes played in lock-step with all others. Measuring may
+take ``measure_share`` of the steps of learning: where episodes are long, weights are chosen less often.
 
 Critics are a pair, whose smaller utility is taken (Fujimoto et al. 2018). For continuous actions they learn beside a
 conditioned actor (TD3), and the agent acts by ``π(s, w)`` alone: maximising over the actors of M as well costs M + 1
@@ -34,10 +35,12 @@ from morl.agents.core.policies import Decision, Memory, PolicySet
 from morl.agents.core.preferences import reported_weights
 from morl.agents.core.rows import Rows
 from morl.agents.neural.actors import Actor
-from morl.agents.neural.conditioned import greedy, training_weights
+from morl.agents.neural.balance import Balance
+from morl.agents.neural.conditioned import best_known, greedy, training_weights
 from morl.agents.neural.deployed import Act, Network, encoded_rows
 from morl.agents.neural.networks import clipped_double, of_actions
 from morl.agents.neural.off_policy import Batch, EpsilonConfig, OffPolicy
+from morl.agents.neural.sharing import BalanceOptions, shared_parameters
 from morl.agents.neural.training import (
     follow,
     gradient_step,
@@ -50,7 +53,7 @@ from morl.spec import FloatArray
 
 
 @dataclass(frozen=True)
-class GPILSConfig(EpsilonConfig):
+class GPILSConfig(EpsilonConfig, BalanceOptions):
     """Options of :class:`GPILS`."""
 
     layer_norm: bool = option(True, "normalise each layer of the critics where actions are discrete")
@@ -69,7 +72,10 @@ class GPILSConfig(EpsilonConfig):
     iteration: int = option(5000, "steps between choices of the weight to train on", low=1)
     share: float = option(0.5, "share of experience and updates for the newest weight", low=0.0, high=1.0)
     spread: float = option(0.0, "share for weights drawn anew over the whole simplex", low=0.0, high=1.0)
-    eval_episodes: int = option(3, "episodes per policy when measuring weights (counted)", low=1)
+    eval_episodes: int = option(3, "episodes per policy when measuring weights (counted), as far as they fit", low=1)
+    measure_share: float = option(
+        0.1, "steps for measuring weights, per step of learning; the next choice waits until they are there", low=0.0
+    )
     max_weights: int = option(50, "largest weight support; the least useful weights leave", low=2)
 
 
@@ -91,6 +97,7 @@ class GPILS(OffPolicy):
 
     def _setup(self) -> None:
         self.rows = Rows(self.observation_space, self.problem.id)
+        self.balance = Balance(self.config.balance, self.k, self.config.loss_weights)
         if self.actions.continuous:
             size = int(np.prod(self.actions.space.shape or ()))
             self._remember((size,), np.float32)
@@ -103,14 +110,16 @@ class GPILS(OffPolicy):
         self.weights: FloatArray = np.eye(k)
         self.corners: FloatArray = np.zeros((0, k))
         self.corner_values: FloatArray = np.zeros((0, k))
-        self.chosen_at = 0
-        self._keeps("weights", "corners", "corner_values", "chosen_at")
-        self._keeps(**self.learner.modules(), **self.learner.optimizers())
+        self.chosen_at = self.measuring_steps = 0  # step of the last choice; steps of measuring
+        self._keeps("weights", "corners", "corner_values", "chosen_at", "measuring_steps")
+        self.balance.to(self.device)
+        self._keeps(balance=self.balance, **self.learner.modules(), **self.learner.optimizers())
 
     # ---- which weight to train on ----------------------------------------------------------------------
 
     def _after_step(self, total: int, rng: np.random.Generator) -> None:
-        if total - self.chosen_at >= self.config.iteration and total < self.target_timesteps:
+        c, due = self.config, total - self.chosen_at >= self.config.iteration
+        if due and self.measuring_steps <= c.measure_share * total and total < self.target_timesteps:
             self._select_next_weight()
             self.chosen_at = total
 
@@ -140,8 +149,11 @@ class GPILS(OffPolicy):
         self.weights = np.concatenate([corners[best].reshape(1, k), self.weights])
 
     def _measure(self, weights: FloatArray) -> FloatArray:
-        policies = self._policies(weights)
-        return self._evaluator.evaluate(policies, self.config.eval_episodes, exact=False).mean
+        c, policies = self.config, self._policies(weights)
+        left = int(c.measure_share * self.num_timesteps) - self.measuring_steps
+        result = self._evaluator.evaluate(policies, c.eval_episodes, exact=False, budget=left)
+        self.measuring_steps += result.steps
+        return result.mean
 
     def _useful(self, values: FloatArray, n: int) -> Array:
         """Numbers of the ``n`` weights to keep: those that are best for most weights, newest first."""
@@ -186,7 +198,7 @@ class GPILS(OffPolicy):
 
     def status(self) -> dict[str, float]:
         """Size of the weight support, and updates so far."""
-        return {"weights": len(self.weights), "updates": self.updates}
+        return {"weights": len(self.weights), "updates": self.updates, **self.balance.report()}
 
 
 def _distance(weight: FloatArray, others: FloatArray) -> float:
@@ -206,21 +218,21 @@ class DoubleQ:
         self.agent, self.n_actions = agent, n_actions
         self.critics = agent.twin_critics(n_actions, layer_norm=c.layer_norm)
         self.targets = target_of(self.critics)
-        self.optimizer = agent._adam(self.critics, c.learning_rate)
+        self.optimizer, self._shared = agent._adam(self.critics, c.learning_rate), shared_parameters(self.critics)
 
-    def loss(self, batch: Batch, weights: Tensor) -> Tensor:
-        """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ Q⁻(s', argmax_a min w·Q⁻(s', a, w), w)."""
+    def losses(self, batch: Batch, weights: Tensor) -> Tensor:
+        """Σ over both critics of (y_k − Q_k(s, a, w))², y = r + γ Q⁻(s', argmax_a min w·Q⁻(s', a, w), w)."""
         with torch.no_grad():
             values = self.targets.values(batch.next_obs, weights)  # (2, n, A, K)
             best = (values * weights[:, None]).sum(dim=-1).amin(dim=0).argmax(dim=1)
             ahead = clipped_double(of_actions(values, best), weights)
             goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
         self.critics.head.update(goal, [self.targets.head])
-        return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
+        return self.critics.squared_errors(batch.obs, weights, goal, batch.actions)
 
     def update(self, batch: Batch, weights: Tensor, rng: np.random.Generator) -> None:
         """One update for weights ``(n, K)``."""
-        gradient_step(self.loss(batch, weights), self.optimizer)
+        self.agent.balance.step(self.losses(batch, weights), self.optimizer, self._shared)
         follow(self.targets, self.critics, self.agent.config.tau)
 
     def values(self, encoded: Array, weights: Array) -> Array:
@@ -241,8 +253,7 @@ class DoubleQ:
         n, m = len(encoded), len(support) + 1
         tried = np.concatenate([weights[:, None], np.broadcast_to(support, (n, *support.shape))], axis=1)
         q = self.values(np.repeat(encoded, m, axis=0), tried.reshape(n * m, -1))
-        utilities = np.einsum("nmak,nk->nma", q.reshape(n, m, self.n_actions, -1), weights)
-        return np.asarray(utilities.max(axis=1).argmax(axis=1))
+        return greedy(best_known(q.reshape(n, m, self.n_actions, -1), weights), weights)
 
     def in_tensors(self, support: Tensor) -> tuple[Act, nn.Module]:
         """:meth:`act` for export, and the network that it uses."""
@@ -289,10 +300,11 @@ class TD3:
             self.actor = Actor(trunk, size).to(agent.device)
         self.actor_target = target_of(self.actor)
         self.critics_adam = agent._adam(self.critics, c.learning_rate_continuous)
+        self._shared = shared_parameters(self.critics)
         self.actor_adam = agent._adam(self.actor, c.learning_rate_continuous)
 
-    def critic_loss(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
-        """Σ over both critics of ‖y − Q(s, a, w)‖², y = r + γ min_w·Q⁻(s', π⁻(s', w) + noise, w)."""
+    def critic_losses(self, batch: Batch, weights: Tensor, noise: Tensor) -> Tensor:
+        """Σ over both critics of (y_k − Q_k(s, a, w))², y = r + γ min_w·Q⁻(s', π⁻(s', w) + noise, w)."""
         with torch.no_grad():
             shift = (self.TARGET_NOISE * noise).clamp(-self.NOISE_LIMIT, self.NOISE_LIMIT)
             next_actions = (self.actor_target(batch.next_obs, weights) + shift).clamp(-1, 1)
@@ -300,7 +312,7 @@ class TD3:
             ahead = clipped_double(values[:, :, 0], weights)
             goal = batch.rewards + self.agent.discount * batch.not_terminated * ahead
         self.critics.head.update(goal, [self.critic_targets.head])
-        return self.critics.squared_error(batch.obs, weights, goal, batch.actions)
+        return self.critics.squared_errors(batch.obs, weights, goal, batch.actions)
 
     def actor_loss(self, obs: Tensor, weights: Tensor) -> Tensor:
         """−w·Q(s, π(s, w), w), by the first critic; of order one whatever the unit of the objectives."""
@@ -313,7 +325,7 @@ class TD3:
     def update(self, batch: Batch, weights: Tensor, rng: np.random.Generator) -> None:
         """One update of the critics for weights ``(n, K)``, and every second time of actor and targets."""
         noise = self.agent._tensor(rng.standard_normal((len(weights), self.size), dtype=np.float32))
-        gradient_step(self.critic_loss(batch, weights, noise), self.critics_adam)
+        self.agent.balance.step(self.critic_losses(batch, weights, noise), self.critics_adam, self._shared)
         if self.agent.updates % self.POLICY_DELAY == 1:
             gradient_step(self.actor_loss(batch.obs, weights), self.actor_adam)
             follow(self.critic_targets, self.critics, self.agent.config.tau)

@@ -33,16 +33,27 @@ from morl.agents.core.episodes import Episode, EpisodeRecorder, ReturnArchive
 from morl.agents.core.exploration import Persistent
 from morl.agents.core.info import AlgoInfo
 from morl.agents.core.memory import require
-from morl.agents.neural.conditioned import ConditionedQ, greedy, training_weights
+from morl.agents.neural.conditioned import ConditionedQ, TaskOptions, WeightOptions, greedy
 from morl.agents.neural.conditioning import CONDITIONING
 from morl.agents.neural.networks import of_actions
 from morl.agents.neural.policy_kwargs import NetworkConfig
 from morl.agents.neural.sharing import SharingOptions
 from morl.spec import FloatArray
 
+ROUNDS = 200
+"""Rounds of steps and updates that the steps asked for should suffice for: each improves on what the last one found."""
+
+UPDATES = 6_400
+"""Updates that the steps asked for should suffice for, with up to :data:`MOST_EPOCHS` passes over each round."""
+
+MOST_EPOCHS = 4
+
+_FEWEST = 16
+"""Parallel environments at least, unless the caller says."""
+
 
 @dataclass(frozen=True)
-class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
+class VectorQLambdaConfig(NetworkConfig, Annealed, WeightOptions, TaskOptions, SharingOptions):
     """Options of :class:`VectorQLambda`."""
 
     net_arch: tuple[int, ...] = option((128, 128), "width of each layer")
@@ -51,7 +62,11 @@ class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
     learning_rate: float | tuple[float, ...] = option((1e-3, 1e-4), "Adam's step size, or first and last", low=0.0)
     n_steps: int = option(32, "steps of every environment per round", low=1)
     minibatches: int = option(8, "updates per round and epoch", low=1)
-    n_epochs: int = option(1, "passes over each round's steps", low=1)
+    n_epochs: int | None = option(
+        None,
+        f"passes over each round's steps; None is as many as make {UPDATES:,} updates, at most {MOST_EPOCHS}",
+        low=1,
+    )
     lam: float = option(0.9, "λ of the returns", low=0.0, high=1.0)
     cut: bool = option(False, "stop λ-returns at exploratory actions (Watkins)")
     epsilon_end: float = option(0.02, "the same when exploration has come down", low=0.0, high=1.0)
@@ -62,7 +77,9 @@ class VectorQLambdaConfig(NetworkConfig, Annealed, SharingOptions):
     remembered: int = option(200, "episodes remembered", low=2)
     max_age: int | None = option(None, "rounds after which an episode is forgotten; for random returns", low=1)
     front_weights: int = option(100, "weights whose policies are reported", low=1)
-    n_envs: int = option(256, "parallel environments", low=1)
+    n_envs: int = option(
+        256, f"parallel environments; unless given fewer, where there would not be {ROUNDS} rounds", low=1
+    )
 
 
 class VectorQLambda(ConditionedQ):
@@ -92,12 +109,26 @@ class VectorQLambda(ConditionedQ):
         self.archive.extend([replace(episode) for episode in episodes], self.rounds)
         self.archive.trim()
 
+    @property
+    def parallel_envs(self) -> int:
+        """Environments stepped together: ``n_envs``, or so few that there is time for many rounds."""
+        c = self.config
+        fit = max(_FEWEST, self.target_timesteps // (ROUNDS * c.n_steps))
+        return c.n_envs if "n_envs" in self.given else min(c.n_envs, fit)
+
+    @property
+    def n_epochs(self) -> int:
+        """Passes over each round's steps."""
+        c = self.config
+        once = max(1.0, c.minibatches * self.target_timesteps / (self.parallel_envs * c.n_steps))
+        return c.n_epochs or min(MOST_EPOCHS, max(1, round(UPDATES / once)))
+
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
-        with self.problem.collecting(self.config.n_envs, self.segment_seed()) as collector:
+        with self.problem.collecting(self.parallel_envs, self.segment_seed()) as collector:
             recorder = EpisodeRecorder(collector.n, self.rows, self.discount)
             explorer = Persistent(self.actions.space, collector.n, longest=self.config.persistence)
-            weights = training_weights(collector.n, self.spec, rng, self.config.concentration).astype(np.float32)
+            weights = self.training_weights(collector.n, rng)
             while self.num_timesteps < until:
                 before = collector.steps
                 batch = self._collect(collector, recorder, explorer, weights, rng)
@@ -144,7 +175,7 @@ class VectorQLambda(ConditionedQ):
             if ended.any():
                 rows = out.env[ended]
                 explorer.stop(rows)
-                weights[rows] = training_weights(len(rows), self.spec, rng, c.concentration)
+                weights[rows] = self.training_weights(len(rows), rng)
         begins[c.n_steps] = self._greedy_values(self.rows(collector.obs), weights)
         returns = lambda_returns(rewards, begins[1:], after, follows, self.discount, c.lam, strays if c.cut else None)
         return obs[valid], used[valid], actions[valid], returns[valid].astype(np.float32)
@@ -167,7 +198,7 @@ class VectorQLambda(ConditionedQ):
             batch = tuple(np.concatenate(pair) for pair in zip(batch, shown, strict=True))  # type: ignore[assignment]
         obs, weights, actions, returns = (self._tensor(part) for part in batch)
         self._follow_schedules()
-        for _ in range(c.n_epochs):
+        for _ in range(self.n_epochs):
             order = self._tensor(rng.permutation(len(actions)))
             for i in order.chunk(c.minibatches):
                 self._descend(self.losses(obs[i], weights[i], actions[i], returns[i]))
@@ -177,7 +208,7 @@ class VectorQLambda(ConditionedQ):
         if n == 0 or not len(self.archive):
             return None
         data = self.archive.dataset()
-        weights = training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
+        weights = self.training_weights(n, rng)
         best = data.best[(weights @ data.remaining[data.starts[data.best]].T).argmax(axis=1)]
         rows = data.starts[best] + (rng.random(n) * data.lengths[best]).astype(np.int64)
         obs, actions, shown = data.observations[rows], data.actions[rows], data.remaining[rows]

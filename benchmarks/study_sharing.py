@@ -4,7 +4,8 @@ One row per option and environment: hypervolume of the learned front as a share 
 of the worst objective (on the return scale), both exact, and seconds of learning; the differences from the default are
 paired by seed, with 95 % intervals. Options are those of Envelope.
 
-    python benchmarks/study_sharing.py [--seeds 5] [--steps 20000] [--out docs/methods/sharing.json]
+    python benchmarks/study_sharing.py [--seeds 5] [--steps 10000] [--out docs/methods/sharing.json]
+    python benchmarks/study_sharing.py --cost       # milliseconds of an update, options in turn
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import stats
 
 import morl
@@ -29,6 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sharing soft, pull 100": {"sharing": "soft", "pull": 100.0},
     "sharing private": {"sharing": "private"},
     "sharing attention": {"sharing": "attention"},
+    "balance uncertainty": {"balance": "uncertainty"},
     "balance gradnorm": {"balance": "gradnorm"},
     "balance mgda": {"balance": "mgda"},
     "balance nash": {"balance": "nash"},
@@ -52,6 +55,26 @@ def run(env: str, options: dict[str, Any], seed: int, steps: int, exact: Any) ->
     return front.hypervolume(exact.ref_point) / exact.hypervolume(exact.ref_point), float(worst), spent
 
 
+def cost(rounds: int = 100) -> None:
+    """Print the median time of an update of each option, taken in turn so that other load falls on all."""
+    more = {f"balance {kind}": {"balance": kind} for kind in ("pcgrad", "cagrad", "imtl_g")}
+    more["auxiliary inverse"] = {"auxiliary": ("inverse",)}
+    options = {**OPTIONS, **more}
+    agents = {name: Envelope(ENVS[0], seed=0, learning_starts=200, **how).learn(400) for name, how in options.items()}
+    times: dict[str, list[float]] = {name: [] for name in agents}
+    rng = np.random.default_rng(0)
+    for _ in range(rounds):
+        for name, agent in agents.items():
+            batch = agent._sample(rng)
+            begin = time.perf_counter()
+            agent._update(batch, rng)
+            times[name].append(time.perf_counter() - begin)
+    plain = np.median(times["default"])
+    print("| option | ms per update | of the default |\n|---|---|---|")
+    for name, spent in times.items():
+        print(f"| {name} | {1e3 * np.median(spent):.2f} | {np.median(spent) / plain:.2f} |")
+
+
 def paired(values: np.ndarray, base: np.ndarray) -> str:
     """Mean difference and its 95 % interval (Student), paired by seed."""
     difference = values - base
@@ -62,12 +85,17 @@ def paired(values: np.ndarray, base: np.ndarray) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--envs", nargs="*", default=ENVS)
     parser.add_argument("--only", nargs="*", default=list(OPTIONS))
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    if given.cost:
+        cost()
+        return
     found: dict[str, Any] = {"seeds": given.seeds, "steps": given.steps, "rows": []}
     for env in given.envs:
         exact = morl.solve(env, policies="stationary")

@@ -81,7 +81,16 @@ def write_json(path: str | Path, data: Any) -> Path:
         OSError: as :func:`write_atomic`.
         ValueError: a number that JSON does not have.
     """
-    return write_atomic(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+    return write_atomic(path, as_json(data))
+
+
+def as_json(data: Any) -> str:
+    """JSON as this package writes it into files; NaN and inf are refused.
+
+    Raises:
+        ValueError: a number that JSON does not have.
+    """
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def append(path: str | Path, text: str) -> None:

@@ -59,8 +59,9 @@ def _shifted_seeds() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs made by tests are signed with a key of their own, here and in processes."""
+    """Runs made by tests are signed with a key of their own, here and in processes; what was pulled is not theirs."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
         yield
 

@@ -12,6 +12,7 @@ from morl.agents.base import Agent
 from morl.agents.core.info import AlgoInfo
 from morl.spec import UnknownNameError
 from morl.testing import ConformanceError, check_agent
+from morl.testing.agent_optima import most_seeds
 from morl.testing.agents import CHECKS, Case
 
 SMALL_PPO = {"n_steps": 16, "batch_size": 64, "learning_rate": 3e-3, "n_epochs": 6}
@@ -142,3 +143,22 @@ class Cutoff(registry.get("MultiWeightQLearning")):  # type: ignore[misc]
 def test_the_suite_catches_broken_agents(broken: type[Agent], check: str) -> None:
     with pytest.raises(ConformanceError):
         check_agent(broken, only=[check])
+
+
+@pytest.mark.parametrize(("reached", "passes"), [("100", True), ("011", True), ("010", False), ("001", False)])
+def test_one_seed_decides_nothing_about_what_is_learned(reached: str, passes: bool) -> None:
+    tried: list[int] = []
+
+    @most_seeds
+    def check(case: Case) -> str | None:
+        tried.append(case.seed)
+        case.require(reached[case.seed - 5] == "1", "not learned")
+        return None
+
+    case = Case(registry.get("MultiWeightQLearning"), seed=5)
+    if passes:
+        assert check(case) is None
+    else:
+        with pytest.raises(ConformanceError, match="not learned"):
+            check(case)
+    assert tried == [5, 6, 7][: len(tried)]

@@ -14,7 +14,7 @@ import pytest
 from morl import storage
 from morl.agents import load, registry
 from morl.agents.core.config import AgentConfig, make_config, option, option_names
-from morl.agents.core.option_names import EVERY, RENAMED, present_names, renamed, renaming_note
+from morl.agents.core.option_names import EVERY, OF_SOME, RENAMED, present_names, renamed, renaming_note
 from morl.cli import main
 from morl.runs import RunConfig, train
 from morl.spec import AgentError, UnknownNameError
@@ -87,6 +87,14 @@ def aged(path: Path, edit: Any) -> None:
     edit(body["meta"])
     text = json.dumps(body, sort_keys=True, allow_nan=False)
     (path / "checkpoint.json").write_text(json.dumps({**body, "seal": storage.sha256(text.encode())}))
+
+
+@pytest.mark.parametrize("name", OF_SOME)
+def test_an_option_that_an_agent_cannot_honour_is_refused_with_those_that_can(name: str) -> None:
+    able = tuple(algorithm for algorithm in registry.names() if name in option_names(registry.get(algorithm).Config))
+    assert OF_SOME[name] == able
+    with pytest.raises(UnknownNameError, match=f"'{name}'; it is an option of {', '.join(able)}"):
+        registry.get("PCN")(problems.deterministic(), **{name: "x"})
 
 
 def test_checkpoints_with_former_names_are_read_without_a_word(tmp_path: Path) -> None:

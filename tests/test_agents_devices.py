@@ -72,16 +72,17 @@ def loss_of(agent: Any, name: str, n: int) -> torch.Tensor:
     if name == "VectorQLambda":
         return agent.losses(rows, weights, number, weights).sum()
     if name == "ConditionedPPO":
-        return agent.loss(rows, weights, number, zeros, zeros, weights)
+        losses, rest = agent.losses(rows, weights, number, zeros, zeros, weights)
+        return losses.sum() + rest
     if name == "QuantileDQN":
         return agent.loss(Batch(rows, number, over, rows, over), np.zeros(n))
     batch = Batch(rows, number, weights, rows, over)
     if name == "CAPQL":
         noise = agent._tensor(np.zeros((n, 1), np.float32))
-        critic = agent.critic_loss(batch._replace(actions=noise), weights, noise)
+        critic = agent.critic_losses(batch._replace(actions=noise), weights, noise).sum()
         return critic + agent.actor_loss(rows, weights, noise)[0]
     if name == "GPILS":
-        return agent.learner.loss(batch, weights)
+        return agent.learner.losses(batch, weights).sum()
     raise KeyError(name)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from morl.agents import CAPQL, GPILS, ConditionedPPO, Envelope, ParetoQLearning, VectorQLambda
 from morl.agents.core.callbacks import Callback
-from morl.agents.federated import Federated, Update, combine, load_shared, masked, shared_arrays, shared_parameters
+from morl.agents.federated import Federated, Update, combine, masked
+from morl.agents.neural.parts import load_shared, shared_arrays, shared_parameters
 from morl.spec import AgentError, UnknownNameError
 
 OPTIONS = {"learning_starts": 50, "net_arch": (16, 16), "n_envs": 2, "batch_size": 16}

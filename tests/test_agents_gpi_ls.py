@@ -69,8 +69,8 @@ def test_the_loss_is_clipped_double_q() -> None:
             a = int(torch.minimum(one, two).argmax())
             ahead = first[i, a] if one[a] <= two[a] else second[i, a]
             goal[i] += agent.discount * float(batch.not_terminated[i]) * ahead
-    loss = float(learner.loss(batch, weights).detach())  # also takes the goal's units
-    assert loss == pytest.approx(float(learner.critics.squared_error(obs, weights, goal, actions).detach()), rel=1e-4)
+    losses = learner.losses(batch, weights).detach()  # also takes the goal's units
+    torch.testing.assert_close(losses, learner.critics.squared_errors(obs, weights, goal, actions).detach())
 
 
 def test_every_corner_is_measured_once() -> None:
@@ -87,6 +87,17 @@ def test_every_corner_is_measured_once() -> None:
     agent.learn(3000)
     assert len(measured) == len(set(measured)) == len(agent.corners)
     assert agent.eval_steps > 0
+
+
+def test_measuring_weights_keeps_to_its_share_of_the_steps() -> None:
+    """Choices of weights wait where episodes are long; the last one may go beyond by an episode of each policy."""
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 100, "measure_share": 0.05})
+    agent.learn(3000)
+    assert 0 < agent.measuring_steps == agent.eval_steps
+    few = agent.measuring_steps
+    assert few <= 0.05 * 3000 + 20 * len(agent.weights)
+    agent = GPILS(problems.deterministic(), seed=0, **{**OPTIONS, "iteration": 100, "measure_share": 10.0})
+    assert agent.learn(3000).measuring_steps > 2 * few
 
 
 def test_the_newest_weight_gets_its_share() -> None:

@@ -11,19 +11,20 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from morl.agents.neural.adversary import Adversary, reverse  # noqa: E402
-from morl.agents.neural.auxiliary import AUXILIARIES, Auxiliaries, Step  # noqa: E402
+from morl.agents.neural.auxiliary import AUXILIARIES, Auxiliaries, RotationHead, Step  # noqa: E402
 
 
 def steps(n: int, trunk: nn.Module, discrete: bool, seed: int = 0) -> Step:
     """A world in which all heads can be right: o' = o + B a, r = C a, one objective a thousand times larger."""
     rng = torch.Generator().manual_seed(seed)
     obs = torch.randn(n, 4, generator=rng)
+    obs[:, 0] += 3.0  # what is turned has a top
     chosen = torch.randint(3, (n,), generator=rng)
     actions = chosen if discrete else torch.rand(n, 3, generator=rng) * 2 - 1
     effect = nn.functional.one_hot(chosen, 3).float() if discrete else actions
     moved = obs + effect @ torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 1.0]])
     rewards = effect @ torch.tensor([[1.0, 1000.0], [0.0, -1000.0], [-1.0, 0.0]])
-    return Step(trunk(obs), trunk(moved), actions, obs, moved, rewards)
+    return Step(trunk(obs), trunk(moved), actions, obs, moved, rewards, trunk)
 
 
 @pytest.mark.parametrize("discrete", [True, False])
@@ -31,7 +32,7 @@ def steps(n: int, trunk: nn.Module, discrete: bool, seed: int = 0) -> Step:
 def test_every_head_learns_what_can_be_known(kind, discrete):
     torch.manual_seed(0)
     trunk = nn.Sequential(nn.Linear(4, 16), nn.Tanh())
-    heads = Auxiliaries([kind], 16, 4, 3, discrete, 2, coefficient=1.0)
+    heads = Auxiliaries([kind], 16, 4, 3, discrete, 2, coefficient=1.0, window=2)
     optimizer = torch.optim.Adam([*trunk.parameters(), *heads.parameters()], 1e-2)
     losses = []
     for seed in range(200):
@@ -49,11 +50,22 @@ def test_the_coefficient_weighs_what_reaches_the_trunk():
     for coefficient in (0.0, 1.0, 2.0):
         torch.manual_seed(0)
         trunk = nn.Linear(4, 8)
-        heads = Auxiliaries(AUXILIARIES, 8, 4, 3, True, 2, coefficient=coefficient)
+        heads = Auxiliaries(AUXILIARIES, 8, 4, 3, True, 2, coefficient=coefficient, window=2)
         heads.loss(steps(32, trunk, True)).backward()
         grads[coefficient] = trunk.weight.grad.numpy().copy()
     assert not grads[0.0].any()
     np.testing.assert_allclose(grads[2.0], 2 * grads[1.0], rtol=1e-5)
+
+
+def test_windows_are_turned_by_quarters_and_the_rest_stays():
+    obs = torch.arange(24.0).view(4, 6)
+    turned, turns = RotationHead(8, 6, 2, 16).turned(obs)
+    assert turns.tolist() == [0, 1, 2, 3]
+    torch.testing.assert_close(turned[:, 4:], obs[:, 4:])
+    for i in range(4):
+        window = turned[i, :4].view(2, 2)
+        torch.testing.assert_close(torch.rot90(window, 4 - i), obs[i, :4].view(2, 2))
+    assert turned[1, :4].tolist() == [7, 9, 6, 8]  # counter-clockwise
 
 
 def test_a_head_of_your_own():
@@ -78,6 +90,8 @@ def test_wrong_heads_are_refused():
         Auxiliaries([nn.Linear(1, 1)], 8, 4, 3, True, 2)
     with pytest.raises(AgentError, match="-1"):
         Auxiliaries(["reward"], 8, 4, 3, True, 2, coefficient=-1)
+    with pytest.raises(AgentError, match="a window of 3 × 3 at the beginning of 4 numbers; set auxiliary_window"):
+        Auxiliaries(["rotation"], 8, 4, 3, True, 2, window=3)
     with pytest.raises(AgentError, match="no transitions"):
         Auxiliaries(["reward"], 8, 4, 3, True, 2).loss(steps(0, nn.Linear(4, 8), True))
 

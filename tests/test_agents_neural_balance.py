@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from morl.agents import CAPQL, GPILS, ConditionedPPO
 from morl.spec import AgentError, MissingExtraError, UnknownNameError
 
 torch = pytest.importorskip("torch")
@@ -15,6 +16,14 @@ from morl.agents.neural.balance import BALANCES, Balance, lowest_cosine  # noqa:
 from morl.agents.neural.directions import mgda, nash  # noqa: E402
 
 TORCHJD = ("pcgrad", "cagrad", "upgrad", "imtl_g")
+SEA, CAR = "morl/DeepSeaTreasure-v0", "morl/CarFollowingLQ-v0"
+OFF = {"learning_starts": 16, "net_arch": (16, 16), "n_envs": 2, "batch_size": 16}
+AGENTS = {
+    "CAPQL": (CAPQL, CAR, OFF),
+    "GPILS": (GPILS, SEA, {**OFF, "iteration": 100}),
+    "GPILS-continuous": (GPILS, CAR, {**OFF, "iteration": 100}),
+    "ConditionedPPO": (ConditionedPPO, SEA, {"n_envs": 4, "n_steps": 8, "batch_size": 16, "n_epochs": 2}),
+}
 
 
 def direction(kind: str, rows: np.ndarray) -> np.ndarray:
@@ -168,6 +177,46 @@ def test_steps_repeat_and_leave_the_global_generator_alone(kind):
     assert torch.equal(before, torch.random.get_rng_state())
     torch.manual_seed(2)
     np.testing.assert_array_equal(direction(kind, rows), first)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_agents_with_a_vector_critic_balance_it_and_go_on_bit_for_bit(name, tmp_path):
+    algorithm, env, options = AGENTS[name]
+    agent = algorithm(env, seed=0, balance="gradnorm", **options).learn(64)
+    again = algorithm.load(agent.save(tmp_path / "saved"), env)
+    for one in (agent, again):
+        one.learn(64)
+    first, second = agent._state()[0], again._state()[0]
+    for key, value in first.items():
+        np.testing.assert_array_equal(value, second[key], err_msg=key)
+    said = agent.status()
+    assert -1.0001 <= said["conflict_cosine"] <= 1.0001
+    assert said["loss_weight_0"] != 1.0
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_equal_loss_weights_are_the_plain_sum(name):
+    algorithm, env, options = AGENTS[name]
+    equal = {"balance": "weights", "loss_weights": (1.0, 1.0)}
+    plain, weighted = (algorithm(env, seed=0, **options, **more).learn(40)._state()[0] for more in ({}, equal))
+    for key in (key for key in plain if key.split(".")[0] in ("net", "critics", "actor")):
+        np.testing.assert_allclose(weighted[key], plain[key], rtol=2e-3, atol=2e-4, err_msg=key)
+
+
+def test_the_policy_beside_a_balanced_critic_follows_its_own_gradient():
+    rows, seen = {}, torch.rand(20, generator=torch.Generator().manual_seed(0)) < 0.5
+    for balance in ("none", "mgda"):
+        agent = ConditionedPPO(SEA, seed=0, balance=balance, max_grad_norm=1e9)
+        with torch.no_grad():  # from_mean begins with a head of zeros, whose gradients say nothing to the trunk
+            agent.net.values.linear.weight.normal_(generator=torch.Generator().manual_seed(1))
+        obs = torch.rand(20, agent.rows.size, generator=torch.Generator().manual_seed(2))
+        goal = torch.stack([100.0 * seen, 1.0 - 0.5 * seen], dim=1)
+        losses, rest = agent.losses(obs, torch.full((20, 2), 0.5), 1 * seen, torch.zeros(20), goal[:, 1], goal)
+        agent.balance.step(losses, agent.optimizer, agent._shared, rest, 1e9)
+        rows[balance] = {name: p.grad for name, p in agent.net.named_parameters()}
+    for name, gradient in rows["none"].items():
+        same = torch.allclose(gradient, rows["mgda"][name], rtol=1e-4, atol=1e-6)
+        assert same != name.startswith("critic"), name
 
 
 def test_gradients_that_are_not_finite_are_not_followed():

@@ -119,3 +119,22 @@ def test_wrong_conditioning_is_refused() -> None:
     with pytest.raises(AgentError, match="needs a hidden layer"):
         Trunk(4, (), preference=2, conditioning="film")
     assert Trunk(4, (), preference=2).size == 6
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONING)
+def test_a_task_among_the_features_enters_as_a_further_part_of_the_preference(conditioning: str) -> None:
+    net, x, w = trunk(conditioning, task=2), torch.randn(6, 4), torch.rand(6, 3)
+    with seeded(5):
+        if conditioning == "concat":
+            other = Trunk(4, (16, 8), preference=3)
+        else:
+            other = Trunk(2, (16, 8), preference=5, conditioning=conditioning)
+    parts = (x, w) if conditioning == "concat" else (x[:, :2], torch.cat([w, x[:, 2:]], dim=1))
+    for gate in (*net.gates, *other.gates):
+        nn.init.constant_(gate.gate.weight, 0.3)
+    torch.testing.assert_close(net(x, w), other(*parts))
+
+
+def test_a_task_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(AgentError, match="a task is described by 4 of 4 features; expected 0 to 3"):
+        trunk("film", task=4)

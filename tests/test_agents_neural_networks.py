@@ -165,7 +165,7 @@ def test_twin_critics_are_two_networks_and_so_are_their_gradients(
     for number, net in enumerate(nets):
         torch.testing.assert_close(critics.values(x, w)[number], net.values(x, w), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(critics.first_values(x, w), nets[0].values(x, w), rtol=1e-5, atol=1e-5)
-    critics.squared_error(x, w, goal, actions).backward()
+    critics.squared_errors(x, w, goal, actions).sum().backward()
     for number, net in enumerate(nets):
         error = net(x, w)[torch.arange(9), actions] - (goal - net.head.mean) / net.head.std
         error.square().mean().backward()

@@ -22,7 +22,7 @@ from morl.testing.problems import stochastic
 
 SMALL = {"n_envs": 8, "learning_starts": 200, "n_steps": 16, "gradient_steps": 5, "batch_size": 64, "net_arch": (32,)}
 # Where returns are random the network may be told to reach a lucky one; measuring more commands finds honest ones.
-CASE = Case(PCN, SMALL, optimum_steps=8000, optimum_options={"layers": 50})
+CASE = Case(PCN, SMALL, optimum_steps=16_000, optimum_options={"layers": 200, "gradient_steps": 10})
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morl.agents import LinearScalarization, ParetoEvolution, WorstCase
+from morl.agents import LinearScalarization, ParetoEvolution, VectorQLambda, WorstCase
 from morl.envs.core import MOEnv
 from morl.spec import MOSpec
 
@@ -158,3 +158,15 @@ def test_worst_case_plays_rounds_within_its_steps(steps: int, n_envs: int, limit
 def test_worst_case_says_where_its_game_does_not_begin() -> None:
     agent = WorstCase(Counting(20), seed=0, warm_up_rounds=10, n_steps=50, sb3=FAST)
     assert any("begin to move" in one for one in played(agent, 200)[1])
+
+
+@pytest.mark.parametrize(
+    ("steps", "n_envs", "n_epochs"), [(200_000, 31, 4), (3_000_000, 256, 2), (100_000_000, 256, 1), (100, 16, 4)]
+)
+def test_vector_q_makes_rounds_and_updates_enough(steps: int, n_envs: int, n_epochs: int) -> None:
+    agent = VectorQLambda(Counting(20), seed=0)
+    agent.target_timesteps = steps
+    assert (agent.parallel_envs, agent.n_epochs) == (n_envs, n_epochs)
+    given = VectorQLambda(Counting(20), seed=0, n_envs=100, n_epochs=2)
+    given.target_timesteps = steps
+    assert (given.parallel_envs, given.n_epochs) == (100, 2)

@@ -189,9 +189,13 @@ def test_text_pictures(name: str) -> None:
     env = morl.make(f"morl/{name}", render_mode="ansi")
     env.reset(seed=0)
     first = env.render()
-    env.step(env.action_space.sample())
     assert "O" in first
-    assert env.render() != first
+    for _ in range(20):  # one step may move nothing by a whole character
+        _, _, terminated, _, _ = env.step(env.action_space.sample())
+        changed = env.render() != first
+        if changed or terminated:
+            break
+    assert changed
 
 
 @pytest.mark.slow

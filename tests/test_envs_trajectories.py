@@ -7,6 +7,7 @@ behaviour is meant and named in the changelog.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def vector(id: str, mode: str) -> list[float]:
     return [seen, *total.tolist(), float(ends)]
 
 
+@pytest.mark.skipif(os.environ.get("MORL_TEST_SEED_SHIFT", "0") != "0", reason="what is recorded has seeds of its own")
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.id)
 def test_seeded_episodes_are_what_they_were(entry: EnvEntry) -> None:
     known = json.loads(DATA.read_text(encoding="utf-8"))[entry.id]

@@ -295,7 +295,7 @@ def test_one_process_trains_a_run(copied: Path, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"track": "wandb"}, {"steps": 0}, {"episodes": 0}, {"checkpoint_every": -5}, {"ref_point": (0.0,)},
+    [{"track": "paper"}, {"steps": 0}, {"episodes": 0}, {"checkpoint_every": -5}, {"ref_point": (0.0,)},
      {"algo": "Nope"}, {"options": {"nope": 1}}],
 )  # fmt: skip
 def test_a_refusal_leaves_nothing_behind(tmp_path: Path, wrong: dict[str, Any]) -> None:

@@ -200,8 +200,8 @@ def _seal(body: dict[str, Any]) -> bytes:
     return json.dumps({**body, "seal": storage.sha256(text.encode())}, indent=1, sort_keys=True).encode()
 
 
-def _read_manifest(folder: Path, name: str) -> dict[str, Any]:
-    """A manifest whose own checksum holds.
+def read_manifest(folder: Path, name: str = _CURRENT) -> dict[str, Any]:
+    """A manifest whose own checksum holds: ``arrays`` names the file beside it, of so many ``bytes``.
 
     Raises:
         RunError: it is missing, damaged or not one.
@@ -224,7 +224,7 @@ def _read_manifest(folder: Path, name: str) -> dict[str, Any]:
 
 def _manifest(folder: Path, name: str) -> dict[str, Any] | None:
     try:
-        return _read_manifest(folder, name)
+        return read_manifest(folder, name)
     except RunError:
         return None
 
@@ -244,7 +244,7 @@ def _read(folder: Path, name: str) -> Checkpoint:
     from safetensors.numpy import load as from_bytes
 
     where = str(folder / name)
-    body = _read_manifest(folder, name)
+    body = read_manifest(folder, name)
     try:
         return Checkpoint(body["meta"], from_bytes(_payload(folder, body, where)), body["format"] == FORMAT)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, MemoryError) as error:

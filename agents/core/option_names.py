@@ -138,6 +138,18 @@ _ELSEWHERE = {
 }
 """Names that are no options, and where what they mean is said."""
 
+OF_SOME: Mapping[str, tuple[str, ...]] = {
+    "sharing": ("Envelope", "VectorQLambda"),
+    "pull": ("Envelope", "VectorQLambda"),
+    "balance": ("CAPQL", "ConditionedPPO", "Envelope", "GPILS", "VectorQLambda"),
+    "loss_weights": ("CAPQL", "ConditionedPPO", "Envelope", "GPILS", "VectorQLambda"),
+    "auxiliary": ("Envelope",),
+    "auxiliary_coef": ("Envelope",),
+    "auxiliary_window": ("Envelope",),
+    "task_size": ("Envelope", "VectorQLambda"),
+}
+"""Options of multi-task learning, and the algorithms that can honour them."""
+
 _SB3 = frozenset(
     [
         "batch_size",
@@ -178,6 +190,8 @@ def suggestion(name: str, known: Collection[str]) -> str | None:
     'did you mean learning_rate?'
     """
     plain = name.casefold().replace("-", "_")
+    if plain in OF_SOME and plain not in known:
+        return f"it is an option of {listed(OF_SOME[plain])}"
     if plain in _ELSEWHERE:
         return _ELSEWHERE[plain]
     same = sorted(option for words in _SAME if plain in words for option in words & set(known))

@@ -6,13 +6,14 @@ A trunk that only learns values sees K numbers a step. Heads that predict what t
     reward      ‖ĝ(φ, a) − r‖²                every objective in units of its spread (PopArt)
     next_obs    ‖ĥ(φ, a) − (o' − o)‖²         change of the encoded observation
     inverse     −log p̂(a | φ, φ'), or ‖â(φ, φ') − a‖² for continuous actions (Pathak et al. 2017)
+    rotation    −log p̂(r | φ(R_r s, w)): by how many quarter turns r a window was turned (Gidaris et al. 2018)
 
 The gradients reach the trunk weighted by a coefficient. A head of your own is a module with the same ``loss``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from morl.agents.neural.networks import PopArt
 from morl.spec import AgentError, UnknownNameError
 
-AUXILIARIES = ("reward", "next_obs", "inverse")
+AUXILIARIES = ("reward", "next_obs", "inverse", "rotation")
 """What the option ``auxiliary`` may name."""
 
 
@@ -40,6 +41,8 @@ class Step(NamedTuple):
     """``(n, inputs)``."""
     rewards: Tensor
     """``(n, K)``."""
+    encode: Callable[[Tensor], Tensor] | None = None
+    """Features of other observations ``(n, inputs)`` under the same w."""
 
 
 class AuxiliaryHead(Protocol):
@@ -106,6 +109,45 @@ class InverseHead(nn.Module):
         return loss
 
 
+class RotationHead(nn.Module):
+    """Tells by how many quarter turns the window at the beginning of an observation was turned.
+
+    Args:
+        features: size of φ.
+        inputs: size of an encoded observation.
+        side: of the window, whose ``side²`` numbers come first.
+        width: of the hidden layer.
+
+    Raises:
+        AgentError: a window smaller than 2, or larger than the observation.
+    """
+
+    def __init__(self, features: int, inputs: int, side: int, width: int) -> None:
+        super().__init__()
+        if side < 2 or side**2 > inputs:
+            raise AgentError(
+                f"auxiliary head 'rotation' turns a window of {side} × {side} at the beginning of {inputs} numbers; "
+                "set auxiliary_window to its side"
+            )
+        self.side = side
+        self.net = nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Linear(width, 4))
+
+    def turned(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations ``(n, inputs)``, row i turned by i mod 4 quarters, and the turns ``(n,)``."""
+        turns = torch.arange(len(obs), device=obs.device) % 4
+        out = obs.clone()
+        for turn in range(1, 4):
+            window = obs[turn::4, : self.side**2].view(-1, self.side, self.side)
+            out[turn::4, : self.side**2] = torch.rot90(window, turn, (1, 2)).flatten(1)
+        return out, turns
+
+    def loss(self, step: Step) -> Tensor:
+        """Cross-entropy of the turn."""
+        assert step.encode is not None
+        turned, turns = self.turned(step.obs)
+        return nn.functional.cross_entropy(self.net(step.encode(turned)), turns)
+
+
 class Auxiliaries(nn.Module):
     """Several heads beside the values.
 
@@ -118,10 +160,11 @@ class Auxiliaries(nn.Module):
         k: objectives.
         coefficient: weight of the sum of the heads' losses.
         width: of hidden layers.
+        window: side of the square window with which an observation begins, for ``"rotation"``.
 
     Raises:
         UnknownNameError: no such head.
-        AgentError: a module without a loss, or a coefficient below 0.
+        AgentError: a module without a loss, a coefficient below 0, or a window that does not fit.
     """
 
     def __init__(
@@ -135,6 +178,7 @@ class Auxiliaries(nn.Module):
         *,
         coefficient: float = 0.1,
         width: int = 64,
+        window: int = 0,
     ) -> None:
         super().__init__()
         if not coefficient >= 0:
@@ -152,6 +196,8 @@ class Auxiliaries(nn.Module):
                 heads[kind] = NextObsHead(features, n_actions, discrete, inputs, width)
             elif kind == "inverse":
                 heads[kind] = InverseHead(features, n_actions, discrete, width)
+            elif kind == "rotation":
+                heads[kind] = RotationHead(features, inputs, window, width)
             else:
                 raise UnknownNameError("auxiliary head", kind, AUXILIARIES)
         self.heads = nn.ModuleDict(heads)

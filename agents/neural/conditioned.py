@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from gymnasium import spaces
 from torch import Tensor
 
 from morl.agents.base import Array
+from morl.agents.core.config import option
 from morl.agents.core.policies import Decision, Memory, PolicySet
-from morl.agents.core.preferences import reported_weights, return_range, sample_simplex, to_raw
+from morl.agents.core.preferences import raw_weights, reported_weights, return_range, sample_simplex, to_raw
 from morl.agents.core.rows import Rows
 from morl.agents.neural.auxiliary import Auxiliaries
 from morl.agents.neural.balance import Balance
@@ -28,6 +30,24 @@ from morl.spec import AgentError, FloatArray, IntArray, MOSpec
 
 Values = Callable[[Array, Array], Array]
 """``values(rows (n, size), weights (n, K)) -> (n, A, K)``, float32."""
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """Which preferences are trained on."""
+
+    weights: tuple[tuple[float, ...], ...] | None = option(
+        None, "preferences trained on and reported, on the return scale; None: the whole simplex"
+    )
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """Which part of an observation is a task."""
+
+    task_size: int = option(
+        0, "last numbers of the observation that describe the task; they enter as the weight does", low=0
+    )
 
 
 def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentration: float = 1.0) -> FloatArray:
@@ -47,6 +67,22 @@ def training_weights(n: int, spec: MOSpec, rng: np.random.Generator, concentrati
 def greedy(values: Array, weights: Array) -> IntArray:
     """``argmax_a w · Q(a)`` for values ``(n, A, K)`` and weights ``(n, K)``."""
     return np.asarray(np.matmul(values, weights[:, :, None])[:, :, 0].argmax(axis=1))
+
+
+def best_known(values: Array, weights: Array) -> Array:
+    """Generalised policy improvement: after each action, the values of the known policy that is best for a weight.
+
+    ``argmax_a w · out[a]`` is at least as good as every known policy for w (Barreto et al. 2017, theorem 1).
+
+    Args:
+        values: ``(n, m, A, K)`` of m known policies.
+        weights: ``(n, K)``.
+
+    Returns:
+        ``(n, A, K)``.
+    """
+    best = np.einsum("nmak,nk->nma", values, weights).argmax(axis=1)
+    return np.asarray(np.take_along_axis(values, best[:, None, :, None], axis=1)[:, 0])
 
 
 class GreedyPolicies(PolicySet):
@@ -88,7 +124,8 @@ class ConditionedQ(OwnNetworks):
     """Base of agents with one network ``Q(s, a, w)`` of all objectives, for discrete actions.
 
     The config must have ``net_arch``, ``conditioning``, ``layer_norm``, ``learning_rate``, ``device``,
-    ``front_weights`` and the options of :class:`~morl.agents.neural.sharing.SharingOptions`.
+    ``concentration``, ``front_weights``, and the options of :class:`WeightOptions`, of :class:`TaskOptions` and of
+    :class:`~morl.agents.neural.sharing.SharingOptions`.
     """
 
     def _setup(self) -> None:
@@ -97,6 +134,7 @@ class ConditionedQ(OwnNetworks):
         self.rows = Rows(self.observation_space, self.problem.id)
         self.n_actions = int(self.actions.space.n)
         self.device = resolve_device(c.device)
+        self.trained = None if c.weights is None else raw_weights(c.weights, self.spec)
         options = self.one_network()
         how = {"conditioning": c.conditioning, "layer_norm": c.layer_norm, "activation": options.activation}
         if c.pull and c.sharing != "soft":
@@ -107,14 +145,24 @@ class ConditionedQ(OwnNetworks):
             raise AgentError(
                 f"balance {c.balance!r} balances what objectives share; with sharing 'soft' that is nothing"
             )
+        if c.task_size and (c.sharing != "hard" or self.rows.images):
+            seen = "images" if self.rows.images else f"sharing {c.sharing!r}"
+            raise AgentError(f"task_size is {c.task_size} with {seen}; a task enters networks of numbers shared 'hard'")
         with seeded(self.integer_seed("network", 0)):
             shape = (options.features(self.rows), self.k, self.n_actions, options.pi)
-            net = VectorNet(*shape, **how) if c.sharing == "hard" else SplitNet(c.sharing, *shape, **how)
+            hard = c.sharing == "hard"
+            net = VectorNet(*shape, **how, task=c.task_size) if hard else SplitNet(c.sharing, *shape, **how)
         self.net = net.to(self.device)
         self.balance = Balance(c.balance, self.k, c.loss_weights).to(self.device)
         self._shared = shared_parameters(self.net)
         self.optimizer = self._adam(self.net, c.learning_rate)
         self._keeps(net=self.net, adam=self.optimizer, balance=self.balance)
+
+    def training_weights(self, n: int, rng: np.random.Generator) -> Array:
+        """Weights ``(n, K)``, float32, to act for and to train on."""
+        if self.trained is not None:
+            return self.trained[rng.integers(len(self.trained), size=n)].astype(np.float32)
+        return training_weights(n, self.spec, rng, self.config.concentration).astype(np.float32)
 
     def _descend(self, losses: Tensor, rest: Tensor | None = None) -> None:
         """One step down the losses of the objectives ``(K,)``, balanced where they meet, and ``rest``."""
@@ -122,7 +170,7 @@ class ConditionedQ(OwnNetworks):
         if isinstance(self.net, SplitNet):
             self.net.pull(self.config.pull * self.optimizer.param_groups[0]["lr"])
 
-    def _with_heads(self, kinds: Sequence[str], coefficient: float) -> Auxiliaries:
+    def _with_heads(self, kinds: Sequence[str], coefficient: float, window: int) -> Auxiliaries:
         """Auxiliary heads on the features of the trunk, learned by the agent's optimizer.
 
         Raises:
@@ -136,7 +184,7 @@ class ConditionedQ(OwnNetworks):
             raise AgentError(f"auxiliary heads predict numbers; {self.problem.id} shows images: leave auxiliary out")
         with seeded(self.integer_seed("network", 1)):
             sizes = (self.net.trunk.size, self.rows.numbers, self.n_actions)
-            heads = Auxiliaries(kinds, *sizes, True, self.k, coefficient=coefficient).to(self.device)
+            heads = Auxiliaries(kinds, *sizes, True, self.k, coefficient=coefficient, window=window).to(self.device)
         self.optimizer.add_param_group({"params": list(heads.parameters())})
         return heads
 
@@ -150,5 +198,7 @@ class ConditionedQ(OwnNetworks):
         return torch.from_numpy(values).to(self.device)
 
     def _policies(self, preferences: FloatArray | None) -> PolicySet:
-        weights = reported_weights(self.config.front_weights, self.spec) if preferences is None else preferences
-        return GreedyPolicies(self.values, self.rows, weights, self.net)
+        if preferences is None:
+            grid = self.config.front_weights
+            preferences = reported_weights(grid, self.spec) if self.trained is None else self.trained
+        return GreedyPolicies(self.values, self.rows, preferences, self.net)

@@ -29,6 +29,7 @@ class Trunk(nn.Module):
         activation: what follows each layer.
         orthogonal: begin with orthogonal weights and no biases (Saxe et al. 2014), as on-policy learners like it.
         more: further inputs beside the features, such as the size of an action.
+        task: how many of the last features describe the task, and enter as the preference does.
         members: make so many networks side by side, which share what makes features; what comes out is then
             ``(members, n, size)``.
     """
@@ -44,16 +45,21 @@ class Trunk(nn.Module):
         activation: type[nn.Module] = nn.ReLU,
         orthogonal: bool = False,
         more: int = 0,
+        task: int = 0,
         members: int | None = None,
     ) -> None:
         super().__init__()
         if conditioning not in CONDITIONING:
             raise AgentError(f"conditioning is {conditioning!r}; expected one of {', '.join(CONDITIONING)}")
-        self.conditioning = conditioning if preference else "concat"
+        size = inputs if isinstance(inputs, int) else inputs.size
+        if not 0 <= task < size:
+            raise AgentError(f"a task is described by {task} of {size} features; expected 0 to {size - 1}")
+        self.conditioning = conditioning if preference + task else "concat"
+        self.task = 0 if self.conditioning == "concat" else task  # appended, it stays where it is
         if self.conditioning != "concat" and not net_arch:
             raise AgentError(f"conditioning {conditioning!r} needs a hidden layer; give net_arch one, or use 'concat'")
         self.features: nn.Module = nn.Identity() if isinstance(inputs, int) else inputs
-        first = more + (inputs if isinstance(inputs, int) else inputs.size)
+        first, given = more + size - self.task, preference + self.task
         sizes = [first + (preference if self.conditioning == "concat" else 0), *net_arch]
         hyper = self.conditioning == "hypernetwork"
         parameters = (members or 1) * (1 + CODE * hyper) * sum(a * b for a, b in pairwise(sizes))
@@ -63,8 +69,8 @@ class Trunk(nn.Module):
         self.layers = nn.ModuleList(layer(a, b, members, orthogonal) for a, b in pairwise(sizes))
         norms = (nn.LayerNorm(b) if members is None else ParallelNorm(members, b) for b in net_arch)
         self.norms = nn.ModuleList(norms if layer_norm else ())
-        self.gates = nn.ModuleList(Film(b, preference, members) for b in net_arch if self.conditioning == "film")
-        self.code = Code(preference) if hyper else None
+        self.gates = nn.ModuleList(Film(b, given, members) for b in net_arch if self.conditioning == "film")
+        self.code = Code(given) if hyper else None
         self.activation = activation()
         self.preference = preference
         self.size = net_arch[-1] if net_arch else sizes[0]
@@ -86,6 +92,9 @@ class Trunk(nn.Module):
         self, x: Tensor, preference: Tensor | None = None, more: Tensor | None = None, *, alone: bool = False
     ) -> Tensor:
         """The same for features ``(n, ...)`` that :attr:`features` has made."""
+        if self.task:
+            x, task = x[..., : -self.task], x[..., -self.task :]
+            preference = task if preference is None else torch.cat([preference, task], dim=-1)
         if more is not None:
             x = torch.cat([x, more], dim=-1)
         if self.preference and self.conditioning == "concat":
@@ -227,7 +236,7 @@ class VectorNet(nn.Module):
         outputs: outputs per objective.
         net_arch: width of each layer.
         preference: whether the network takes a preference.
-        conditioning, layer_norm, activation, more: see :class:`Trunk`.
+        conditioning, layer_norm, activation, more, task: see :class:`Trunk`.
         members: see :class:`Trunk`; values are then ``(members, n, outputs, K)``.
     """
 
@@ -243,6 +252,7 @@ class VectorNet(nn.Module):
         layer_norm: bool = False,
         activation: type[nn.Module] = nn.ReLU,
         more: int = 0,
+        task: int = 0,
         members: int | None = None,
     ) -> None:
         super().__init__()
@@ -254,6 +264,7 @@ class VectorNet(nn.Module):
             layer_norm=layer_norm,
             activation=activation,
             more=more,
+            task=task,
             members=members,
         )
         self.head = PopArt(self.trunk.size, k, outputs, members=members)
@@ -334,8 +345,8 @@ class TwinCritics(VectorNet):
         """Values ``(n, outputs, K)`` of the first alone, in the unit of the returns."""
         return self.head.denormalise(self.head(self.trunk(inputs, weights, more, alone=True))[0])
 
-    def squared_error(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor) -> Tensor:
-        """Σ over both of the mean of ‖y − Q(s, a, w)‖², in normalised units.
+    def squared_errors(self, inputs: Tensor, weights: Tensor, goal: Tensor, actions: Tensor) -> Tensor:
+        """Σ over both of the mean of (y_k − Q_k(s, a, w))² / K of each objective ``(K,)``, in normalised units.
 
         Args:
             inputs: ``(n, inputs)``.
@@ -346,7 +357,7 @@ class TwinCritics(VectorNet):
         real = actions.is_floating_point()
         q: Tensor = self(inputs, weights, actions if real else None)
         predicted = q[:, :, 0] if real else of_actions(q, actions)
-        return 2 * nn.functional.mse_loss(predicted, self.head.normalise(goal).expand_as(predicted))
+        return (self.head.normalise(goal) - predicted).square().mean(dim=(0, 1)) * (2 / goal.shape[1])
 
 
 def clipped_double(values: Tensor, weights: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ from morl.utility import Utility
 Array = np.ndarray[Any, Any]
 Function = Callable[[FloatArray], FloatArray]
 
+ENOUGH = 100
+"""Episodes of a rollout that weigh as much as all that was estimated before."""
+
 
 class UtilityWeights:
     """Keeps the expected return, and says what weights of raw returns it calls for.
@@ -27,7 +30,9 @@ class UtilityWeights:
         utility: u, returns ``(..., K)`` to ``(...)``.
         k: objectives.
         scale: ``(low, high)`` typical returns ``(K,)``: where the utility is tried out, and the unit of differences.
-        beta: step size of the running estimate, per rollout; early ones are averaged exactly.
+        beta: least step size of the running estimate, per rollout; early ones are averaged exactly, and the more
+            episodes a rollout has, the larger the step is: the weights of a sharp utility turn around with the policy,
+            and late ones would let it run past the optimum until nothing of one objective is tried any more.
 
     Raises:
         AgentError: a utility without a gradient, or that is not concave, as far as it was tried.
@@ -58,7 +63,7 @@ class UtilityWeights:
         """Take in the returns ``(n, K)`` of the episodes that ended in a rollout."""
         if len(returns):
             self.rollouts += 1
-            step = max(self.beta, 1.0 / self.rollouts)
+            step = max(self.beta, 1.0 / self.rollouts, len(returns) / (len(returns) + ENOUGH))
             self.expected = self.expected + step * (returns.mean(axis=0) - self.expected)
 
     def weights(self) -> FloatArray:

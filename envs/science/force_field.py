@@ -141,9 +141,20 @@ class Fit:
 
 
 def fit(
-    cluster: Cluster, samples: Samples, *, epochs: int = 30, batch: int = 64, rate: float = 3e-3, seed: int = 0
+    cluster: Cluster,
+    samples: Samples,
+    *,
+    epochs: int = 30,
+    batch: int = 64,
+    rate: float = 3e-3,
+    seed: int = 0,
+    loss_weights: tuple[float, float, float] | None = None,
 ) -> Fit:
-    """Train a :class:`ForceField` on samples, the three losses balanced by learned log-variances."""
+    """Train a :class:`ForceField` on samples, the three losses balanced by learned log-variances.
+
+    Args:
+        loss_weights: multiples of the losses of energy, force and dipole instead; 0 leaves one out.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -167,7 +178,10 @@ def fit(
                 ((dipole - d[rows]) ** 2).mean(),
             ]
             losses = torch.stack(errors) / variance
-            objective = (torch.exp(-model.log_variance) * losses + model.log_variance).sum()
+            if loss_weights is None:
+                objective = (torch.exp(-model.log_variance) * losses + model.log_variance).sum()
+            else:
+                objective = (torch.tensor(loss_weights, dtype=torch.float64) * losses).sum()
             optimiser.zero_grad()
             objective.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

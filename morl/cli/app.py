@@ -33,6 +33,7 @@ from morl.cli.solve import Solve
 from morl.cli.study import VERBS, StudyGroup
 from morl.cli.train import Train
 from morl.cli.tune import Tune
+from morl.cli.zoo import ZooGroup
 from morl.spec import AgentError, MorlError, SpecError, UnknownNameError
 
 MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -57,6 +58,7 @@ Command = (
     | Annotated[StudyGroup, subcommand("study", description="Run, show, plot and export studies of many runs.")]
     | Annotated[Tune, subcommand("tune", description="Search options of an algorithm, several seeds a trial.")]
     | Annotated[RunsGroup, subcommand("runs", description="List, verify and prune run folders.")]
+    | Annotated[ZooGroup, subcommand("zoo", description="List, fetch and give away trained runs.")]
     | Annotated[Doctor, subcommand("doctor", description="Report installed and missing dependencies.")]
 )
 

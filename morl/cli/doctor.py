@@ -20,7 +20,15 @@ _EXTRAS = {
     "highway": "highway-env",
     "science": "scikit-learn",
     "render": "imageio",
+    "study": "pyarrow",
+    "tune": "optuna",
+    "ray": "ray",
+    "zoo": "fsspec",
+    "hub": "huggingface_hub",
     "track": "tensorboard",
+    "wandb": "wandb",
+    "trackio": "trackio",
+    "mlflow": "mlflow",
     "mo-gymnasium": "mo-gymnasium",
 }
 

@@ -66,7 +66,8 @@ class Evaluate:
             imports=self.imports,
         )
         exact = front.episodes is None or not front.episodes.any()
-        seed, file = front.provenance["eval_seed"], str(run.path / front.provenance["file"])
+        seed, written = front.provenance["eval_seed"], front.provenance.get("file")  # none for runs of the zoo
+        file = None if written is None else str(run.path / written)
         if preference is None and self.point is None:
             if self.json:
                 emit_json(front.to_dict())
@@ -93,5 +94,6 @@ class Evaluate:
                 emit_table(("objective", "mean return", "standard error"), rows)
         counts = [] if front.episodes is None else front.episodes.tolist()
         how = "exact" if exact else f"{max(counts)} fresh episodes a policy, seed {seed} (repeat with --seed {seed})"
-        note(f"{len(front)} point{'s' * (len(front) != 1)}, γ = {front.discount:g}; {how}; wrote {shlex.quote(file)}")
+        wrote = "" if file is None else f"; wrote {shlex.quote(file)}"
+        note(f"{len(front)} point{'s' * (len(front) != 1)}, γ = {front.discount:g}; {how}{wrote}")
         return 0

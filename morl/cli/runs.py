@@ -61,10 +61,12 @@ class RunsVerify:
     def run(self) -> int:
         """Print one line per run."""
         from morl.runs import RunFolder, verify
+        from morl.runs.zoo import run_path
 
-        one = (self.root / "config.json").is_file() or (self.root / "seal.json").is_file()
+        root = run_path(self.root)
+        one = (root / "config.json").is_file() or (root / "seal.json").is_file()
         damaged = 0
-        for folder in [self.root] if one else sorted(_folders(self.root)):
+        for folder in [root] if one else sorted(_folders(root)):
             sealed = True
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always")

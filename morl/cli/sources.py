@@ -53,25 +53,35 @@ def load_sources(sources: Sequence[str]) -> dict[str, Source]:
         RunError: a folder that is not a run, or a run without a front.
         FrontError: a file that is not a front, or the same source twice.
     """
-    from morl.pareto import Front
-    from morl.pareto.files import SUFFIXES
-    from morl.runs import RunFolder
-
     found: dict[str, Source] = {}
     for source in sources:
         path = Path(source)
-        if path.suffix.lower() in SUFFIXES:
-            made = Source(Front.load(path))
-        elif path.is_file():
-            raise FrontError(f"{source!r} is no front file; expected a run folder, or {listed(SUFFIXES, most=20)}")
-        else:
-            run = RunFolder.open(path)
-            made = Source(run.front(), run)
+        made = load_source(source)
         name = path.stem if path.stem not in found else str(path)
         if name in found:
             raise FrontError(f"{source!r} is given twice; give each run or file once")
         found[name] = made
     return found
+
+
+def load_source(source: str) -> Source:
+    """The front of one run (a folder, or ``zoo:NAME``) or file.
+
+    Raises:
+        RunError: a folder that is not a run, or a run without a front.
+        FrontError: a file that is not a front.
+    """
+    from morl.pareto import Front
+    from morl.pareto.files import SUFFIXES
+    from morl.runs import RunFolder
+
+    path = Path(source)
+    if path.suffix.lower() in SUFFIXES:
+        return Source(Front.load(path))
+    if path.is_file():
+        raise FrontError(f"{source!r} is no front file; expected a run folder, or {listed(SUFFIXES, most=20)}")
+    run = RunFolder.open(path)
+    return Source(run.front(), run)
 
 
 def load_reference(
@@ -80,8 +90,8 @@ def load_reference(
     """The reference front: a front file, or the exact (or best-known) front of an environment.
 
     Args:
-        wanted: a front file, an environment id, or ``"env"`` for the environment of the sources. An id that the
-            sources have too is made with their arguments; what their runs import is imported for it.
+        wanted: a front file, ``zoo:NAME``, an environment id, or ``"env"`` for the environment of the sources. An id
+            that the sources have too is made with their arguments; what their runs import is imported for it.
         imports: packages and files to import first.
         trust: execute what the sources name, whoever made them.
 
@@ -90,11 +100,11 @@ def load_reference(
         RunError: a run would execute something that this user did not make.
     """
     from morl.envs.core import published_front
-    from morl.pareto import Front
     from morl.pareto.files import SUFFIXES
+    from morl.runs.zoo import PREFIX
 
-    if Path(wanted).suffix.lower() in SUFFIXES:
-        return Front.load(wanted)
+    if Path(wanted).suffix.lower() in SUFFIXES or wanted.startswith(PREFIX):
+        return load_source(wanted).front
     discounts = {source.front.discount for source in sources.values()}
     if len(discounts) != 1:
         raise FrontError(

@@ -81,7 +81,7 @@ class Train:
     name: str | None = None
     """Name of the run folder."""
     track: str | None = None
-    """Also log to: tensorboard."""
+    """Also log to: tensorboard, wandb, trackio or mlflow, each an extra; offline."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """No progress bar."""
     imports: Imports = ()

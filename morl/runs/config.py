@@ -60,7 +60,7 @@ class RunConfig:
         eval_share: evaluation steps while learning, for each step of learning, at most; 0 measures at the end only.
         protocol: name of the published protocol under which the front is measured; see :meth:`under`.
         imports: packages and ``.py`` files that register the environment or the algorithm.
-        track: ``"tensorboard"`` or ``None``.
+        track: ``"tensorboard"``, ``"wandb"``, ``"trackio"``, ``"mlflow"`` or ``None``; see :mod:`morl.runs.trackers`.
         tuned: take over the options that the package ships for the algorithm on this environment.
     """
 

@@ -17,6 +17,7 @@ from morl.runs.config import RunConfig
 from morl.runs.folder import RunFolder
 from morl.runs.loading import load_agent
 from morl.runs.playing import Opened, measure
+from morl.runs.zoo import is_in_zoo
 from morl.spec import FrontError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def evaluate(
     """Evaluate the agent of a run with fresh episodes, and write the result into the run's folder.
 
     Nothing is written over: the result is a new file in the folder ``evaluations``. Only a run that has no front yet
-    (it was interrupted) gets this one as its own too.
+    (it was interrupted) gets this one as its own too. Nothing is written for a run of the zoo.
 
     Args:
         run: the run.
@@ -54,8 +55,8 @@ def evaluate(
         trust, imports: as for :func:`load_agent`.
 
     Returns:
-        What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file,
-        relative to the run, as ``file``.
+        What was found (one point, for a preference); its provenance names the seed as ``eval_seed`` and the file, where
+        there is one, relative to the run as ``file``.
     """
     agent = load_agent(run, utility=utility, trust=trust, imports=imports)
     config = RunConfig.from_dict(run.config)
@@ -70,6 +71,8 @@ def evaluate(
         front = with_baselines(measured_front(agent, config, episodes, chosen), agent)
     else:
         front = with_facts(agent.point(preference, episodes, chosen, raw=raw), config)
+    if is_in_zoo(run.path):
+        return front.replace(provenance={**front.provenance, "eval_seed": chosen})
     path = _beside(run, chosen)
     front = front.replace(
         provenance={**front.provenance, "eval_seed": chosen, "file": f"{path.parent.name}/{path.name}"}

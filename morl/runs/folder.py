@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from morl import storage
 from morl.runs.seal import ALTERED, MISSING, NAME, UNSEALED, WHOLE, Seal
+from morl.runs.zoo import run_path
 from morl.spec import FrontError, MorlError, RunError, listed
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RunFolder:
         path = _new_folder(root, stem)
         run = cls(path, {"format": _FORMAT, "run": secrets.token_hex(16), **config})
         try:
-            run.write("config.json", _as_json(run.config))
+            run.write("config.json", storage.as_json(run.config))
             run.set_status("created")
         except (OSError, MorlError, TypeError, ValueError) as error:
             shutil.rmtree(path, ignore_errors=True)
@@ -80,13 +81,14 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """An existing run. Where ``config.json`` is damaged, the seal's copy of it is used.
+        """An existing run, by its folder or as ``zoo:NAME``. A damaged ``config.json`` is read from the seal's copy.
 
         Raises:
             RunError: no such folder, its configuration is missing or damaged, something in it is a symbolic link,
                 a FIFO or a device, or a folder stands where a file should be.
+            UnknownNameError: no run of the zoo has that name.
         """
-        path = Path(path)
+        path = run_path(path)
         if not path.is_dir():
             near = sorted(p.name for p in path.parent.glob("*") if (p / "config.json").is_file())
             hint = f"; there: {listed(near, most=5)}" if near else "; `morl runs list` shows what there is"
@@ -157,7 +159,7 @@ class RunFolder:
 
     def set_status(self, state: str, **facts: Any) -> None:
         """Record where the run stands."""
-        self.write("status.json", _as_json({"state": state, "updated": _now(), **facts}))
+        self.write("status.json", storage.as_json({"state": state, "updated": _now(), **facts}))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short by a kill is left out."""
@@ -380,10 +382,6 @@ def _owner(folder: Path) -> Any:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _as_json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,8 +16,10 @@ from morl.runs.config import RunConfig
 from morl.runs.evaluation import measured_front, with_facts
 from morl.runs.folder import METRICS, RunFolder
 from morl.runs.loading import load_agent
+from morl.runs.trackers import Tracked, check_tracker
 from morl.runs.trust import located, open_env, signed
-from morl.spec import MissingExtraError, MorlError, RunError, SpecError, as_returns
+from morl.runs.zoo import is_in_zoo
+from morl.spec import MorlError, RunError, SpecError, as_returns
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -79,8 +80,11 @@ def resume(
             what was saved between boundaries after it is learned again.
 
     Raises:
-        RunError: another process trains the run, its checkpoints are damaged, or nothing is left to do.
+        RunError: another process trains the run, its checkpoints are damaged, nothing is left to do, or it is one of
+            the zoo.
     """
+    if is_in_zoo(run.path):
+        raise RunError(f"{str(run.path)!r} is a run of the zoo, which stays as it is; copy its folder and go on there")
     config = RunConfig.from_dict(run.config)
     if more is not None and more < 1:
         raise SpecError(f"number of steps is {more}; expected at least 1")
@@ -145,11 +149,7 @@ def _check(config: RunConfig, callbacks: Sequence[Any]) -> None:
     """
     from morl.agents.core.callbacks import CallbackList, CheckpointCallback, as_callback
 
-    if config.track == "tensorboard":
-        if importlib.util.find_spec("tensorboard") is None:
-            raise MissingExtraError("TensorBoard logging", "track")
-    elif config.track is not None:
-        raise SpecError(f"--track is {config.track!r}; expected tensorboard")
+    check_tracker(config.track)
     if not 0.0 <= config.eval_share <= 1.0:
         raise SpecError(f"eval_share is {config.eval_share}; expected 0 (measure at the end only) to 1")
     if config.episodes is not None and config.episodes < 1:
@@ -172,7 +172,8 @@ def _learn(
             run.set_status("running", steps=agent.num_timesteps)
             curve = _curve(run, agent, config)
             if steps:
-                _learn_steps(run, agent, config, steps, curve, callbacks, progress_bar)
+                with contextlib.closing(Tracked(run, config)) as tracked:
+                    _learn_steps(run, agent, config, steps, curve, tracked, callbacks, progress_bar)
             saved = None if steps else agent.measured  # a kill came after it was measured, counted and saved
             spent = agent.eval_steps
             front = measured_front(agent, config, config.episodes, None) if saved is None else with_facts(saved, config)
@@ -222,18 +223,16 @@ def _learn_steps(
     config: RunConfig,
     steps: int,
     curve: LearningCurve,
+    tracked: Tracked,
     callbacks: Sequence[Any],
     progress_bar: bool,
 ) -> None:
     """Learn, watched and saved along the way."""
     from morl.agents.core.callbacks import CheckpointCallback, ProgressBar
-    from morl.agents.core.logger import JsonlLogger, Logger, Loggers, TensorboardLogger
+    from morl.agents.core.logger import JsonlLogger, Loggers
     from morl.agents.core.watching import TimedCheckpoint
 
-    loggers: list[Logger] = [JsonlLogger(run.path / METRICS)]
-    if config.track == "tensorboard":
-        loggers.append(TensorboardLogger(run.path / "tensorboard"))
-    agent.logger = Loggers(*loggers)
+    agent.logger = Loggers(JsonlLogger(run.path / METRICS), tracked)
     saving = CheckpointCallback(run.checkpoint, config.checkpoint_every or max(1, steps))
     bar = [ProgressBar(_quick_exact_front(agent), summary=curve.summary)] if progress_bar else []
     timed = [] if config.checkpoint_every else [TimedCheckpoint(run.stopped)]

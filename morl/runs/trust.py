@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl.runs.config import RunConfig
+from morl.runs.places import user_folder
 from morl.spec import EnvError, RunError
 
 if TYPE_CHECKING:
@@ -41,19 +42,9 @@ _KEY_BYTES = 32
 
 
 def key_file() -> Path | None:
-    """Where this user's key lies, by the conventions of the platform; ``None`` where the user has no home."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-        base = given if given.is_absolute() else home / ".config"
-    return base / "morl" / "key"
+    """Where this user's key lies; ``None`` where the user has no home."""
+    folder = user_folder("config")
+    return None if folder is None else folder / "key"
 
 
 def _key(create: bool = False) -> bytes | None:

@@ -51,7 +51,7 @@ def run_cell(job: tuple[Cell, str], report: Callable[[int], None]) -> None:
         if run.state == "finished":  # but damaged
             (run.path / "front.json").unlink(missing_ok=True)
         resume(run, clean=True, imports=cell.config.imports, callbacks=watch)
-    run.write(MACHINE, _as_json(machine()))
+    run.write(MACHINE, storage.as_json(machine()))
 
 
 def existing(path: Path, cell: Cell) -> RunFolder | None:
@@ -129,9 +129,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     return [_plain(x) for x in value] if isinstance(value, list | tuple) else value
-
-
-def _as_json(data: dict[str, str]) -> str:
-    import json
-
-    return json.dumps(data, indent=1) + "\n"

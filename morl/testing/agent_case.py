@@ -33,6 +33,7 @@ class Case:
         optimum_options: options for those, over ``options``.
         tolerance: how far from the optimum is near enough, as a fraction of the return scale.
         actions: ``"discrete"`` or ``"continuous"`` problems; discrete ones by default, where the agent can.
+        seed: the first that learning the optimum is tried with.
     """
 
     agent: type[Agent]
@@ -42,6 +43,7 @@ class Case:
     optimum_options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 0.03
     actions: str | None = None
+    seed: int = 0
 
     @property
     def name(self) -> str:

