@@ -128,13 +128,11 @@ class RunFolder:
         return status
 
     def _status(self) -> dict[str, Any]:
-        file = self.path / "status.json"
-        if not os.path.lexists(file):
+        if not os.path.lexists(file := self.path / "status.json"):
             return {"state": "unknown", "steps": 0}
         status = read_json(file, "run")
-        if not isinstance(status.get("state"), str) or any(
-            isinstance(status.get(x), str | list | dict) for x in _NUMBERS
-        ):
+        unfit = any(isinstance(status.get(name), str | list | dict) for name in _NUMBERS)
+        if unfit or not isinstance(status.get("state"), str):
             raise RunError(f"{str(file)!r} is damaged: it names no state, or no numbers")
         return status
 
