@@ -1,6 +1,6 @@
 """Lunar Lander beside Gymnasium's own heuristic: one ConditionedPPO for all preferences, asked for the usual reward.
 
-    python benchmarks/lunar_lander.py                       # three seeds, 600,000 steps each
+    python benchmarks/lunar_lander.py                       # three seeds, 1.5 million steps each
     python benchmarks/lunar_lander.py --seeds 0 --steps 400k
 
 The agent learns all trade-offs of landing, approach and the fuel of both engines. Then it is asked for the weights with
@@ -67,7 +67,7 @@ def main() -> None:
     """Print a line per seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", default="600k")
+    parser.add_argument("--steps", default="1.5M")
     parser.add_argument("--episodes", type=int, default=100)
     given = parser.parse_args()
     torch.set_num_threads(1)
