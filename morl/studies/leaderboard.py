@@ -147,10 +147,10 @@ def _judged(entry: Entry, ceilings: Sequence[tuple[str, float]]) -> Entry:
 
     Points of sampled fronts above an exact front were counted one by one; here sampled means may exceed it by chance.
     """
-    least = entry.hypervolume if isinstance(entry.hypervolume, float) else _ends(entry)[0]
+    least = _ends(entry)[0]
     for name, most in sorted(ceilings, key=lambda one: one[1]):
-        if not entry.refused and least > most * (1 + _ROUNDING):
-            return replace(entry, refused=f"{name}: hypervolume {least:.6g}, and at most {most:.6g} is possible")
+        if not entry.refused and least > most * (1 + _SAME):
+            return replace(entry, refused=f"{name}: hypervolume {entry.value:.6g}, and at most {most:.6g} is possible")
     return entry
 
 
@@ -170,7 +170,7 @@ def _ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def _ends(entry: Entry) -> tuple[float, float]:
     if isinstance(entry.hypervolume, float):
-        return entry.hypervolume, entry.hypervolume
+        return entry.hypervolume * (1 - _ROUNDING), entry.hypervolume * (1 + _ROUNDING)
     mean = entry.hypervolume.mean
     return (mean.low, mean.high) if np.isfinite([mean.low, mean.high]).all() else (mean.value, mean.value)
 
@@ -222,7 +222,7 @@ def _row(entry: Entry, reference: float | None) -> str:
     else:
         one = entry.hypervolume
         spread = (f"{x:.6g}" for x in (one.median, one.worst, one.best))
-        numbers, kind = [str(one.runs), shown_interval(one.mean), *spread, share], "measured"
+        numbers, kind = [str(one.runs), shown_interval(one.mean, digits=6), *spread, share], "measured"
     if entry.refused:
         cells = ["refused", entry.algorithm, entry.study, steps]
         words = "".join(f"<td>{_text(x)}" for x in cells)
