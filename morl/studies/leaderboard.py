@@ -20,15 +20,17 @@ from morl.bench.protocols import Setup, setup_of
 from morl.pareto.front import Front
 from morl.pareto.roles import EXACT
 from morl.spec import RunError
-from morl.studies.comparison import Summary
+from morl.studies.comparison import StudyComparison, Summary
 from morl.studies.report import shown_interval
 from morl.studies.running import Study
 from morl.studies.spec import Task
 
 _INDICATOR = "hypervolume"
-_ROUNDING = 5e-5  # of published numbers
+_ROUNDING = 5e-5  # of published numbers and ceilings
 _SAME = 1e-9
 _PLAIN = "no protocol: the environments as they are"
+
+_Member = tuple[Study, StudyComparison, Task]
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,12 @@ def boards(studies: Sequence[Study]) -> list[Board]:
     """
     if not studies:
         raise RunError("no study to rank; expected folders that `morl study FILE.toml` left behind")
-    found: dict[tuple[str, ...], list[tuple[Study, Task]]] = {}
+    found: dict[tuple[str, ...], list[_Member]] = {}
     for study in studies:
-        references = study.references
+        references, comparison = study.references, study.compare()
         for task in study.spec.environments:
             if task.name in references:
-                found.setdefault(_key(study, task, references[task.name]), []).append((study, task))
+                found.setdefault(_key(study, task, references[task.name]), []).append((study, comparison, task))
     return [_board(key, members) for key, members in sorted(found.items())]
 
 
@@ -107,9 +109,9 @@ def _setup(study: Study, task: Task) -> Setup | None:
     return None if study.spec.protocol is None else setup_of(study.spec.protocol, task.env, task.options or None)
 
 
-def _board(key: tuple[str, ...], members: Sequence[tuple[Study, Task]]) -> Board:
+def _board(key: tuple[str, ...], members: Sequence[_Member]) -> Board:
     protocol, environment, about = key
-    study, task = members[0]
+    study, _, task = members[0]
     front = study.references[task.name]
     exact = float(front.hypervolume()) if front.role == EXACT and front.ref_point is not None else None
     ceilings = [] if exact is None else [("the exact front", exact)]
@@ -126,8 +128,7 @@ def _board(key: tuple[str, ...], members: Sequence[tuple[Study, Task]]) -> Board
     return Board(protocol, environment, about, exact, _ranked([_judged(entry, ceilings) for entry in entries]))
 
 
-def _entries(study: Study, task: Task) -> Iterable[Entry]:
-    comparison = study.compare()
+def _entries(study: Study, comparison: StudyComparison, task: Task) -> Iterable[Entry]:
     steps = {
         row.algorithm: int(row.value or 0)
         for row in study.table.of("cell")
@@ -149,7 +150,7 @@ def _judged(entry: Entry, ceilings: Sequence[tuple[str, float]]) -> Entry:
     """
     least = _ends(entry)[0]
     for name, most in sorted(ceilings, key=lambda one: one[1]):
-        if not entry.refused and least > most * (1 + _SAME):
+        if not entry.refused and least > most * (1 + _ROUNDING):
             return replace(entry, refused=f"{name}: hypervolume {entry.value:.6g}, and at most {most:.6g} is possible")
     return entry
 
