@@ -71,7 +71,11 @@ def test_what_does_not_work_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     for words, code, said in (
         (["front", "zoo:deep-sea"], 2, "did you mean deep-sea-treasure"),
         (["front", "zoo:../../x"], 2, "unknown run of the zoo"),
-        (["resume", "zoo:deep-sea-treasure", "-n", "10", "-q"], 1, "copy its folder"),
+        (
+            ["resume", "zoo:deep-sea-treasure", "-n", "10", "-q"],
+            1,
+            "go on with a copy: morl zoo pull zoo: deep-sea-treasure --out runs",
+        ),
         (["export", "zoo:deep-sea-treasure", "--out", "x.npz", "--preference", "1", "0"], 2, "no table"),
         (["zoo", "list", "no/such/folder"], 1, "no such folder"),
     ):
