@@ -28,7 +28,7 @@ from morl.studies.spec import Task
 _INDICATOR = "hypervolume"
 _ROUNDING = 5e-5  # of published numbers and ceilings
 _SAME = 1e-9
-_PLAIN = "no protocol: the environments as they are"
+_PLAIN = "No protocol: the environments as they are"
 
 _Member = tuple[Study, StudyComparison, Task]
 
@@ -180,10 +180,11 @@ def _ends(entry: Entry) -> tuple[float, float]:
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #8884; }
+th, td { white-space: nowrap; text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #8884; }
 th:nth-child(-n+3), td:nth-child(-n+3) { text-align: left; }
+td[colspan] { white-space: normal; text-align: left; }
 tr.refused td { opacity: .75; } tr.published td { font-style: italic; }
 p.about { opacity: .8; margin: 0; }
 """.strip()
