@@ -215,7 +215,7 @@ class ActorPolicy(PolicySet):
         agent, actor = self.agent, self.agent.actor
 
         def act(rows: Any, *noise: Tensor) -> Tensor:
-            logits = actor(rows)
+            logits: Tensor = actor(rows)
             return (logits + gumbel(noise[0]) if noise else logits).argmax(dim=1)
 
         return agent.features.network(act, [actor], (UNIFORM, agent.n_actions) if agent.config.stochastic else None)

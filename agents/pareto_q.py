@@ -321,8 +321,10 @@ class ParetoQLearning(TabularLearning):
         return {"states": float((self.counts.visits[: self._start].sum(axis=1) > 0).sum())}
 
     def _restore(self, arrays: dict[str, Array], facts: dict[str, Any]) -> None:
-        from morl.agents.core.checkpoint import require_within
+        from morl.agents.core.checkpoint import require_alike, require_within
 
+        fixed = {name: array for name, array in self._state()[0].items() if not name.startswith("index")}
+        require_alike("tables", arrays, fixed)
         states, most = arrays["sets.node"].shape
         require_within("counts.successor", arrays["counts.successor"], -2, min(states, len(arrays["counts.n_actions"])))
         require_within("counts.n_actions", arrays["counts.n_actions"], 0, self.tables.width + 1)

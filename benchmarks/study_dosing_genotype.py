@@ -32,15 +32,15 @@ WEIGHTS = np.array([0.3, 0.3, 0.37, 0.03])
 """Of the utility: LinearScalarization is trained on it; of other agents' fronts the best point counts."""
 
 
-def train(hidden: bool, steps: int, seed: int, algo: str, options: dict[str, Any]) -> Front:
-    """The front an agent learns with the genotype hidden or shown."""
+def train(hidden: bool, steps: int, seed: int, algo: str, options: dict[str, Any], episodes: int = 1000) -> Front:
+    """The front an agent learns with the genotype hidden or shown, measured in so many episodes a policy."""
     kind = registry.get(algo)
     env = morl.make("morl/MultiDrugDosing-v0", hide_genotype=hidden, discrete=not kind.info.several_actions)
     tuned = tuned_options(algo, "morl/MultiDrugDosing-v0")
     only = {"weights": [WEIGHTS.tolist()]} if algo == "LinearScalarization" else {}
     agent = kind(env, seed=seed, **{**tuned, **only, **options})
     agent.learn(steps)
-    return agent.front(episodes=1000, seed=seed)
+    return agent.front(episodes=episodes, seed=seed)
 
 
 def volume(front: Front) -> float:
@@ -62,11 +62,15 @@ def clinician(hidden: bool, phenytoin: bool, patients: int = 2000, seed: int = 0
 
 
 def study(
-    steps: int = 1_000_000, seeds: int = 3, algo: str = "LinearScalarization", options: dict[str, Any] | None = None
+    steps: int = 1_000_000,
+    seeds: int = 3,
+    algo: str = "LinearScalarization",
+    options: dict[str, Any] | None = None,
+    episodes: int = 1000,
 ) -> dict[str, list[Front]]:
     """Fronts of all seeds, by what was shown."""
     return {
-        name: [train(hidden, steps, seed, algo, options or {}) for seed in range(seeds)]
+        name: [train(hidden, steps, seed, algo, options or {}, episodes) for seed in range(seeds)]
         for name, hidden in (("shown", False), ("hidden", True))
     }
 

@@ -213,7 +213,7 @@ class Runner:
                 READERS[case.reader]()
                 return "taken"
             heard = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-            said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+            said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")  # as Python's own
             with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(said), _no_input():
                 code = main(case.words)
             said.seek(0)

@@ -12,10 +12,10 @@ TREASURE = "morl/DeepSeaTreasureConcave-v0"
 CONFIG = RunConfig("ParetoQLearning", TREASURE, 3000, checkpoint_every=1000)
 
 
-def result(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Everything that learning left, and the front without the time that it (and compilation, once a machine) took."""
+def result(folder: Path) -> tuple[str, dict[str, Any], list[int]]:
+    """What learning left, the front without the time that it (and compilation) took, and the steps that were logged."""
     run = RunFolder.open(folder)
     front = run.front().to_dict()
     for clock in ("seconds", "compile_seconds"):
         del front["provenance"][clock]
-    return digest(load_agent(run)), front
+    return digest(load_agent(run)), front, [row["step"] for row in run.metrics()]

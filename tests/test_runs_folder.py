@@ -18,6 +18,7 @@ from morl import storage
 from morl.agents.core import checkpoint
 from morl.cli import main
 from morl.runs import RunConfig, RunFolder, load_agent, train, verify
+from morl.runs.curves import read_curve
 from morl.runs.seal import Seal
 from morl.spec import RunError
 
@@ -194,6 +195,16 @@ def test_folders_in_the_place_of_files_are_named(copied: Path, name: str, capsys
         assert f"{name}' is a folder; expected a regular file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("fields", [{"state": 3}, {"steps": "many"}, {"points": [1]}, {"seconds": {}}])
+def test_a_status_of_another_kind_is_damaged(copied: Path, fields: dict[str, Any], capsys: Any) -> None:
+    text = json.dumps({**json.loads((copied / "status.json").read_text()), **fields})
+    RunFolder.open(copied).write("status.json", text)  # sealed again
+    assert RunFolder.open(copied).state == "damaged"
+    assert main(["runs", "verify", str(copied)]) == 1
+    assert "damaged" in capsys.readouterr().out
+    assert main(["runs", "list", str(copied.parent)]) == 0
+
+
 @posix
 def test_pruning_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -266,6 +277,9 @@ def _nan(arrays: dict[str, np.ndarray]) -> None:
         _drop, _nan, lambda a: a.clear(), lambda a: a.update(more=np.zeros(3)),
         lambda a: a.update({"sets.value": a["sets.value"][:, :, :1].copy()}),
         lambda a: a.update({"sets.value": a["sets.value"][:2].copy()}),
+        lambda a: a.update({"sets.value": np.repeat(a["sets.value"], 2, axis=0)}),
+        lambda a: a.update({"counts.successor": np.repeat(a["counts.successor"], 2, axis=0)}),
+        lambda a: a.update({"backed": np.repeat(a["backed"], 2)}),
         lambda a: a.update({"sets.value": a["sets.value"].astype(np.float32)}),
         lambda a: a.update({"counts.seen": a["counts.seen"].astype(np.float64)}),
         lambda a: a.update({"counts.visits": a["counts.visits"][..., None].copy()}),
@@ -294,6 +308,16 @@ def test_networks_that_diverged_are_not_preferred(tmp_path: Path) -> None:
         agent.save(tmp_path / "d")
     assert not (tmp_path / "d").exists()
     assert Envelope.load(tmp_path / "c", problems.deterministic()).num_timesteps == agent.num_timesteps
+
+
+@pytest.mark.parametrize("value", ["x", [1.0], {"a": 1}])
+def test_metrics_that_are_no_numbers_are_named(copied: Path, value: Any) -> None:
+    rows = [json.loads(line) for line in (copied / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        row |= {"front/points": 1, "front/hypervolume": value, "front/min/treasure": 0.0, "front/max/treasure": 1.0}
+    (copied / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(RunError, match=r"front/hypervolume .* in its metrics; expected a number"):
+        read_curve(RunFolder.open(copied))
 
 
 # ---- many ----------------------------------------------------------------------------------------------------

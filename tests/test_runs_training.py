@@ -111,7 +111,7 @@ from morl.runs import RunConfig, train
 sb3 = {"learning_starts": 20, "policy_kwargs": {"net_arch": [8]}}
 options = {"algorithm": "DQN", "n_weights": 2, "n_envs": 2, "sb3": sb3}
 config = RunConfig(
-    "LinearScalarization", "morl/DeepSeaTreasure-v0", 1600, 1, options, checkpoint_every=200, episodes=4
+    "LinearScalarization", "morl/DeepSeaTreasure-v0", 1500, 1, options, checkpoint_every=200, episodes=4
 )
 train(config, sys.argv[1], name=sys.argv[2])
 """

@@ -54,7 +54,7 @@ class Training:
         extra: list[Callback] = [ProgressBar()] if progress_bar else []
         self._callbacks = CallbackList([*as_callback(callback).callbacks, *extra])
         self._log_interval = log_interval
-        self._next_log = agent.num_timesteps + (log_interval or 0)
+        self._next_log = self._following_log()
         self._interrupted = False
         agent.target_timesteps = agent.num_timesteps + steps
         self._callbacks.on_training_start(agent)
@@ -72,6 +72,11 @@ class Training:
             raise
         finally:
             self._callbacks.on_training_end(agent)
+
+    def _following_log(self) -> int:
+        """The next multiple of the interval, so that a run logs at the same steps however often it is resumed."""
+        every = self._log_interval or 1
+        return (self.agent.num_timesteps // every + 1) * every
 
     def _segment(self) -> bool:
         """Learn up to the next clean boundary; false where a callback stops there."""
@@ -98,7 +103,7 @@ class Training:
         agent.num_timesteps += int(steps)
         self.watch.stop()
         if self._log_interval and agent.num_timesteps >= self._next_log:
-            self._next_log = agent.num_timesteps + self._log_interval
+            self._next_log = self._following_log()
             agent.logger.log({"seconds": agent.seconds, **agent.status()}, agent.num_timesteps)
         go_on = self._callbacks.on_step(agent)
         self.watch.start()

@@ -91,7 +91,8 @@ class Mixed(nn.Module):
 
     def __init__(self, members: Sequence[Network], shares: Sequence[float]) -> None:
         super().__init__()
-        self.members, self.shares = nn.ModuleList(members), list(shares)
+        self.members, self.shares = tuple(members), list(shares)
+        self.used = nn.ModuleList(members)
         self.timed, self.noise = any(one.timed for one in members), members[0].noise
 
     def forward(self, observation: Any, weights: Tensor, accrued: Tensor, time: Tensor, *drawn: Tensor) -> Tensor:

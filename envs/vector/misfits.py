@@ -37,7 +37,7 @@ def misfit(space: spaces.Space[Any], value: Any, where: str = "") -> str:
     >>> misfit(spaces.Box(0.0, 1.0, (2,)), np.zeros(3))
     'of shape (3,); expected (2,)'
     >>> misfit(spaces.Dict({"mode": spaces.Discrete(2)}), {"mode": 0.5})
-    "of type float64 at 'mode'; expected int64"
+    "of type float64 at ['mode']; expected int64"
     """
     place = f" at {where}" if where else ""
     if isinstance(space, PLAIN):
@@ -50,14 +50,16 @@ def misfit(space: spaces.Space[Any], value: Any, where: str = "") -> str:
     if isinstance(space, spaces.Dict):
         if not isinstance(value, Mapping) or not space.spaces.keys() <= value.keys():
             return f"{short(value)}{place}; expected a dict with {', '.join(map(repr, space.spaces))}"
-        parts = [(key, part, value[key]) for key, part in space.spaces.items()]
+        parts: list[tuple[Any, spaces.Space[Any], Any]] = [
+            (key, part, value[key]) for key, part in space.spaces.items()
+        ]
     elif isinstance(space, spaces.Tuple):
         if not isinstance(value, tuple | list) or len(value) != len(space.spaces):
             return f"{short(value)}{place}; expected a tuple of {len(space.spaces)}"
         parts = [(i, part, value[i]) for i, part in enumerate(space.spaces)]
     else:
         return ""
-    return next((found for key, part, one in parts if (found := misfit(part, one, f"{where}{key!r}"))), "")
+    return next((found for key, part, one in parts if (found := misfit(part, one, f"{where}[{key!r}]"))), "")
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:

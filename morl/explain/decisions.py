@@ -65,7 +65,10 @@ def policy_values(agent: Agent, policy: PolicyHandle, observations: Any) -> Acti
     """
     known = None if policy.policies.commanded else policy.policies.preferences
     if known is None:
-        raise AgentError(f"{policy!r} was made for no weights, so its actions cannot be weighed; give a preference")
+        raise AgentError(
+            f"{policy!r} was made for no weights, by which its actions could be weighed; explained are policies made "
+            "for weights, such as those of Envelope and MultiWeightQLearning"
+        )
     one = Subset(policy.policies, np.array([policy.number]))
     return _values(agent, one, np.asarray(known[policy.number], dtype=np.float64), observations)
 

@@ -49,7 +49,7 @@ def read_curve(run: RunFolder) -> RunCurve:
     """The learning curve of a run.
 
     Raises:
-        RunError: its front was not measured while it learned.
+        RunError: its front was not measured while it learned, or its metrics hold something else than numbers.
     """
     metrics = run.metrics()
     rows = [row for row in metrics if isinstance(row.get("front/points"), int | float)]
@@ -69,7 +69,11 @@ def read_curve(run: RunFolder) -> RunCurve:
                 baselines.setdefault(parts[1], {})[parts[2]] = float(value)
 
     def column(key: str) -> FloatArray:
-        return np.array([np.nan if row.get(key) is None else float(row[key]) for row in rows])
+        values = [row.get(key) for row in rows]
+        unfit = next((x for x in values if not (x is None or isinstance(x, int | float))), None)
+        if unfit is not None:
+            raise RunError(f"run {str(run.path)!r} has {key} {unfit!r:.40} in its metrics; expected a number")
+        return np.array([np.nan if x is None else x for x in values], dtype=np.float64)
 
     return RunCurve(
         run.path.name,

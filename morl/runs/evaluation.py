@@ -116,6 +116,8 @@ def verify(run: RunFolder) -> list[str]:
             except (RunError, KeyError, TypeError, ValueError) as error:
                 problems.append(str(error))
     state = run.state
+    if state == "damaged" and not problems:
+        problems.append(f"{str(run.path / 'status.json')!r} is damaged")
     if state == "finished":
         try:
             run.front()

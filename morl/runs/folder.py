@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from morl.pareto import Front
 
 _FORMAT = "morl-run-1"
-_SMALL = 1 << 22  # bytes of a configuration or a status
+_NUMBERS = ("steps", "seconds", "compile_seconds", "eval_steps", "points")  # of a status
 METRICS = "metrics.jsonl"
 
 
@@ -128,12 +128,12 @@ class RunFolder:
         return status
 
     def _status(self) -> dict[str, Any]:
-        file = self.path / "status.json"
-        if not os.path.lexists(file):
+        if not os.path.lexists(file := self.path / "status.json"):
             return {"state": "unknown", "steps": 0}
         status = read_json(file, "run")
-        if not isinstance(status.get("state"), str):
-            raise RunError(f"{str(file)!r} is damaged: it names no state")
+        unfit = any(isinstance(status.get(name), str | list | dict) for name in _NUMBERS)
+        if unfit or not isinstance(status.get("state"), str):
+            raise RunError(f"{str(file)!r} is damaged: it names no state, or no numbers")
         return status
 
     @property
@@ -392,7 +392,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     """
     if not os.path.lexists(path):
         raise RunError(f"{str(path.parent)!r} is not a {what}: {path.name} is missing")
-    data = storage.read_json(path, limit=_SMALL, follow=False)
+    data = storage.read_json(path, limit=1 << 22, follow=False)
     if not isinstance(data, dict):
         raise RunError(f"{str(path)!r} holds a {type(data).__name__}; expected a JSON object")
     return data

@@ -28,6 +28,15 @@ const Parallel = (() => {
       return { min: Math.min(low * sign, high * sign), max: Math.max(low * sign, high * sign) };
     }
 
+    /** The name above an axis, in two lines where one is too short, and how wide it may be: at the ends no wider than the margin. */
+    naming(j, box, gap) {
+      const last = this.points.k - 1, room = Math.min(gap, 190) - 6, { label } = this.data.objectives[j];
+      const maxWidth = j === 0 || j === last ? Math.min(room, 2 * box.left - 4) : room, words = label.split(" ");
+      let first = words.shift();
+      while (words.length && (first.length + words[0].length + 1) * 6.4 <= maxWidth) first += ` ${words.shift()}`;
+      return { name: [first, words.join(" "), "better ↑"].filter(Boolean).join("\n"), nameTruncate: { maxWidth } };
+    }
+
     draw() {
       if (!this.begin()) return;
       const t = theme(), { k, n, returns } = this.points, box = this.box(), gap = box.width / Math.max(k - 1, 1);
@@ -42,8 +51,8 @@ const Parallel = (() => {
         animation: false,
         parallel: { left: box.left, right: box.right, top: box.top, bottom: box.bottom },
         parallelAxis: this.data.objectives.map((o, j) => ({
-          dim: j, ...this.ends(j), interval: this.data.steps[j], inverse: o.sign < 0, realtime: true, name: `${o.label}\nbetter ↑`, nameLocation: o.sign < 0 ? "start" : "end", nameGap: 12, z: 5,
-          nameTextStyle: { color: t.ink, fontSize: 12, lineHeight: 15, width: Math.min(gap, 190) - 6, overflow: "truncate" },
+          dim: j, ...this.ends(j), interval: this.data.steps[j], inverse: o.sign < 0, realtime: true, ...this.naming(j, box, gap), nameLocation: o.sign < 0 ? "start" : "end", nameGap: 12, z: 5,
+          nameTextStyle: { color: t.ink, fontSize: 12, lineHeight: 15, align: "center" },
           axisLine: { lineStyle: { color: t.soft } }, axisTick: { show: false },
           axisLabel: { color: t.ink, fontSize: 11, formatter: Core.number, hideOverlap: true, textBorderColor: t.back, textBorderWidth: 3 },
           areaSelectStyle: { width: coarse() ? 30 : 16, borderColor: t.pin, color: t.pin, opacity: 0.25 },
