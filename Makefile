@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test check static check-changed dist lint types layers doctest docs notebooks slow portable other-arithmetic format clean
+.PHONY: demo test check static check-changed dist lint types layers doctest docs notebooks slow portable other-arithmetic \
+	leaderboard fuzz format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,6 +52,10 @@ doctest: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
 
+# Studies of benchmarks/results/studies, ranked protocol by protocol, as one page.
+leaderboard: $(STAMP)
+	$(BIN)/morl study leaderboard benchmarks/results/studies --out build/leaderboard.html
+
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest tests/test_notebooks.py
 
@@ -69,6 +74,11 @@ LEARNERS := $(filter-out $(wildcard tests/test_agents_core_*.py) $(addprefix tes
 	sizing.py watching.py), $(wildcard tests/test_agents_*.py))
 other-arithmetic: $(STAMP)
 	$(BIN)/python tools/portable.py --together --only default seed+1 -- $(LEARNERS) -k "not ($(ALIKE))"
+
+# Ten thousand commands and files that do not fit, and as many damaged models: no traceback, no hang, no half file.
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz_commands.py --cases 10000
+	$(BIN)/python tests/fuzz_models.py --cases 10000
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

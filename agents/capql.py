@@ -58,7 +58,7 @@ from morl.spec import FloatArray
 class CAPQLConfig(OffPolicyConfig, BalanceOptions):
     """Options of :class:`CAPQL`."""
 
-    layer_norm: bool = option(False, "normalise each layer of the critics")
+    net_arch: tuple[int, ...] = option((256, 256), "width of each layer")
     learning_rate: float | tuple[float, ...] = option(1e-3, "Adam's step size, or first and last", low=0.0)
     buffer_size: int = option(300_000, "transitions remembered", low=1)
     learning_starts: int = option(1000, "steps of random actions to begin with", low=0)

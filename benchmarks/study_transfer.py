@@ -77,9 +77,8 @@ def objective(env_id: str, seed: int, steps: int) -> list[dict[str, Any]]:
         known = source._policies(np.asarray(agent.policies, dtype=np.float64))
         earned = agent._evaluator.evaluate(known, exact=True).mean / size
         found = {"known policies, the best": regret(earned[(weights @ earned.T).argmax(axis=1)], best, weights)}
-        for part in range(1, 5):
-            agent.learn(steps // 4)
-            found[f"new head, {part * steps // 4:,} steps"] = value(agent)
+        for many in (steps // 4, steps // 2, steps):
+            found[f"new head, {many:,} steps"] = value(NewObjective(env, source=source, seed=seed).learn(many))
         for many in (steps, 3 * steps):
             found[f"all anew, {many:,} steps"] = value(Envelope(env, seed=seed).learn(many))
         rows += [{"new": env.mo_spec.names[-1], "what": what, "regret": x} for what, x in found.items()]
@@ -97,17 +96,25 @@ def preference(env_id: str, seed: int, steps: int) -> list[dict[str, Any]]:
     for weight in sample_simplex(5, 3, np.random.default_rng([seed, 1])):
         goal = 0.95 * (best @ weight).max()
         for begun in ("scratch", "trunk", "all"):
-            agent = Envelope(env_id, seed=seed, weights=(tuple(weight),))
+            agent = Envelope(env_id, seed=seed, weights=(tuple(weight),), learning_starts=200)
             if begun != "scratch":
                 warm_start(agent, source, begun)
-            reached = [agent_share(agent, weight, low, size) >= goal]
-            for _ in range(steps // 250):
-                agent.learn(250)
-                reached.append(agent_share(agent, weight, low, size) >= goal)
-            missed = [i for i, fine in enumerate(reached) if not fine]
-            first = 0 if not missed else missed[-1] + 1
-            rows.append({"begun": begun, "steps": 250 * first if first < len(reached) else math.inf})
+            reached = [(0, agent_share(agent, weight, low, size) >= goal)]
+            agent.learn(steps, callback=watching(reached, weight, low, size, goal))
+            missed = [at for at, fine in reached if not fine]
+            later = [at for at, _ in reached if not missed or at > missed[-1]]
+            rows.append({"begun": begun, "steps": later[0] if later else math.inf})
     return rows
+
+
+def watching(reached: list[tuple[int, bool]], weight: Any, low: Any, size: Any, goal: float) -> Any:
+    """A callback that notes every 100 steps whether the policy for a preference earns its goal."""
+
+    def note(agent: Any) -> None:
+        if agent.num_timesteps >= reached[-1][0] + 100:
+            reached.append((agent.num_timesteps, agent_share(agent, weight, low, size) >= goal))
+
+    return note
 
 
 def agent_share(agent: Any, weight: Any, low: Any, size: Any) -> float:

@@ -9,7 +9,7 @@ greedy policies are valued exactly on 40 tasks and 10 preferences never trained 
 few more updates on one such task alone (few-shot, mean over five), as is a fresh network (from scratch). Regret is what
 the best policy earns more, in per cent of what it earns more than the worst.
 
-    python benchmarks/task_families.py [--seeds 0 1 2] [--only film] [--out docs/methods/tasks.json]
+    python benchmarks/task_families.py [--seeds 0 1 2] [--only film] [--out tasks.jsonl]
 """
 
 from __future__ import annotations

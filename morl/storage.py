@@ -51,6 +51,8 @@ def write_atomic(path: str | Path, payload: bytes | str | Callable[[BinaryIO], o
         OSError: the folder is missing or cannot be written, or the disk is full (nothing is left half-written).
     """
     path = Path(path)
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _UNFOLLOWED | getattr(os, "O_BINARY", 0), 0o666)
     try:

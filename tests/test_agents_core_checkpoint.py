@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -55,3 +57,42 @@ def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch) 
     monkeypatch.undo()
     assert checkpoint.load(tmp_path / "c").meta == {"i": 0}
     assert not list((tmp_path / "c").glob("*.part"))
+
+
+def test_two_hundred_corrupted_checkpoints_are_refused_or_recovered(tmp_path) -> None:
+    """Bytes flipped, cut off, inserted and moved between files: what is read is one of the two that were saved."""
+    whole = tmp_path / "whole"
+    saved = [{"x": np.arange(40.0) + i, "n": np.arange(7) * i} for i in range(2)]
+    for i, arrays in enumerate(saved):
+        checkpoint.save(whole, {"i": i, "names": ["a", "b"]}, arrays)
+    files = sorted(file.name for file in whole.iterdir())
+    rng, ends = np.random.default_rng(3), {"refused": 0, "recovered": 0, "harmless": 0}
+    for number in range(200):
+        folder = shutil.copytree(whole, tmp_path / str(number))
+        for name in rng.choice(files, size=rng.integers(1, 4)):
+            raw = bytearray((folder / name).read_bytes())
+            at, kind = int(rng.integers(len(raw) + 1)), rng.integers(5)
+            if kind == 0:
+                raw[min(at, len(raw) - 1)] ^= 1 << int(rng.integers(8))
+            elif kind == 1:
+                del raw[at:]
+            elif kind == 2:
+                raw[at:at] = rng.bytes(int(rng.integers(1, 30)))
+            elif kind == 3:
+                raw[at : at + 16] = bytes(16)
+            else:
+                raw = bytearray((folder / rng.choice(files)).read_bytes())
+            (folder / name).write_bytes(raw or b" ")
+        try:
+            with warnings.catch_warnings(record=True):
+                found = checkpoint.load(folder)
+        except RunError:
+            ends["refused"] += 1
+            continue
+        newest = found.meta["i"]
+        ends["harmless" if newest else "recovered"] += 1
+        assert found.meta == {"i": newest, "names": ["a", "b"]}, number
+        assert {name: array.tolist() for name, array in found.arrays.items()} == {
+            name: array.tolist() for name, array in saved[newest].items()
+        }, number
+    assert min(ends["refused"], ends["recovered"]) > 20, ends

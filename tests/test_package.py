@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ROOT / "morl" / "zoo" / "shipped"
 HEAVY = ("torch", "stable_baselines3", "matplotlib.pyplot", "pymoo", "numba")
 SOURCES = {"morl": ROOT / "morl", "morl.envs": ROOT / "envs", "morl.agents": ROOT / "agents"}
 
@@ -89,10 +90,13 @@ def test_the_source_distribution_holds_what_make_needs(tmp_path: Path) -> None:
     subprocess.run(command, cwd=unpacked, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("morl_suite-*.whl")
     with zipfile.ZipFile(wheel) as packed_wheel:
-        modules = {name for name in packed_wheel.namelist() if name.endswith(".py")}
+        packed_names = packed_wheel.namelist()
+    modules = {name for name in packed_names if name.endswith(".py")}
     assert {
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for name in modules
     } == modules_on_disk()
+    shipped = {file.relative_to(ROOT).as_posix() for file in SHIPPED.rglob("*") if file.is_file()}
+    assert {name for name in packed_names if "/shipped/" in name} == shipped
 
 
 @pytest.mark.slow

@@ -351,3 +351,31 @@ def test_names_of_runs_and_errors_do_not_reach_the_terminal(
         command(words)
         out, err = capsys.readouterr()
         assert all(c.isprintable() or c == "\n" for c in out + err), ascii(out + err)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"environments": [{"env": "evil_module:x", "name": "x"}]},
+        {"environments": [{"env": TREASURE, "name": "x", "options": {"build": "evil_module:strike"}}]},
+        {"algorithms": [{"algo": "evil_module:strike", "name": "x"}]},
+        {"algorithms": [{"algo": "PCN", "name": "x", "options": {"utility": "evil_module:strike"}}]},
+        {"protocol": "evil_module:strike"},
+        {"imports": ["evil_module"]},
+    ],
+    ids=str,
+)
+def test_a_strangers_study_runs_no_code(
+    change: dict[str, Any], whole_study: Any, user: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = user.folder / "study"
+    shutil.copytree(whole_study.path, folder, ignore=shutil.ignore_patterns("cells"))
+    data = json.loads((folder / "study.json").read_text())
+    data["study"].update(change)
+    (folder / "study.json").write_text(json.dumps(data))
+    user.becomes("somebody")
+    for words in (["show"], ["export"], ["leaderboard", "--out", str(user.folder / "page.html")]):
+        assert command(["study", words[0], str(folder), *words[1:]]) in (0, 1, 2)
+        assert not user.executed, words
+    assert "evil_module" not in sys.modules
+    assert "Traceback" not in capsys.readouterr().err

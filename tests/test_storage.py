@@ -47,6 +47,8 @@ def test_files_take_the_umasks_permissions(tmp_path: Path, mask: int) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="directory"):
+        storage.write_atomic(".", b"new")
     storage.write_atomic(tmp_path / "f", b"old")
 
     def full(*_: object) -> None:

@@ -22,6 +22,7 @@ from morl.runs import RunFolder
 from morl.spec import MorlError, RunError
 from morl.studies import Study, StudySpec
 from morl.studies import running as studying
+from morl.studies.leaderboard import boards
 
 posix = pytest.mark.skipif(os.name != "posix", reason="process groups and SIGKILL are POSIX's")
 
@@ -198,3 +199,13 @@ def count_of(folder: Path) -> int:
 
 def test_the_spec_of_a_study_is_kept(whole_study: Study) -> None:
     assert Study.open(whole_study.path).spec == StudySpec.from_dict(TINY)
+
+
+def test_a_protocols_own_names_of_environments_run(tmp_path: Path) -> None:
+    wanted = {"algorithms": ["ParetoQLearning"], "environments": ["deep-sea-treasure"], "protocol": "pdmorl-dst"}
+    made = morl.study({"name": "p", **wanted, "seeds": 1, "steps": 300}, tmp_path / "p")
+    assert made.failures == {}
+    assert {front.provenance["env"] for front in made.references.values()} == {"morl/DeepSeaTreasure-v0"}
+    (board,) = boards([made])
+    assert (board.protocol, board.environment) == ("pdmorl-dst", "deep-sea-treasure (morl/DeepSeaTreasure-v0)")
+    assert any(not one.study for one in board.entries), "what is published stands beside"

@@ -122,6 +122,9 @@ def test_links_in_a_zoo_are_not_followed(zoo: Path, tmp_path: Path) -> None:
         pull(zoo, "sea", tmp_path / "runs")
     with pytest.raises(RunError, match="symbolic link"):
         pull(f"file://{zoo}", "sea", tmp_path / "runs")
+    (zoo / "lake").symlink_to(zoo / "sea")
+    with pytest.raises(RunError, match="symbolic link"):
+        pull(zoo, "lake", tmp_path / "runs")
 
 
 def test_a_pulled_run_executes_nothing(user: User) -> None:

@@ -117,6 +117,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe (`morl env list | head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # paths that cannot be, folders that may not be written, full disks
+        if debug:
+            raise
+        note(f"error: {error.filename!r}: {error.strerror}" if error.filename else f"error: {error.strerror or error}")
+        return FAILURE
     except Exception as error:
         if debug:
             raise

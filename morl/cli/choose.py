@@ -34,7 +34,7 @@ class Choose:
     """
 
     source: Positional[str]
-    """Run folder or front file."""
+    """Run folder, zoo:NAME, or front file."""
     constraints: Positional[tuple[str, ...]] = ()
     """Bounds on expected returns, such as "cost <= 120 EUR"."""
     weights: tuple[str, ...] = ()

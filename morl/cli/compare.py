@@ -32,7 +32,7 @@ class Compare:
     """
 
     sources: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|FILE")]
-    """Run folders and front files."""
+    """Run folders, zoo:NAME, and front files."""
     reference: str | None = None
     """Reference front: a front file, or an environment id, instead of the runs' own environment."""
     ref_point: tuple[float, ...] = ()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from morl.cli.arguments import Count, load_utility, parse_preference
+from morl.cli.arguments import Count
 from morl.cli.console import emit_json, emit_points, emit_table, note
-from morl.cli.sources import Imports, Trust
+from morl.cli.opening import Opening, PointArguments
 
 
 @dataclass
-class Evaluate:
-    """Evaluate a run's agent with fresh episodes (exactly, where the environment has a finite model).
+class Evaluate(Opening, PointArguments):
+    """Evaluate a run's agent with fresh episodes (exactly, where the environment has a finite model): all of its
+    policies, or one.
 
     Every call draws a new seed and prints it. The result is a new file in the run's folder `evaluations`; the run's own
     front stays as it is.
@@ -27,24 +28,13 @@ class Evaluate:
     """
 
     folder: Annotated[Positional[str], arg(metavar="RUN")]
-    """Run folder."""
+    """Run folder, or zoo:NAME."""
     episodes: Count = 100
     """Episodes per policy."""
-    preference: tuple[str, ...] = ()
-    """Evaluate the policy for one preference only: weights on the simplex, of objectives on their return scale, in
-    order (0.7 0.3) or by name (time=0.3 treasure=0.7)."""
-    point: str | None = None
-    """Evaluate the policy behind one point only: its identity (morl front shows them), or its first letters."""
-    raw: bool = False
-    """The preference weighs raw returns."""
     seed: int | None = None
     """Seed of the episodes, to repeat an evaluation; a fresh one by default."""
-    utility: str | None = None
-    """The function, module:function or file.py:function, where the run was trained on one."""
     json: bool = False
     """Print JSON."""
-    imports: Imports = ()
-    trust: Trust = False
 
     def run(self) -> int:
         """Evaluate and print."""
@@ -52,19 +42,9 @@ class Evaluate:
         from morl.spec import shown
 
         run = RunFolder.open(self.folder)
-        preference = parse_preference(self.preference)
-        function = load_utility(self.utility)
-        front = evaluate(
-            run,
-            self.episodes,
-            self.seed,
-            preference=preference,
-            point=self.point,
-            raw=self.raw,
-            utility=function,
-            trust=self.trust,
-            imports=self.imports,
-        )
+        preference = self.weights()
+        which: dict[str, Any] = {"preference": preference, "point": self.point, "raw": self.raw, **self.opening()}
+        front = evaluate(run, self.episodes, self.seed, **which)
         exact = front.episodes is None or not front.episodes.any()
         seed, written = front.provenance["eval_seed"], front.provenance.get("file")  # none for runs of the zoo
         file = None if written is None else str(run.path / written)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from morl.cli.arguments import load_utility, parse_preference
 from morl.cli.console import emit_json, emit_table, note
-from morl.cli.sources import Imports, Trust
+from morl.cli.opening import Opening, PolicyArguments
 from morl.spec import SpecError
 
 if TYPE_CHECKING:
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Explain:
+class Explain(Opening, PolicyArguments):
     """Explain the action that a run's policy takes: what it gains and gives up against another, per objective.
+
+    Without a preference it is the policy for equal weights.
 
     The values are exact where the environment has a finite model, else those of the agent's network.
 
@@ -31,24 +32,15 @@ class Explain:
     """
 
     folder: Positional[str]
-    """Run folder."""
+    """Run folder, or zoo:NAME."""
     state: str
     """An observation: a number, or a JSON list of numbers."""
-    preference: tuple[str, ...] = ()
-    """Whose policy: weights on the simplex, of objectives on their return scale, in order (0.7 0.3) or by name
-    (time=0.3 treasure=0.7); equal ones by default."""
-    raw: bool = False
-    """The preference weighs raw returns."""
     action: int | None = None
     """The action to explain; the one that the policy takes by default."""
     than: int | None = None
     """The action to compare it with; the next best by default."""
-    utility: str | None = None
-    """The function, module:function or file.py:function, where the run was trained on one."""
     json: bool = False
     """Print JSON."""
-    imports: Imports = ()
-    trust: Trust = False
 
     def run(self) -> int:
         """Explain and print."""
@@ -57,10 +49,9 @@ class Explain:
         from morl.runs.loading import load_agent
 
         run = RunFolder.open(self.folder)
-        utility = load_utility(self.utility)
-        agent = load_agent(run, utility=utility, trust=self.trust, imports=self.imports)
+        agent = load_agent(run, **self.opening())
         observation = read_observation(self.state, agent)
-        found = action_values(agent, observation, parse_preference(self.preference), raw=self.raw)
+        found = action_values(agent, observation, self.weights(), raw=self.raw)
         chosen = int(found.chosen[0]) if self.action is None else self.action
         names = [o.name for o in agent.spec.objectives]
         explained = explain(found.values[0], found.weights, chosen, self.than, names)

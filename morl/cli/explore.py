@@ -32,7 +32,7 @@ class Explore:
     """
 
     sources: Positional[tuple[str, ...]]
-    """Run folders, folders of runs, and front files."""
+    """Run folders, folders of runs, zoo:NAME, and front files."""
     out: Annotated[Path, arg(aliases=["-o"])] = Path("front.html")
     """Write the page to this file."""
     title: str | None = None

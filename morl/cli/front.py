@@ -23,7 +23,7 @@ class ShowFront:
     """
 
     sources: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|FILE")]
-    """Run folders and front files."""
+    """Run folders, zoo:NAME, and front files."""
     plot: Path | None = None
     """Save the plot to this file."""
     reference: bool = False

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from morl.cli.arguments import load_utility, parse_preference
 from morl.cli.console import emit, emit_json, emit_table, note
-from morl.cli.sources import Imports, Trust
+from morl.cli.opening import Opening, PointArguments
 from morl.spec import SpecError, shown
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Play:
+class Play(Opening, PointArguments):
     """Play one episode of a policy: a table of its steps, text, or an animation.
 
     Examples:
@@ -29,14 +28,7 @@ class Play:
     """
 
     source: Positional[str]
-    """Run folder, or a front file of an environment with a finite model."""
-    point: str | None = None
-    """Identity of the point whose policy plays (morl front and morl choose show them), or its first letters."""
-    preference: tuple[str, ...] = ()
-    """Instead of a point: weights on the simplex, of objectives on their return scale, in order (0.7 0.3) or by name
-    (time=0.3 treasure=0.7)."""
-    raw: bool = False
-    """The preference weighs raw returns."""
+    """Run folder, zoo:NAME, or a front file of an environment with a finite model."""
     seed: int = 0
     """Seed of the episode."""
     max_steps: int = 1000
@@ -49,31 +41,25 @@ class Play:
     """Print the environment's text picture of every step."""
     explain: bool = False
     """Say for every step which objectives speak for its action, and what the next best action would gain."""
-    utility: str | None = None
-    """The function, module:function or file.py:function, where the run was trained on one."""
     json: bool = False
     """Print JSON."""
-    imports: Imports = ()
-    trust: Trust = False
 
     def run(self) -> int:
         """Play, and print or write."""
         from morl.runs.animation import check_files, write_animation
         from morl.runs.points import open_source
 
-        if self.point and self.preference:
-            raise SpecError("--point and --preference are given; expected one of them")
+        self.check_one()
+        if self.max_steps < 1:
+            raise SpecError(f"--max-steps is {self.max_steps}; expected at least 1")
         files = [file for file in (self.gif, self.mp4) if file is not None]
         check_files(files)
         if files and self.text:
             raise SpecError("--text and an animation are given; expected one of them")
         mode = "rgb_array" if files else "ansi" if self.text else None
-        opened = open_source(self.source, render_mode=mode, trust=self.trust, imports=self.imports,
-                             utility=load_utility(self.utility))  # fmt: skip
+        opened = open_source(self.source, render_mode=mode, **self.opening())
         policy = (
-            opened.for_preference(parse_preference(self.preference), raw=self.raw)
-            if self.point is None
-            else opened.policy(self.point)
+            opened.for_preference(self.weights(), raw=self.raw) if self.point is None else opened.policy(self.point)
         )
         steps = list(opened.episode(policy, self.seed, self.max_steps))
         reasons = self._reasons(opened, policy, steps) if self.explain else None

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
-from morl.cli.arguments import Count
 from morl.cli.console import emit, emit_json, emit_table, note
-from morl.cli.sources import Imports
+from morl.cli.many import ManyRuns
 from morl.spec import RunError
 
 if TYPE_CHECKING:
     from morl.studies import Study
 
-VERBS = ("run", "show", "plot", "export")
+VERBS = ("run", "show", "plot", "export", "leaderboard")
 
 
 @dataclass
-class StudyRun:
+class StudyRun(ManyRuns):
     """Run a study: algorithms × environments × seeds of a TOML file. `morl study FILE.toml` is the same.
 
     Run it again to go on: cells that came to their end are not run again, others go on from their last checkpoint.
@@ -30,27 +29,11 @@ class StudyRun:
         morl study study.toml --out studies/first
     """
 
-    file: Positional[Path]
-    """TOML file; docs/howto/studies.md lists its keys."""
-    out: Annotated[Path | None, arg(aliases=["-o"])] = None
-    """The study's folder; studies/NAME by default."""
-    jobs: Annotated[Count, arg(aliases=["-j"])] = 1
-    """Runs at a time, each in a process of its own."""
-    engine: str = "local"
-    """local, or ray (extra `ray`): runs on the nodes of a cluster, which share the study's folder."""
-    address: str | None = None
-    """Address of the Ray cluster; one is started on this machine when not given."""
-    quiet: Annotated[bool, arg(aliases=["-q"])] = False
-    """No progress bar."""
-    imports: Imports = ()
-
     def run(self) -> int:
         """Run, and print the tables."""
         from morl.studies import study
-        from morl.studies.engines import engine_of
 
-        engine = engine_of(self.engine, self.jobs, self.address)
-        made = study(self.file, self.out, engine=engine, imports=self.imports, progress=not self.quiet)
+        made = study(self.file, self.out, **self.given())
         for text in made.warnings:
             note(f"warning: {text}")
         for name, error in made.failures.items():
@@ -141,7 +124,6 @@ class StudyExport:
 
     def run(self) -> int:
         """Write."""
-        from morl import storage
         from morl.studies import Study
         from morl.studies.report import render, sheets
 
@@ -158,11 +140,50 @@ class StudyExport:
         if self.out is None:
             emit(text)
             return 0
-        try:
-            note(f"wrote {storage.write_atomic(self.out, text)}")
-        except OSError as error:
-            raise RunError(f"{str(self.out)!r} cannot be written ({error.strerror})") from None
+        note(f"wrote {_written(self.out, text)}")
         return 0
+
+
+@dataclass
+class StudyLeaderboard:
+    """Write a page that ranks the algorithms of several studies, protocol by protocol, with intervals.
+
+    What claims more than an exact front or a proven ceiling allows is not ranked; exit code 1 where there is such.
+
+    Examples:
+        morl study leaderboard studies --out leaderboard.html
+    """
+
+    folders: Positional[tuple[Path, ...]]
+    """Folders of studies, or folders that hold some."""
+    out: Annotated[Path, arg(aliases=["-o"])] = Path("leaderboard.html")
+    """Write the page to this file."""
+
+    def run(self) -> int:
+        """Rank and write."""
+        from morl.studies.leaderboard import boards, page, studies_in
+
+        made = boards(studies_in(self.folders))
+        refused = [(board, entry) for board in made for entry in board.entries if entry.refused]
+        for board, entry in refused:
+            note(f"refused: {entry.algorithm} in {board.environment} is above {entry.refused}")
+        note(f"wrote {_written(self.out, page(made))}")
+        return int(any(entry.study for _, entry in refused))
+
+
+def _written(path: Path, text: str) -> Path:
+    """Write a file.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    from morl import storage
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return storage.write_atomic(path, text)
+    except OSError as error:
+        raise RunError(f"{str(path)!r} cannot be written ({error.strerror})") from None
 
 
 @dataclass
@@ -174,6 +195,7 @@ class StudyGroup:
         | Annotated[StudyShow, subcommand("show")]
         | Annotated[StudyPlot, subcommand("plot")]
         | Annotated[StudyExport, subcommand("export")]
+        | Annotated[StudyLeaderboard, subcommand("leaderboard")]
     )
 
     def run(self) -> int:

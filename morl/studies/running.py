@@ -99,9 +99,8 @@ def check_fits(spec: StudySpec) -> None:
 
     for name in spec.imports:
         import_package(name)
-    for task in spec.environments:
-        check_options(task.env, task.options, f"study {spec.name!r}")
     for cell in spec.cells()[: len(spec.algorithms) * len(spec.environments)]:  # those of the first seed
+        check_options(cell.config.env, cell.config.env_options, f"study {spec.name!r}")
         try:
             prepared(cell.config).problem.env.close()
         except MorlError as error:

@@ -166,7 +166,7 @@ def _from_parquet(payload: bytes) -> Iterator[tuple[Any, ...]]:
     arrow, parquet = _arrow()
     try:
         table = parquet.read_table(arrow.BufferReader(payload))
-    except arrow.ArrowException as error:
+    except (arrow.ArrowException, OSError) as error:  # the latter where compressed pages are damaged
         raise ValueError(str(error)) from None
     if tuple(table.column_names) != COLUMNS:
         raise ValueError(f"its columns are {', '.join(table.column_names)}")

@@ -30,7 +30,7 @@ class Card:
         objectives: names with units.
         points: of the front.
         episodes: behind each point; 0 where points are exact.
-        discount: of the returns.
+        discount: of the returns, where it is known.
         hypervolume: of the front, where it has a reference point.
         command: what makes the run again.
         licence: as SPDX writes it, such as ``MIT`` or ``CC-BY-4.0``.
@@ -46,7 +46,7 @@ class Card:
     objectives: tuple[str, ...]
     points: int
     episodes: int
-    discount: float
+    discount: float | None
     hypervolume: float | None
     command: str
     licence: str
@@ -129,6 +129,8 @@ def command_of(config: RunConfig) -> str:
     words += ["--protocol", config.protocol] if config.protocol else []
     for option, values in (("--set", config.options), ("--env-option", config.env_options)):
         for name, value in values.items():
+            if name == "discount" and config.protocol and option == "--set":
+                continue  # the protocol's own
             words += [option, f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     words += ["--ref-point", *(f"{x:g}" for x in config.ref_point)] if config.ref_point else []
     words += ["--checkpoint-every", str(config.checkpoint_every)] if config.checkpoint_every else []

@@ -69,10 +69,10 @@ class FolderStore:
         Raises:
             RunError: it is missing, too large or no regular file.
         """
-        path = self.root / name
-        if path.parent.is_symlink():
-            raise RunError(f"{str(path.parent)!r} is a symbolic link; expected a folder")
-        return storage.read_regular(path, limit=limit, follow=False)
+        for folder in list(PurePosixPath(name).parents)[:-1]:
+            if (self.root / folder).is_symlink():
+                raise RunError(f"{str(self.root / folder)!r} is a symbolic link; expected a folder")
+        return storage.read_regular(self.root / name, limit=limit, follow=False)
 
     def put(self, folder: Path, name: str) -> None:
         """Copy a folder into it, whole or not at all.
@@ -98,6 +98,8 @@ class UrlStore:
             except ImportError as error:
                 if self.scheme == _HUB:
                     raise MissingExtraError("The Hugging Face Hub", "hub") from None
+                if error.name == "fsspec":
+                    raise MissingExtraError("A zoo under a URL", "zoo") from None
                 raise RunError(f"URLs with {self.scheme}:// need another package ({error})") from None
 
     def names(self) -> list[str]:
