@@ -114,14 +114,14 @@ class VectorQLambda(ConditionedQ):
         """Environments stepped together: ``n_envs``, or so few that there is time for many rounds."""
         c = self.config
         fit = max(_FEWEST, self.target_timesteps // (ROUNDS * c.n_steps))
-        return c.n_envs if "n_envs" in self.given else min(c.n_envs, fit)
+        return int(c.n_envs if "n_envs" in self.given else min(c.n_envs, fit))
 
     @property
     def n_epochs(self) -> int:
         """Passes over each round's steps."""
         c = self.config
         once = max(1.0, c.minibatches * self.target_timesteps / (self.parallel_envs * c.n_steps))
-        return c.n_epochs or min(MOST_EPOCHS, max(1, round(UPDATES / once)))
+        return int(c.n_epochs or min(MOST_EPOCHS, max(1, round(UPDATES / once))))
 
     def _learn(self, until: int) -> None:
         rng = self.rng("explore", self._segment)
