@@ -50,7 +50,7 @@ class Agent(Stateful, ABC):
     Args:
         env: an id, an environment with vector rewards, or a vector environment.
         config: a ``Config``, or a mapping of options.
-        seed: random seed of everything that the agent draws; ``None`` chooses one (and :attr:`seed` names it).
+        seed: random seed of everything that the agent draws; ``None`` chooses one (and ``seed`` names it).
         tuned: take over the options that the package ships for this algorithm on this environment, where neither
             ``config`` nor ``options`` say otherwise.
         options: single options of ``Config``, by name.
@@ -149,7 +149,7 @@ class Agent(Stateful, ABC):
     # ---- seeds -----------------------------------------------------------------------------------------
 
     def seeds(self, purpose: str, *index: int) -> np.random.SeedSequence:
-        """The seeds of one purpose: a branch of the tree that grows from :attr:`seed`."""
+        """The seeds of one purpose: a branch of the tree that grows from ``seed``."""
         return np.random.SeedSequence(self.seed, spawn_key=(_PURPOSES[purpose], *index))
 
     def rng(self, purpose: str, *index: int) -> np.random.Generator:
@@ -161,7 +161,7 @@ class Agent(Stateful, ABC):
         return int(self.seeds(purpose, *index).generate_state(1)[0] & 0x7FFFFFFF)
 
     def segment_seed(self) -> int:
-        """Seed of the episodes that begin in this call of :meth:`_learn`."""
+        """Seed of the episodes that begin in this call of ``_learn``."""
         return self.integer_seed("train", self._segment)
 
     # ---- learning --------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class Agent(Stateful, ABC):
         Args:
             total_timesteps: steps, summed over parallel environments; ``100_000``, ``1e5`` and ``"100k"`` are the same.
             callback: a :class:`Callback`, a function of the agent (``False`` stops), or a list of them.
-            log_interval: environment steps between rows sent to :attr:`logger`; ``None`` sends none.
+            log_interval: environment steps between rows sent to ``logger``; ``None`` sends none.
             progress_bar: show a bar on stderr, with the hypervolume where it can be computed exactly.
 
         Raises:

@@ -88,7 +88,7 @@ def register(agent: type[Agent]) -> type[Agent]:
 
 
 def info(name: str) -> AlgoInfo:
-    """What an algorithm says of itself (:attr:`Agent.info`).
+    """What an algorithm says of itself (``Agent.info``).
 
     That of a built-in algorithm is read from the text of its file, as importing it may import torch, which takes
     seconds.

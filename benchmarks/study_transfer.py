@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study_federated import seas
+from study_federated import FAST, seas
 
 import morl
 from morl.agents import Envelope, VectorQLambda
@@ -127,12 +127,14 @@ def tasks(seed: int, steps: int) -> list[dict[str, Any]]:
     exact = [morl.solve(sea, policies="history") for sea in seas()]
     rows = []
     for pull in (0.0, 1e-3, 1e-2, math.inf):
-        lifelong = Lifelong(VectorQLambda, seas(), seed=seed, pull=pull)
+        lifelong = Lifelong(VectorQLambda, seas(), seed=seed, pull=pull, **FAST)
         found = lifelong.learn(steps)
         scale = np.array([front.hypervolume() for front in exact])
         shares = found.scores / scale
         rows.append({"pull": pull, "learned": np.diag(shares).tolist(), "end": shares[-1].tolist()})
-    apart = [VectorQLambda(sea, seed=seed + t).learn(steps).front().hypervolume() for t, sea in enumerate(seas())]
+    apart = [
+        VectorQLambda(sea, seed=seed + t, **FAST).learn(steps).front().hypervolume() for t, sea in enumerate(seas())
+    ]
     return [*rows, {"pull": "apart", "learned": (apart / scale).tolist(), "end": (apart / scale).tolist()}]
 
 

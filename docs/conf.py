@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pydoc
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
+
+from sphinx.util.nodes import make_refnode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,14 +40,48 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes that are properties too are described once
 
 
-def plain_bars(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Bars in docstrings are conditions and absolute values, not reStructuredText's substitutions."""
+nitpicky = True  # a reference that names nothing is an error, as every other warning is
+nitpick_ignore_regex = [  # in signatures and lists of errors, as written there
+    ("py:class", r"(np|optuna|torch)\..*|Axes"),  # of other projects, whose sites are elsewhere
+    ("py:exc", "LearningInterrupted|OutOfTime"),  # of the machinery, which has no pages
+]
+
+
+def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Take docstrings as they are meant.
+
+    Bars are conditions and absolute values, not reStructuredText's substitutions. What stands before a colon in the
+    first line about an attribute is no type, as Napoleon would have it.
+    """
     lines[:] = [
         line if line.startswith((" ", ">>>")) else re.sub(r"(``.*?``)|\|", lambda found: found[1] or r"\|", line)
         for line in lines
     ]
+    if what in ("attribute", "property", "data"):
+        lines[:0] = ["..", ""]  # an empty comment, where a type would be
+
+
+def linked(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Link a name that Sphinx does not find as it is written; plain text where it has no page, ``None`` for none.
+
+    Public names (``morl.solve``) are found by what they stand for, short ones (``Front.role``) by their ends.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    name, module = node["reftarget"], node.get("py:module") or ""
+    objects = env.get_domain("py").objects
+    thing = pydoc.locate(name) or pydoc.locate(f"{module}.{name}")
+    canonical = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+    ends = sorted((known for known in objects if known.endswith(f".{name}")), key=len)
+    near = [known for known in ends if module and known.startswith(f"{module}.")]
+    for known in (canonical, *near, *ends):
+        if known in objects:
+            entry = objects[known]
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, known)
+    return None if thing is None else content
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
-    app.connect("autodoc-process-docstring", plain_bars)
+    app.connect("autodoc-process-docstring", plain, priority=400)  # before Napoleon
+    app.connect("missing-reference", linked)

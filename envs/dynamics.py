@@ -41,7 +41,7 @@ class Transition(NamedTuple):
 class Dynamics(ABC):
     """A pure transition function over arrays ``(n, ...)``. Objects of this class hold parameters, never state.
 
-    Subclasses set :attr:`mo_spec`, :attr:`observation_space` and :attr:`action_space`, and implement
+    Subclasses set ``mo_spec``, ``observation_space`` and ``action_space``, and implement
     :meth:`initial`, :meth:`step` and :meth:`observe`; everything else has a default.
     """
 

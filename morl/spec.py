@@ -311,7 +311,7 @@ class MOSpec:
         return int(objective)
 
     def normalise(self, returns: ArrayLike) -> FloatArray:
-        """Returns ``(..., K)`` on the scale of :attr:`return_scale`: 0 is its low end, 1 its high end.
+        """Returns ``(..., K)`` on the scale of ``return_scale``: 0 is its low end, 1 its high end.
 
         >>> MOSpec((Objective("a"),), return_scale=((-2.0,), (2.0,))).normalise([1.0])
         array([0.75])

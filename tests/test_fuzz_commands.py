@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import fuzz_commands
 import pytest
 from fuzz_commands import Runner, go, playground, unfinished
 
 posix = pytest.mark.skipif(os.name != "posix", reason="FIFOs and alarms are POSIX's")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Made once for all tests here."""
+    place = playground(tmp_path_factory.mktemp("playground"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fuzz_commands, "playground", lambda root: place)
+        yield place
 
 
 def require_sound(found: dict[str, object]) -> None:
@@ -19,7 +30,7 @@ def require_sound(found: dict[str, object]) -> None:
 
 @posix
 def test_a_few_cases() -> None:
-    require_sound(go(20, 5))
+    require_sound(go(12, 5))
 
 
 @pytest.mark.slow
@@ -29,12 +40,8 @@ def test_some_hundred_cases() -> None:
 
 
 @posix
-def test_what_is_looked_for_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_looked_for_is_found(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted traceback, a planted hang and half a file."""
-    import fuzz_commands
-
-    place = playground(tmp_path / "place")
-    monkeypatch.setattr(fuzz_commands, "playground", lambda root: place)
     monkeypatch.setattr(fuzz_commands, "SECONDS", 1)
     case = fuzz_commands.Case((), "planted", None, "none", 0.0, b"")
     runner = Runner(tmp_path)
@@ -48,4 +55,4 @@ def test_what_is_looked_for_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         runner.run(case)
     assert runner.ends == {"fault": 2, "taken": 1}
     assert [what.split(" ")[0] for what in runner.faults] == ["KeyError", "hangs", "left"]
-    assert list(unfinished(place)) == []
+    assert list(unfinished(pristine)) == []

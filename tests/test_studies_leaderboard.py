@@ -13,7 +13,11 @@ from morl.spec import RunError
 from morl.studies import Study, Table
 from morl.studies.comparison import Summary
 from morl.studies.leaderboard import Board, Entry, _judged, _ranked, boards, page, studies_in
+from morl.studies.report import shown_interval
 from morl.studies.statistics import Interval
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "studies"
 
 
 def entry(name: str, value: float, low: float, high: float) -> Entry:
@@ -85,6 +89,23 @@ def test_entries_that_intervals_do_not_tell_apart_share_places() -> None:
     ]
     same = _ranked([entry("a", 7.0, 7.0, 7.0), entry("b", 7 + 1e-12, 7 + 1e-12, 7 + 1e-12)])
     assert [one.ranks for one in same] == [(1, 2), (1, 2)]
+
+
+@pytest.mark.slow
+def test_the_studies_of_this_repository_stand_and_the_page_on_studies_quotes_them() -> None:
+    studies = studies_in([RESULTS])
+    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 1_000_000
+    entries = [one for board in boards(studies) for one in board.entries]
+    assert {one.study for one in entries} == {"", "finite", "pdmorl-dst", "pdmorl-ftn"}
+    assert [one for one in entries if one.refused] == []
+    (finite,) = [study for study in studies if study.spec.name == "finite"]
+    said = (ROOT / "docs" / "howto" / "studies.md").read_text(encoding="utf-8")
+    comparison = finite.compare()
+    for algorithm in comparison.algorithms:
+        one = comparison.overall("hypervolume", algorithm)
+        assert one is not None
+        cells = (algorithm, shown_interval(one.mean), *(f"{x:.4g}" for x in (one.median, one.worst, one.best)))
+        assert f"| {' | '.join(cells)} |" in said
 
 
 def test_names_are_text() -> None:

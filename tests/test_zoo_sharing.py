@@ -14,7 +14,7 @@ import pytest
 from run_folders import result
 from strangers import User, command
 
-from morl.runs import RunFolder, load_agent, verify
+from morl.runs import RunFolder, load_agent, resume, verify
 from morl.runs.seal import Seal
 from morl.runs.zoo import pulled_folder
 from morl.spec import MissingExtraError, RunError, UnknownNameError
@@ -57,6 +57,8 @@ def test_what_was_pulled_has_a_name_and_is_never_written(zoo: Path) -> None:
         run = RunFolder.open("zoo:my-sea")
         assert verify(run) == []
         assert not (run.path / "evaluations").exists()
+        copy = pull("zoo:", "my-sea", zoo.parent / "runs")
+        assert resume(copy, 100).state == "finished"
         with pytest.raises(RunError, match="--as"):
             pull(zoo, "sea", rename="deep-sea-treasure")
     finally:

@@ -314,14 +314,12 @@ class Collector:
         """``(true successors, observations to act on next)`` under the autoreset mode."""
         if self.mode is AutoresetMode.NEXT_STEP or not ended.any():
             return after, after
+        true, rows = _copy(after), np.flatnonzero(ended)
         if self.mode is AutoresetMode.DISABLED:
-            true = _copy(after)
             return true, self._reset(options={"reset_mask": ended})
         final = info.get("final_obs")
         if final is None:
             raise EnvError(f"{self.name} resets in the same step but gives no info['final_obs']; it must")
-        true = _copy(after)
-        rows = np.flatnonzero(ended)
         if not isinstance(final, dict | tuple):  # one observation per copy; None where an episode goes on
             for i in rows:
                 each(lambda whole, one, i=i: whole.__setitem__(i, one), true, final[i])

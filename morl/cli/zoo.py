@@ -52,10 +52,11 @@ class ZooPull:
     Examples:
         morl zoo pull hf://datasets/OWNER/REPOSITORY hopper
         morl zoo pull /mnt/share/zoo hopper --out runs
+        morl zoo pull zoo: minecart --out runs
     """
 
     zoo: Positional[str]
-    """Folder or URL."""
+    """Folder or URL; zoo: for a copy of a run that ships or was pulled."""
     name: Positional[str]
     """Name of the run there."""
     out: Annotated[Path | None, arg(aliases=["-o"])] = None

@@ -91,7 +91,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of :func:`compare`: one :class:`Row` for the reference front and one for each front.
+    """What :func:`morl.compare` finds: a :class:`Row` for the reference front and one for each front.
 
     The reference front's row is named for what it is (:attr:`Front.role`): "exact front", "best-known front",
     "union of the fronts" or "reference front".

@@ -3,9 +3,9 @@
 An exact solver, an agent, a file and another library's result all become a :class:`Front`, so any two can be
 measured against each other and drawn together. Points are always maximised.
 
-Methods that measure, draw, read and write call :mod:`indicators`, :mod:`plots` and :mod:`files` of this folder, and
-import them when they are called: those modules know Front as a type only, and matplotlib is loaded where a figure is
-drawn.
+Methods that measure, draw, read and write call :mod:`morl.pareto.indicators`, :mod:`morl.pareto.plots` and
+:mod:`morl.pareto.files`, and import them when they are called: those modules know Front as a type only, and matplotlib
+is loaded where a figure is drawn.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class Front:
         return self.subset(nondominated_mask(self.points))
 
     def classified(self) -> Front:
-        """The same points with :attr:`supported` filled: which of them some linear weight may find among all.
+        """The same points with ``supported`` filled: which of them some linear weight may find among all.
 
         Where points are sampled averages, only those are marked false that a mixture beats by more than their
         confidence intervals, see :func:`morl.pareto.kinds.supported_by_intervals`; :attr:`kinds` says which of
@@ -257,7 +257,7 @@ class Front:
 
     @cached_property
     def found_by_weights(self) -> BoolArray:
-        """What :attr:`supported` is where it is worked out from the points themselves, ``(n,)``; computed once."""
+        """What ``supported`` is where it is worked out from the points themselves, ``(n,)``; computed once."""
         from morl.pareto.kinds import supported_by_intervals
 
         return np.asarray(frozen(supported_by_intervals(self)))

@@ -84,7 +84,10 @@ def resume(
             the zoo.
     """
     if is_in_zoo(run.path):
-        raise RunError(f"{str(run.path)!r} is a run of the zoo, which stays as it is; copy its folder and go on there")
+        raise RunError(
+            f"{str(run.path)!r} is a run of the zoo, which stays as it is; go on with a copy: "
+            f"morl zoo pull zoo: {run.path.name} --out runs"
+        )
     config = RunConfig.from_dict(run.config)
     if more is not None and more < 1:
         raise SpecError(f"number of steps is {more}; expected at least 1")

@@ -20,15 +20,17 @@ from morl.bench.protocols import Setup, setup_of
 from morl.pareto.front import Front
 from morl.pareto.roles import EXACT
 from morl.spec import RunError
-from morl.studies.comparison import Summary
+from morl.studies.comparison import StudyComparison, Summary
 from morl.studies.report import shown_interval
 from morl.studies.running import Study
 from morl.studies.spec import Task
 
 _INDICATOR = "hypervolume"
-_ROUNDING = 5e-5  # of published numbers
+_ROUNDING = 5e-5  # of published numbers and ceilings
 _SAME = 1e-9
-_PLAIN = "no protocol: the environments as they are"
+_PLAIN = "No protocol: the environments as they are"
+
+_Member = tuple[Study, StudyComparison, Task]
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,12 @@ def boards(studies: Sequence[Study]) -> list[Board]:
     """
     if not studies:
         raise RunError("no study to rank; expected folders that `morl study FILE.toml` left behind")
-    found: dict[tuple[str, ...], list[tuple[Study, Task]]] = {}
+    found: dict[tuple[str, ...], list[_Member]] = {}
     for study in studies:
-        references = study.references
+        references, comparison = study.references, study.compare()
         for task in study.spec.environments:
             if task.name in references:
-                found.setdefault(_key(study, task, references[task.name]), []).append((study, task))
+                found.setdefault(_key(study, task, references[task.name]), []).append((study, comparison, task))
     return [_board(key, members) for key, members in sorted(found.items())]
 
 
@@ -107,9 +109,9 @@ def _setup(study: Study, task: Task) -> Setup | None:
     return None if study.spec.protocol is None else setup_of(study.spec.protocol, task.env, task.options or None)
 
 
-def _board(key: tuple[str, ...], members: Sequence[tuple[Study, Task]]) -> Board:
+def _board(key: tuple[str, ...], members: Sequence[_Member]) -> Board:
     protocol, environment, about = key
-    study, task = members[0]
+    study, _, task = members[0]
     front = study.references[task.name]
     exact = float(front.hypervolume()) if front.role == EXACT and front.ref_point is not None else None
     ceilings = [] if exact is None else [("the exact front", exact)]
@@ -126,8 +128,7 @@ def _board(key: tuple[str, ...], members: Sequence[tuple[Study, Task]]) -> Board
     return Board(protocol, environment, about, exact, _ranked([_judged(entry, ceilings) for entry in entries]))
 
 
-def _entries(study: Study, task: Task) -> Iterable[Entry]:
-    comparison = study.compare()
+def _entries(study: Study, comparison: StudyComparison, task: Task) -> Iterable[Entry]:
     steps = {
         row.algorithm: int(row.value or 0)
         for row in study.table.of("cell")
@@ -147,10 +148,10 @@ def _judged(entry: Entry, ceilings: Sequence[tuple[str, float]]) -> Entry:
 
     Points of sampled fronts above an exact front were counted one by one; here sampled means may exceed it by chance.
     """
-    least = entry.hypervolume if isinstance(entry.hypervolume, float) else _ends(entry)[0]
+    least = _ends(entry)[0]
     for name, most in sorted(ceilings, key=lambda one: one[1]):
         if not entry.refused and least > most * (1 + _ROUNDING):
-            return replace(entry, refused=f"{name}: hypervolume {least:.6g}, and at most {most:.6g} is possible")
+            return replace(entry, refused=f"{name}: hypervolume {entry.value:.6g}, and at most {most:.6g} is possible")
     return entry
 
 
@@ -170,7 +171,7 @@ def _ranked(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def _ends(entry: Entry) -> tuple[float, float]:
     if isinstance(entry.hypervolume, float):
-        return entry.hypervolume, entry.hypervolume
+        return entry.hypervolume * (1 - _ROUNDING), entry.hypervolume * (1 + _ROUNDING)
     mean = entry.hypervolume.mean
     return (mean.low, mean.high) if np.isfinite([mean.low, mean.high]).all() else (mean.value, mean.value)
 
@@ -179,10 +180,11 @@ def _ends(entry: Entry) -> tuple[float, float]:
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #8884; }
+th, td { white-space: nowrap; text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #8884; }
 th:nth-child(-n+3), td:nth-child(-n+3) { text-align: left; }
+td[colspan] { white-space: normal; text-align: left; }
 tr.refused td { opacity: .75; } tr.published td { font-style: italic; }
 p.about { opacity: .8; margin: 0; }
 """.strip()
@@ -222,7 +224,7 @@ def _row(entry: Entry, reference: float | None) -> str:
     else:
         one = entry.hypervolume
         spread = (f"{x:.6g}" for x in (one.median, one.worst, one.best))
-        numbers, kind = [str(one.runs), shown_interval(one.mean), *spread, share], "measured"
+        numbers, kind = [str(one.runs), shown_interval(one.mean, digits=6), *spread, share], "measured"
     if entry.refused:
         cells = ["refused", entry.algorithm, entry.study, steps]
         words = "".join(f"<td>{_text(x)}" for x in cells)

@@ -115,12 +115,12 @@ def _of_test(test: Test) -> tuple[str, ...]:
     return (where, *test.algorithms, shown_interval(test.improvement), f"{test.p_value:.3g}", f"{test.corrected:.3g}")
 
 
-def shown_interval(one: Interval) -> str:
+def shown_interval(one: Interval, digits: int = 4) -> str:
     """An estimate with its interval, ``0.52 [0.4, 0.61]``; alone where the interval has no width."""
     if one.low == one.high:
-        return f"{one.value:.4g}"
-    ends = ("–" if math.isinf(x) else f"{x:.4g}" for x in (one.low, one.high))
-    return f"{one.value:.4g} [{', '.join(ends)}]"
+        return f"{one.value:.{digits}g}"
+    ends = ("–" if math.isinf(x) else f"{x:.{digits}g}" for x in (one.low, one.high))
+    return f"{one.value:.{digits}g} [{', '.join(ends)}]"
 
 
 # ---- formats -----------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def check_agent(
             ``actions``, ``seed``.
 
     Returns:
-        By check: ``"passed"``, or why it does not apply.
+        ``"passed"`` for each check, or why it does not apply.
 
     Raises:
         ConformanceError: at the first check that fails.

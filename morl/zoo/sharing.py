@@ -16,7 +16,7 @@ from morl.runs.evaluation import verify
 from morl.runs.folder import RunFolder
 from morl.runs.seal import NAME as SEAL
 from morl.runs.seal import Seal
-from morl.runs.zoo import SHIPPED, check_name, pulled_folder, zoo_folders
+from morl.runs.zoo import PREFIX, SHIPPED, check_name, pulled_folder, run_path, zoo_folders
 from morl.spec import MorlError, RunError, UnknownNameError
 from morl.zoo.card import NAME as CARD
 from morl.zoo.card import Card
@@ -57,7 +57,7 @@ def pull(where: str | Path, name: str, out: str | Path | None = None, rename: st
     """Fetch a run and verify it.
 
     Args:
-        where: the zoo, a folder or a URL.
+        where: the zoo, a folder or a URL; ``"zoo:"`` is what ships and what was pulled, to take a copy of.
         name: of the run there.
         out: folder to put it in, as a run like any other; by default it becomes ``zoo:NAME``, which is never written.
         rename: name that it gets.
@@ -66,7 +66,7 @@ def pull(where: str | Path, name: str, out: str | Path | None = None, rename: st
         UnknownNameError: the zoo has no such run.
         RunError: it is damaged, larger than it says, or cannot be written; nothing is left of it.
     """
-    store = store_of(where)
+    store = store_of(run_path(f"{PREFIX}{name}").parent if str(where) == PREFIX else where)
     known = store.names()
     if check_name(name) not in known:
         raise UnknownNameError("run of the zoo", name, known)
