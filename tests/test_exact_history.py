@@ -215,10 +215,21 @@ def test_covers_keep_their_promise(k):
         assert (every[:, None] <= sums[None] + slack + 1e-12).all(axis=2).any(axis=1).all()
 
 
+def test_large_sets_are_covered_in_one_walk():
+    """Sets of hundreds of thousands, nearly all of which stay, took a pass over all of them for each."""
+    x = np.linspace(0.0, 1.0, 300_000)
+    points = np.stack([x, 1.0 - x**2], axis=1)
+    assert len(cover(points, np.full(2, 1e-12))) == len(points)
+    kept = points[np.sort(cover(points, np.full(2, 1e-4)))]
+    assert 2_000 < len(kept) < 20_000
+    lower = kept[np.searchsorted(kept[:, 0], x - 1e-4 - 1e-12)]  # the highest of those that are far enough right
+    assert (lower + 1e-4 + 1e-9 >= points).all()
+
+
 @pytest.mark.parametrize("horizon", [None, 4])
 def test_thinned_sets_are_given_up_in_the_end(horizon, monkeypatch):
     """Out of time a small model is still answered, and one that would go on for hours is not."""
-    model = random_momdp(np.random.default_rng(3), 5, 2, 2, discount=0.9).with_horizon(horizon)
+    model = random_momdp(np.random.default_rng(3), 5, 2, 2, branching=2, discount=0.9).with_horizon(horizon)
     assert len(pareto_deterministic(model, "history", time_limit=0.0)) > 0
     monkeypatch.setattr("morl.exact.deterministic.history._GRACE", -1.0)
     for policies in ("history",) if horizon is None else ("history", "markov"):

@@ -52,15 +52,14 @@ def _cover_two(values: FloatArray, slack: FloatArray) -> IntArray:
     """K = 2: walk along the front and keep the last point that still covers the first one uncovered."""
     order = np.argsort(-values[:, 0], kind="stable")
     x, y = values[order, 0], values[order, 1]  # x falls, y rises
-    kept = []
-    i, n = 0, len(order)
-    while i < n:
-        # candidates j >= i with x[j] >= x[i] - slack cover point i; the furthest has the largest y
-        j = int(np.searchsorted(-x, -(x[i] - slack[0]), side="right")) - 1
-        kept.append(order[j])
-        i = int(np.searchsorted(y, y[j] + slack[1], side="right"))
-        i = max(i, j + 1)
-    return np.array(kept, dtype=np.int64)
+    # Candidates j >= i with x[j] >= x[i] - slack cover point i; the furthest has the largest y.
+    furthest = np.searchsorted(-x, -(x - slack[0]), side="right") - 1
+    following = np.maximum(np.searchsorted(y, y[furthest] + slack[1], side="right"), furthest + 1).tolist()
+    visited, i = [], 0
+    while i < len(order):
+        visited.append(i)
+        i = following[i]
+    return order[furthest[visited]]
 
 
 def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntArray:
