@@ -59,7 +59,7 @@ def _cover_two(values: FloatArray, slack: FloatArray) -> IntArray:
     while i < len(order):
         visited.append(i)
         i = following[i]
-    return order[furthest[visited]]
+    return np.asarray(order[furthest[visited]])
 
 
 def new_points(points: FloatArray, known: FloatArray, slack: FloatArray) -> IntArray:
