@@ -74,6 +74,21 @@ def test_followers_keep_units_and_outputs() -> None:
     torch.testing.assert_close(leader.std, torch.tensor([100.0, 4.0]))
 
 
+def test_nothing_but_zeros_tell_no_unit() -> None:
+    """A first batch without any reward made outputs of the order of 1 some 1e10 units large, and the gradient infinite."""
+    head = PopArt(4, 2, 3)
+    features = torch.randn(8, 4)
+    before = head.denormalise(head(features))
+    targets = torch.zeros(8, 2)
+    targets[:, 1] = torch.linspace(0.0, 1.0, 8)
+    head.update(targets)
+    assert float(head.std[0]) == 1.0
+    assert float(head.std[1]) < 0.5
+    torch.testing.assert_close(head.denormalise(head(features)), before)
+    head.update(torch.ones(8, 2))  # the first reward of the first objective
+    assert float(head.std[0]) == pytest.approx(0.5, rel=0.01)
+
+
 def test_running_moments_are_those_of_all_targets() -> None:
     """While early targets are averaged exactly, mean and deviation are those of everything seen."""
     head, rng = PopArt(2, 3), np.random.default_rng(0)

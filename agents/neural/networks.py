@@ -209,8 +209,10 @@ class PopArt(nn.Module):
 
         A few numbers: by themselves they take a tenth of the time that they would take as tensors.
         """
+        size = math.sqrt(running_var + running_mean**2)
+        if size < 1e-6:  # nothing but zeros so far, which tell no unit
+            return mean, std, False
         # Never below 1e-4 of the typical magnitude: an objective that is constant so far must not be blown up.
-        size = max(math.sqrt(running_var + running_mean**2), 1e-6)
         now = max(math.sqrt(running_var), 1e-4 * size)
         return running_mean, now, max(abs(running_mean - mean), abs(now - std)) > self.tolerance * now
 
