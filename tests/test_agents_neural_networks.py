@@ -75,7 +75,7 @@ def test_followers_keep_units_and_outputs() -> None:
 
 
 def test_nothing_but_zeros_tell_no_unit() -> None:
-    """A first batch without any reward made outputs of the order of 1 some 1e10 units large, and the gradient infinite."""
+    """A first batch without any reward made outputs of order 1 some 1e10 units large, and the gradient infinite."""
     head = PopArt(4, 2, 3)
     features = torch.randn(8, 4)
     before = head.denormalise(head(features))
