@@ -14,7 +14,6 @@ had just been learned, and at the end.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import warnings
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import record
 from study_federated import FAST, seas
 
 import morl
@@ -155,11 +155,7 @@ def main() -> None:
             run = objective if given.study == "objective" else preference
             rows = run(given.env, seed, given.steps or 4000)
         for row in rows:
-            line = json.dumps({"study": given.study, "env": given.env, "seed": seed, **row})
-            print(line, flush=True)
-            if given.out:
-                with given.out.open("a") as file:
-                    file.write(line + "\n")
+            record({"study": given.study, "env": given.env, "seed": seed, **row}, given.out)
 
 
 if __name__ == "__main__":

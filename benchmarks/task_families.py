@@ -15,12 +15,12 @@ the best policy earns more, in per cent of what it earns more than the worst.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from records import record
 
 from morl.agents.core.preferences import sample_simplex
 from morl.agents.neural.conditioning import CONDITIONING
@@ -153,12 +153,8 @@ def main() -> None:
         for n_tasks in given.tasks:
             for seed in given.seeds:
                 found = run(conditioning, n_tasks, seed, given.updates, given.few)
-                line = json.dumps({"conditioning": conditioning, "tasks": n_tasks, "seed": seed,
-                                   **{what: round(x, 3) for what, x in found.items()}})  # fmt: skip
-                print(line, flush=True)
-                if given.out:
-                    with given.out.open("a") as file:
-                        file.write(line + "\n")
+                rounded = {what: round(x, 3) for what, x in found.items()}
+                record({"conditioning": conditioning, "tasks": n_tasks, "seed": seed, **rounded}, given.out)
 
 
 if __name__ == "__main__":

@@ -125,17 +125,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        note(f"error: {_told(error)} (add --debug for the traceback)")
+        note(f"error: {type(error).__name__}: {error} (add --debug for the traceback)")
         return FAILURE
     finally:
         warnings.formatwarning = shown
-
-
-def _told(error: Exception) -> str:
-    """An unforeseen error in one line; of the system's, the file that it is about and what is wrong with it."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{str(error.filename2 or error.filename)!r}: {error.strerror}"
-    return f"{type(error).__name__}: {error}"
 
 
 def _one_warning(message: Warning | str, *where: Any, **more: Any) -> str:
