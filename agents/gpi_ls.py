@@ -287,7 +287,7 @@ class TD3:
         size: of an action.
     """
 
-    TARGET_NOISE, NOISE_LIMIT, POLICY_DELAY = 0.2, 0.5, 2
+    TARGET_NOISE, NOISE_LIMIT, POLICY_DELAY, EXCESS = 0.2, 0.5, 2, 0.01
 
     def __init__(self, agent: GPILS, size: int) -> None:
         c = agent.config
@@ -315,11 +315,14 @@ class TD3:
         return self.critics.squared_errors(batch.obs, weights, goal, batch.actions)
 
     def actor_loss(self, obs: Tensor, weights: Tensor) -> Tensor:
-        """−w·Q(s, π(s, w), w), by the first critic; of order one whatever the unit of the objectives."""
-        actions = self.actor(obs, weights)
+        """−w·Q(s, π(s, w), w), by the first critic, and what keeps actions off their ends.
+
+        Of order one whatever the unit of the objectives.
+        """
+        actions, excess = self.actor.actions_and_excess(obs, weights)
         q = self.critics.first_values(obs, weights, actions)[:, 0]
         unit = (weights * self.critics.head.std).norm(dim=1, keepdim=True).clamp(min=1e-8)
-        loss: Tensor = -(q * weights / unit).sum(dim=1).mean()
+        loss: Tensor = self.EXCESS * excess - (q * weights / unit).sum(dim=1).mean()
         return loss
 
     def update(self, batch: Batch, weights: Tensor, rng: np.random.Generator) -> None:

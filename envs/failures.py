@@ -25,7 +25,7 @@ def place(error: BaseException) -> str:
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)  # Gymnasium raises some errors again, from its own line
     each = [traceback.extract_tb(one.__traceback__) for one in chain]
-    theirs = [frame for frames in each for frame in frames if not frame.filename.startswith(_libraries())]
+    theirs = [frame for frames in each for frame in frames if not _of_a_library(frame.filename)]
     if not each[0]:
         return ""
     frame = theirs[-1] if theirs else each[0][-1]
@@ -48,6 +48,11 @@ def short(value: Any) -> str:
     """A value on one line, cut to a readable length."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _of_a_library(file: str) -> bool:
+    """Whether nobody's environment is in this file. Packages may be installed elsewhere than for this interpreter."""
+    return file.startswith(_libraries()) or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 
 
 def _libraries() -> tuple[str, ...]:

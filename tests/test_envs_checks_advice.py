@@ -225,6 +225,18 @@ def test_the_line_is_that_of_ones_own_code_and_not_of_a_library() -> None:
     assert ", in step)" in fault.message
 
 
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_library_may_be_installed_anywhere(folder: str, tmp_path: Path) -> None:
+    """As on Debian, in an environment that sees the system's packages, or on PYTHONPATH."""
+    file = tmp_path / folder / "other" / "lib.py"
+    code = compile("def fails():\n    raise ValueError('no')\n", str(file), "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with pytest.raises(ValueError, match="no") as raised:
+        names["fails"]()
+    assert place(raised.value).endswith(", in test_a_library_may_be_installed_anywhere")
+
+
 def test_without_a_line_there_is_none() -> None:
     assert place(ValueError("x")) == ""
     assert described(KeyError()) == "KeyError"

@@ -13,14 +13,18 @@ from morl.agents.neural.networks import Trunk
 class Actor(nn.Module):
     """A conditioned deterministic actor ``π(s, w)``.
 
-    What goes into tanh is divided by its mean size where that exceeds 1 (Wang, Wu, Vuong & Ross 2020, "Striving for
-    simplicity and performance in off-policy DRL"). Otherwise early critics, which are nearly linear in the action,
-    push it to where tanh is flat, for every preference alike, and it takes very long to come back.
+    Early critics are nearly linear in the action and push what goes into tanh to where tanh is flat, for every
+    preference alike; it takes very long to come back. :meth:`actions_and_excess` says how far it went, for a loss.
+    (Dividing it by its mean size instead, as Wang, Wu, Vuong & Ross 2020 do, leaves an action of one component without
+    any gradient, and no actor can play all components at their ends.)
 
     Args:
         trunk: takes observations and preferences.
         outputs: size of an action.
     """
+
+    STEEP = 2.0
+    """What may go into tanh freely: actions up to ±.964."""
 
     def __init__(self, trunk: Trunk, outputs: int) -> None:
         super().__init__()
@@ -29,8 +33,12 @@ class Actor(nn.Module):
 
     def forward(self, obs: Tensor, weights: Tensor) -> Tensor:
         """Actions ``(n, outputs)``."""
+        return torch.tanh(self.head(self.trunk(obs, weights)))
+
+    def actions_and_excess(self, obs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions ``(n, outputs)``, and the mean square of what goes into tanh beyond :attr:`STEEP`."""
         raw = self.head(self.trunk(obs, weights))
-        return torch.tanh(raw / raw.abs().mean(dim=1, keepdim=True).clamp(min=1.0))
+        return torch.tanh(raw), (raw.abs() - self.STEEP).clamp(min=0.0).square().mean()
 
 
 class GaussianActor(nn.Module):
