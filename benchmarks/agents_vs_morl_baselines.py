@@ -1,10 +1,13 @@
 """Agents against morl-baselines, both in one run: speed at equal updates, and quality against steps and seconds.
 
-    python benchmarks/agents_vs_morl_baselines.py [speed] [pcn] [continuous] [floor] [--seeds 3] [--out FOLDER]
+    python benchmarks/agents_vs_morl_baselines.py [speed] [jax] [pcn] [continuous] [floor] [--seeds 3] [--out FOLDER]
 
 - ``speed``: Envelope and GPI-LS, one environment, the same batch, network and updates per step as morl-baselines; CPU
   time per step with its update. morl-baselines' GPI-LS pairs each transition with two weights where ours takes one, so
   it is compared at equal transitions and at equal rows; it draws transitions by priority (its default), ours uniformly.
+- ``jax``: GPI-LS beside morl-baselines' own in JAX (``pip install jax flax optax orbax-checkpoint``), one thread,
+  compiled before: the same network (normalised layers) and updates, transitions drawn uniformly by both; at equal
+  transitions and equal rows, and with 20 updates a step, its default, which one compiled call does.
 - ``pcn``: both on the concave Deep Sea Treasure; CPU seconds and steps to the exact front, and the hypervolume.
 - ``continuous``: CAPQL and GPI-LS on ``mo-halfcheetah-v5``; CPU time per step with morl-baselines' width, batch and one
   update per step, as they ship, and with 16 parallel environments and one update in 16 steps (an advantage of
@@ -23,6 +26,7 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import statistics
 import time
 import warnings
@@ -109,6 +113,44 @@ def speed(seeds: int) -> list[Row]:
             theirs.append(peer(s, steps + 100))
         unit = f"CPU ms per step and update, {batch}"
         rows.append(_row("speed", name, "minecart-deterministic", unit, mine, theirs, 1e3 / steps))
+    return rows
+
+
+def peer_jax(updates: int, seed: int, steps: int) -> float:
+    """CPU seconds of ``steps`` steps of morl-baselines' GPI-LS in JAX, after 300 steps in which it compiles."""
+    from morl_baselines.multi_policy.gpi_ls_jax.gpi_ls_jax import GPILS
+
+    agent = GPILS(
+        peer_env("minecart-deterministic-v0"), batch_size=128, net_arch=[256, 256], learning_starts=100, num_nets=2,
+        gradient_updates=updates, per=False, drop_rate=0.0, log=False, seed=seed,
+    )  # fmt: skip
+    weights = list(np.eye(3))
+    agent.set_weight_support(weights)
+
+    def train(n: int, first: bool) -> None:
+        agent.train_iteration(n, weights[0], weights, reset_num_timesteps=first)
+
+    train(300, True)
+    return cpu(partial(train, steps, False))
+
+
+def in_jax(seeds: int) -> list[Row]:
+    """GPI-LS beside morl-baselines' in JAX, at one and at twenty updates a step."""
+    rows: list[Row] = []
+    same: Row = {"n_envs": 1, "train_freq": 1, "learning_starts": 100, "net_arch": (256, 256), "iteration": 10**9}
+    for updates, steps in ((1, 600), (20, 60)):
+        batches = {"128 transitions (peer: × 2 weights)": 128, "256 rows": 256}
+        mine: dict[str, list[float]] = {label: [] for label in batches}
+        theirs = []
+        for s in range(seeds):  # in turn, so that both meet the same load
+            theirs.append(peer_jax(updates, s, steps))
+            for label, size in batches.items():
+                # ours takes one update a step: as many steps as there are updates, so it steps and acts more
+                spent = ours("GPILS", "morl/MinecartDeterministic-v0", s, steps * updates, 200, batch_size=size, **same)
+                mine[label].append(spent)
+        for label, seconds in mine.items():
+            unit = f"CPU ms per update, {updates} a step there, {label}"
+            rows.append(_row("jax", "GPILS", "minecart-deterministic", unit, seconds, theirs, 1e3 / (steps * updates)))
     return rows
 
 
@@ -275,7 +317,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    parts = {"speed": speed, "pcn": pcn, "continuous": continuous, "floor": floor}
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+    parts = {"speed": speed, "jax": in_jax, "pcn": pcn, "continuous": continuous, "floor": floor}
     rows: list[Row] = []
     for name in args.parts or parts:
         rows += parts[name](args.seeds)
