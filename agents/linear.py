@@ -28,9 +28,10 @@ from morl.agents.core.policies import PolicySet
 from morl.agents.core.preferences import training_grid
 from morl.agents.core.stateful import below
 from morl.agents.core.weight_plan import WeightPlan
-from morl.agents.neural import processes, sb3_budget
+from morl.agents.neural import sb3_budget
 from morl.agents.neural.policy_kwargs import NetworkConfig, OwnNetworks
-from morl.envs.vector.worker import end_with_parent
+from morl.agents.neural.processes import prepared_context
+from morl.engines.processes import end_with_parent, still_importing, why_died
 from morl.spec import AgentError, FloatArray
 
 if TYPE_CHECKING:
@@ -273,12 +274,12 @@ class LinearScalarization(OwnNetworks):
         """Solve several weights at once; a round of them is never split, so that a checkpoint lies between rounds."""
         from morl.agents.neural import scalarised
 
-        if processes.still_importing():
+        if still_importing():
             raise AgentError(
                 "a process that learns weights came upon learn() while importing the script; put the call under "
                 'if __name__ == "__main__":'
             )
-        workers, context = min(self.config.processes, self.n_weights), processes.prepared_context()
+        workers, context = min(self.config.processes, self.n_weights), prepared_context()
         with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
             while self.num_timesteps < until:
                 numbers = self.plan.next_ones(workers)
@@ -288,7 +289,7 @@ class LinearScalarization(OwnNetworks):
                 except BrokenProcessPool:
                     weights = ", ".join(str(self.weights[i].round(4).tolist()) for i in numbers)
                     raise AgentError(
-                        f"a process learning one of the weights {weights} died ({processes.why_died()}); weights of "
+                        f"a process learning one of the weights {weights} died ({why_died()}); weights of "
                         "earlier rounds are kept, learn() goes on from there"
                     ) from None
                 for number, (_, arrays) in zip(numbers, results, strict=True):

@@ -18,8 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from morl.studies.engine import Engine, Outcome, Processes
-from morl.studies.ray import RayEngine
+from morl.engines import Engine, Outcome, Processes, RayEngine
 
 
 class Silent:

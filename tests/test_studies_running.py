@@ -138,7 +138,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch:
 
 
 def test_progress_is_shown_for_all_cells(whole_study: Study) -> None:
-    from morl.studies.engine import Outcome
+    from morl.engines import Outcome
     from morl.studies.progress import Watch
 
     cells = whole_study.spec.cells()[:2]

@@ -332,7 +332,7 @@ POOL = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
 import multiprocessing
-from morl.envs.vector.worker import end_with_parent
+from morl.engines.processes import end_with_parent
 
 if __name__ == "__main__":
     context = multiprocessing.get_context({context!r})

@@ -1,11 +1,9 @@
-"""Processes that learn beside this one, and why one of them may have died."""
+"""Processes that learn beside this one."""
 
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from multiprocessing.context import BaseContext
-from pathlib import Path
 
 
 def prepared_context() -> BaseContext:
@@ -21,25 +19,3 @@ def prepared_context() -> BaseContext:
     # The first optimizer of a process imports torch._dynamo, which takes half of the two seconds.
     context.set_forkserver_preload(["morl.agents.neural.scalarised", "morl.envs", "torch._dynamo"])
     return context
-
-
-def still_importing() -> bool:
-    """True in a process that is importing the script it was started from."""
-    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
-
-
-def why_died() -> str:
-    """What may have ended a process, for an error message."""
-    if not _unguarded():
-        return "killed, or out of memory?"
-    name = Path(str(sys.modules["__main__"].__file__)).name
-    return f'each process imports {name}: put what it does under if __name__ == "__main__":'
-
-
-def _unguarded() -> bool:
-    """True where a new process that imports the script would run all of it once more."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    try:
-        return path is not None and path.endswith(".py") and "__name__" not in Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import pickle
 import selectors
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -64,22 +63,6 @@ class Waiter:
         """Forget them."""
         if self._selector is not None:
             self._selector.close()
-
-
-def end_with_parent() -> None:
-    """Make this process end when the one that started it does, however it ends; for the start of a pool's workers.
-
-    A worker of a pool waits for its next task, and nobody is left to tell it that there will be none.
-    """
-    above = multiprocessing.parent_process()
-    if above is None:
-        return
-
-    def watch() -> None:
-        above.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def tell(pipe: Connection, *message: Any) -> None:

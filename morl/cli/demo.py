@@ -68,7 +68,7 @@ class Demo:
     def run(self) -> int:
         """Solve, train, compare and plot."""
         from morl.agents.neural.processes import prepared_context
-        from morl.envs.vector.worker import end_with_parent
+        from morl.engines.processes import end_with_parent
 
         self.out.mkdir(parents=True, exist_ok=True)
         watch = Stopwatch()

@@ -12,7 +12,7 @@ from morl.cli.arguments import Count
 from morl.cli.sources import Imports
 
 if TYPE_CHECKING:
-    from morl.studies.engine import Engine
+    from morl.engines import Engine
 
 
 @dataclass
@@ -42,6 +42,6 @@ class ManyRuns:
         return {"engine": self._engine(), "imports": self.imports, "progress": not self.quiet}
 
     def _engine(self) -> Engine:
-        from morl.studies.engines import engine_of
+        from morl.engines import engine_of
 
         return engine_of(self.engine, self.jobs, self.address)

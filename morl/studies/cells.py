@@ -27,7 +27,7 @@ _PATIENCE = 20.0
 
 
 def run_cell(job: tuple[Cell, str], report: Callable[[int], None]) -> None:
-    """Run a cell to its end, unless it has come to it: a task of an :class:`~morl.studies.engine.Engine`.
+    """Run a cell to its end, unless it has come to it: a task of an :class:`~morl.engines.local.Engine`.
 
     Args:
         job: the cell, and the folder of the study's runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-from morl.studies.engine import Outcome
+from morl.engines import Outcome
 from morl.studies.spec import Cell
 
 

@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl import __version__, storage
+from morl.engines import Engine, Listener, engine_of
 from morl.pareto.front import Front
 from morl.runs.folder import RunFolder, read_json
 from morl.spec import MorlError, RunError
 from morl.studies.cells import existing, finished, run_cell
-from morl.studies.engine import Engine, Listener
-from morl.studies.engines import engine_of
 from morl.studies.progress import Silent, Watch
 from morl.studies.references import measured_reference
 from morl.studies.spec import Cell, StudySpec, slug
@@ -44,7 +43,7 @@ def study(
     jobs: int = 1,
     imports: Sequence[str] = (),
     progress: bool = False,
-    engine: Engine | None = None,
+    engine: Engine | str = "local",
     references: str | Path | None = None,
 ) -> Study:
     """Run every cell of a study that has not come to its end, and leave one table behind.
@@ -58,7 +57,7 @@ def study(
         jobs: cells at a time, each in a process; one runs here.
         imports: packages and files that register environments and algorithms.
         progress: show how far every cell is, and the time left, on stderr.
-        engine: where cells run, instead of ``jobs`` processes.
+        engine: where cells run: ``"local"``, ``"ray"`` (extra ``ray``), or an engine of :mod:`morl.engines`.
         references: folder of reference fronts that several studies share; the study's own by default.
 
     Returns:
@@ -69,7 +68,7 @@ def study(
     """
     spec = _spec(what, imports)
     folder = Path("studies") / slug(spec.name) if out is None else Path(out)
-    chosen = engine_of(jobs=jobs) if engine is None else engine
+    chosen = engine_of(engine, jobs)
     check_fits(spec)
     with locked_folder(folder):
         made = Study._create(folder, spec)

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl import storage
+from morl.engines import Engine
 from morl.spec import FloatArray, MissingExtraError, RunError
 from morl.studies import statistics
 from morl.studies.comparison import INDICATORS
-from morl.studies.engine import Engine
 from morl.studies.running import Study, locked_folder, study
 from morl.studies.search import SECONDS, Choice, TuneSpec
 from morl.studies.spec import Entrant, StudySpec, slug
@@ -71,7 +71,7 @@ def tune(
     jobs: int = 1,
     imports: Sequence[str] = (),
     progress: bool = False,
-    engine: Engine | None = None,
+    engine: Engine | str = "local",
 ) -> Tuning:
     """Search options of an algorithm; run it again to go on.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from study_programs import dies, dies_at_first, square
 
+from morl.engines import engine_of
+from morl.engines.local import ATTEMPTS, Outcome
 from morl.spec import MorlError, SpecError
-from morl.studies.engine import ATTEMPTS, Outcome
-from morl.studies.engines import engine_of
 
 
 class Heard:

@@ -13,8 +13,8 @@ import pytest
 from study_programs import TINY, square
 
 import morl
+from morl.engines.local import Outcome
 from morl.studies import Study
-from morl.studies.engine import Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_study_on_ray_is_that_of_this_process_and_survives_a_killed_node(
     cluster: Any, whole_study: Study, tmp_path: Path
 ) -> None:
-    from morl.studies.ray import RayEngine
+    from morl.engines.ray import RayEngine
 
     outcomes = RayEngine().run(square, [3, -1, 7], Heard())
     assert outcomes == [Outcome(9), Outcome(error="ValueError: no"), Outcome(49, warnings=("seven",))]

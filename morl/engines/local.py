@@ -1,4 +1,4 @@
-"""Where the tasks of a study run: in this process, or in processes of this machine.
+"""Tasks in this process, or in processes of this machine.
 
 A task is a picklable argument of a function at the top level of a module, ``function(task, report) -> result``, which
 calls ``report(number)`` with how far it is. Tasks must be safe to run again: one whose process dies is.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from morl.engines.processes import end_with_parent, still_importing, why_died
 from morl.spec import MorlError, RunError
 
 Function = Callable[[Any, Callable[[int], None]], Any]
@@ -111,10 +112,8 @@ class Processes:
         Raises:
             RunError: processes cannot start, as the script that calls this has no main guard.
         """
-        from morl.agents.neural.processes import still_importing, why_died
-
         if still_importing():
-            raise RunError(f"a study with several jobs was started by one of its own processes: {why_died()}")
+            raise RunError(f"several jobs were started by one of their own processes: {why_died()}")
         pool = _Pool(function, tasks, listener)
         try:
             for _ in range(min(self.jobs, len(tasks))):
@@ -131,7 +130,7 @@ class _Worker:
 
     def __init__(self, context: Any, function: Function) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, function), name="morl-study")
+        self.process = context.Process(target=_work, args=(theirs, function), name="morl-task")
         self.process.start()
         theirs.close()
         self.task: int | None = None
@@ -190,13 +189,11 @@ class _Pool:
 
     def _lost(self, worker: _Worker) -> None:
         """A worker has died: its task waits again, first in line, and another worker takes its place."""
-        from morl.agents.neural.processes import why_died
-
         self.workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
         if not worker.ready:
-            raise RunError(f"a process of the study ended before it began ({why_died()})")
+            raise RunError(f"a process ended before it began its first task ({why_died()})")
         if worker.task is not None:
             if self.begun[worker.task] < ATTEMPTS:
                 self.waiting.appendleft(worker.task)
@@ -223,8 +220,6 @@ class _Pool:
 
 def _work(pipe: Connection, function: Function) -> None:
     """The life of a worker."""
-    from morl.envs.vector.worker import end_with_parent
-
     end_with_parent()
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         pipe.send(("ready", None))

@@ -1,7 +1,8 @@
-"""Cells and trials on a Ray cluster (extra ``ray``), with the same results as in processes of this machine.
+"""Tasks on a Ray cluster (extra ``ray``), with the same results as in processes of this machine.
 
-Results lie in run folders, so all nodes need the study's folder under the same path: a network file system, or the disk
-of one machine. What goes through Ray is a cell's configuration one way, and an outcome of one line the other.
+What goes through Ray is a task one way, and its outcome the other: a cell's configuration and one line, a client's
+trunk and what it became. All else lies in folders, which all nodes need under the same path: a network file system, or
+the disk of one machine.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from morl.engines.local import ATTEMPTS, Function, Listener, Outcome, attempt
 from morl.spec import MissingExtraError, RunError
-from morl.studies.engine import ATTEMPTS, Function, Listener, Outcome, attempt
 
 AHEAD = 2
 """Tasks handed to the cluster for each of its cores: the others wait here, so that the driver's load is bounded."""
@@ -21,7 +22,7 @@ AHEAD = 2
 class RayEngine:
     """Runs tasks on the nodes of a Ray cluster.
 
-    A task whose worker or node dies is begun again elsewhere, up to three times; a cell goes on from its checkpoint.
+    A task whose worker or node dies is begun again elsewhere, up to three times: it goes on from what it left on disk.
 
     Args:
         address: of a cluster (``"auto"``, ``"ray://host:10001"``); by default one is started on this machine.
