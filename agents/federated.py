@@ -9,48 +9,29 @@ What leaves a client is its trunk: the layers below the heads that say values or
 optimiser, replay and normalisation stay private (personalisation layers, Arivazhagan et al. 2019). Options:
 
 - ``proximal`` μ adds μ/2 ‖θ_c − θ‖² to every client's loss (FedProx, Li et al. 2020);
-- ``secure`` masks what is sent so that only the sum can be read (the arithmetic of Bonawitz et al. 2017): every pair of
-  clients draws a common mask that one adds and the other subtracts, in integers modulo 2⁶⁴, where sums cancel exactly.
+- ``secure`` masks what is sent so that only the sum can be read (:mod:`morl.agents.neural.exchange`).
 
 With one client nothing changes, bit for bit: it learns as it would alone, with clean boundaries after each round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import numpy as np
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.core.callbacks import Callback
-from morl.agents.neural.parts import Array, Arrays, load_shared, pulled_to, require_alike, shared_arrays
+from morl.agents.neural.clients import Elsewhere, Here, Order
+from morl.agents.neural.exchange import Update, combine
+from morl.agents.neural.parts import Arrays, load_shared, require_alike, shared_arrays
 from morl.counts import as_count
+from morl.engines import Engine, InProcess, engine_of
 from morl.pareto.front import Front
 from morl.spec import AgentError, UnknownNameError
 
 SHARES = ("trunk", "all", "none")
 """What clients may share: the trunk, the heads too, or nothing."""
-
-_ONE = 2.0**40  # fixed point of masked numbers: parts in 10¹², up to 8 million
-
-
-@dataclass(frozen=True)
-class Update:
-    """What leaves a client at the end of a round.
-
-    Args:
-        arrays: parameters by name; under ``secure`` masked integers that mean nothing by themselves.
-        steps: environment steps learned from in this round.
-    """
-
-    arrays: Arrays
-    steps: int
 
 
 class Federated:
@@ -105,39 +86,62 @@ class Federated:
         self,
         total_timesteps: float | str,
         *,
-        executor: Executor | None = None,
+        engine: Engine | str = "local",
+        jobs: int = 1,
+        folder: str | Path | None = None,
         on_update: Callable[[int, Update], None] | None = None,
     ) -> Federated:
         """Learn from ``total_timesteps`` more steps of every client.
 
+        Clients learn here one after the other, at the same time in ``jobs`` processes, or on the nodes of a Ray cluster
+        (``engine="ray"``, extra ``ray``), with the same results. What is a client's own lies in its folder meanwhile;
+        only what it shares goes to and fro. A client whose process or node dies begins the round again, three times at
+        most.
+
         Args:
             total_timesteps: steps of each client.
-            executor: where clients learn at the same time, such as a ``ProcessPoolExecutor``; results are the same
-                as without one. Environments must then be ids.
+            engine: ``"local"``, ``"ray"``, or an engine of :mod:`morl.engines`.
+            jobs: local processes; one job learns in this process.
+            folder: where clients that learn elsewhere have their folders, on a cluster under the same path on all
+                nodes; a temporary folder by default.
             on_update: called with each client's number and what leaves it, such as for an audit.
 
         Raises:
-            AgentError: an executor, and clients that were not given by id.
+            AgentError: a client failed elsewhere, or has no id to be made again from there.
+            MissingExtraError: Ray is not installed.
         """
         steps = as_count(total_timesteps, "total_timesteps", 1, AgentError)
-        targets = [agent.num_timesteps + steps for agent in self.agents]
-        if executor is not None and not all(isinstance(env, str) for env in self.envs):
-            raise AgentError("clients that learn in other processes must be given by id, such as 'morl/Driving-v0'")
-        while any(agent.num_timesteps < target for agent, target in zip(self.agents, targets, strict=True)):
-            before = [agent.num_timesteps for agent in self.agents]
-            self._round(targets, executor)
-            self.rounds += 1
-            if self.share == "none":
-                continue
-            spent = [agent.num_timesteps - b for agent, b in zip(self.agents, before, strict=True)]
-            updates = self._updates(spent)
-            for number, update in enumerate(updates):
-                if on_update is not None:
-                    on_update(number, update)
-            common = combine(updates, self.secure)
-            for agent in self.agents:
-                load_shared(agent, common, self.share)
+        reached = [agent.num_timesteps for agent in self.agents]
+        targets = [number + steps for number in reached]
+        clients = self._clients(engine_of(engine, jobs), folder)
+        try:
+            with clients:
+                while any(number < target for number, target in zip(reached, targets, strict=True)):
+                    updates = clients.round(self._orders(targets))
+                    self.rounds += 1
+                    reached = [number + update.steps for number, update in zip(reached, updates, strict=True)]
+                    if self.share != "none":
+                        clients.take_over(self._combined(updates, on_update))
+        finally:
+            self.agents = clients.agents
         return self
+
+    def _clients(self, engine: Engine, folder: str | Path | None) -> Here:
+        if isinstance(engine, InProcess):
+            return Here(self.agents, self.share)
+        return Elsewhere(self.agents, self.envs, self.share, engine, folder)
+
+    def _orders(self, targets: Sequence[int]) -> list[Order]:
+        """What every client is to do in the next round."""
+        masks = (self.seed, self.rounds) if self.secure else None
+        return [Order(i, len(targets), target, self.round_steps, self.share, self.proximal, masks)
+                for i, target in enumerate(targets)]  # fmt: skip
+
+    def _combined(self, updates: Sequence[Update], on_update: Callable[[int, Update], None] | None) -> Arrays:
+        for number, update in enumerate(updates):
+            if on_update is not None:
+                on_update(number, update)
+        return combine(updates, self.secure)
 
     def fronts(self, episodes: int = 100, seed: int | None = None) -> list[Front]:
         """The front of every client, measured in its own environment."""
@@ -157,117 +161,3 @@ class Federated:
         self.agents = loaded
         self.rounds = max(agent.num_timesteps for agent in loaded) // self.round_steps
         return self
-
-    def _round(self, targets: Sequence[int], executor: Executor | None) -> None:
-        going = [i for i, agent in enumerate(self.agents) if agent.num_timesteps < targets[i]]
-        if executor is None:
-            for i in going:
-                one_round(self.agents[i], targets[i], self.round_steps, self.share, self.proximal)
-            return
-        with TemporaryDirectory() as folder:
-            self.save(folder)
-            jobs = {}
-            for i in going:
-                place = str(Path(folder) / f"client-{i}")
-                what = (type(self.agents[i]), place, self.envs[i], targets[i])
-                jobs[i] = executor.submit(_elsewhere, *what, self.round_steps, self.share, self.proximal)
-            for i, job in jobs.items():
-                job.result()
-                self.agents[i] = type(self.agents[i]).load(Path(folder) / f"client-{i}", self.envs[i])
-
-    def _updates(self, steps: Sequence[int]) -> list[Update]:
-        """What the clients send after a round."""
-        arrays = [shared_arrays(agent, self.share) for agent in self.agents]
-        if not self.secure:
-            return [Update(a, n) for a, n in zip(arrays, steps, strict=True)]
-        whole = sum(steps)
-        seeds = np.random.SeedSequence((self.seed, self.rounds))
-        return [Update(masked(a, n / whole, i, len(arrays), seeds), n)
-                for i, (a, n) in enumerate(zip(arrays, steps, strict=True))]  # fmt: skip
-
-
-# ---- one client -----------------------------------------------------------------------------------------
-
-
-class _Round(Callback):
-    """Stops at the next clean boundary."""
-
-    def __init__(self, steps: int) -> None:
-        self.segment_every = steps
-
-    def on_segment_end(self, agent: Agent) -> bool:
-        return False
-
-
-def one_round(agent: Agent, target: int, round_steps: int, share: str, proximal: float) -> None:
-    """Let a client learn up to its next boundary, on the way to ``target`` steps in all."""
-    with pulled_to(agent, share, proximal):
-        agent.learn(target - agent.num_timesteps, _Round(round_steps))
-
-
-def _elsewhere(
-    cls: type[Agent], folder: str, env: str, target: int, round_steps: int, share: str, proximal: float
-) -> None:
-    """The same in another process: a round begins and ends with a checkpoint."""
-    agent = cls.load(folder, env)
-    one_round(agent, target, round_steps, share, proximal)
-    agent.save(folder)
-
-
-# ---- the server -----------------------------------------------------------------------------------------
-
-
-def combine(updates: Sequence[Update], secure: bool = False) -> Arrays:
-    """The mean of the clients' parameters, weighted by steps; of masked ones the sum, whose masks cancel.
-
-    Raises:
-        AgentError: no update, no step in any, or updates of different parameters.
-    """
-    whole = sum(update.steps for update in updates)
-    if whole <= 0:
-        raise AgentError(f"{len(updates)} clients have learned from {whole} steps; there is nothing to combine")
-    names = updates[0].arrays.keys()
-    if any(update.arrays.keys() != names for update in updates):
-        raise AgentError("clients sent different parameters; expected the same from all")
-    out: Arrays = {}
-    for name in names:
-        if secure:
-            total = np.zeros_like(updates[0].arrays[name])
-            for update in updates:
-                total = total + update.arrays[name]
-            out[name] = (total.view(np.int64) / _ONE).astype(np.float32)
-        else:
-            parts = [update.steps / whole * update.arrays[name].astype(np.float64) for update in updates]
-            out[name] = np.sum(parts, axis=0).astype(updates[0].arrays[name].dtype)
-    return out
-
-
-def masked(
-    arrays: Mapping[str, Array], share: float, client: int, clients: int, seeds: np.random.SeedSequence
-) -> Arrays:
-    """Parameters times the client's share, in fixed point modulo 2⁶⁴, plus masks that the other clients take off.
-
-    Only the arithmetic is here. In a deployment each pair of clients agrees on its seed by itself (Diffie–Hellman), so
-    that the server knows none, and clients that drop out are provided for.
-
-    Args:
-        arrays: parameters.
-        share: n_c / Σ n.
-        client: number of the client.
-        clients: how many there are.
-        seeds: common root of the pairs' seeds, new in every round.
-    """
-    out: Arrays = {}
-    streams = {}
-    for other in range(clients):
-        if other != client:
-            pair = (min(client, other), max(client, other))
-            branch = np.random.SeedSequence(seeds.entropy, spawn_key=pair)
-            streams[other] = np.random.default_rng(branch)
-    for name, array in arrays.items():
-        value = np.rint(array.astype(np.float64) * share * _ONE).astype(np.int64).view(np.uint64)
-        for other, stream in streams.items():
-            mask = stream.integers(0, 2**64, size=array.shape, dtype=np.uint64, endpoint=False)
-            value = value + mask if client < other else value - mask
-        out[name] = value
-    return out

@@ -18,17 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from morl.engines import Engine, Outcome, Processes, RayEngine
-
-
-class Silent:
-    """Hears nothing."""
-
-    def moved(self, task: int, number: int) -> None:
-        """Steps."""
-
-    def ended(self, task: int, outcome: Outcome) -> None:
-        """An outcome."""
+from morl.engines import Engine, Processes, RayEngine, Silent
 
 
 def nothing(task: int, report: Callable[[int], None]) -> int:

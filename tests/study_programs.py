@@ -41,3 +41,9 @@ def dies(folder: str, report: Callable[[int], None]) -> None:
     """A task whose process always dies."""
     time.sleep(0.01)
     os._exit(9)
+
+
+def own_pid(_: int, report: Callable[[int], None]) -> int:
+    """A task that says which process it ran in, and takes long enough for others to begin."""
+    time.sleep(0.5)
+    return os.getpid()

@@ -1,18 +1,14 @@
-"""Federated training: what leaves a client, what one client is, and that masks cancel."""
+"""Federated training: what leaves a client, what one client is, and what clients have in common."""
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from morl.agents import CAPQL, GPILS, ConditionedPPO, Envelope, ParetoQLearning, VectorQLambda
 from morl.agents.core.callbacks import Callback
-from morl.agents.federated import Federated, Update, combine, masked
+from morl.agents.federated import Federated
+from morl.agents.neural.exchange import Update
 from morl.agents.neural.parts import load_shared, shared_arrays, shared_parameters
 from morl.spec import AgentError, UnknownNameError
 
@@ -73,39 +69,6 @@ def test_what_leaves_a_client_is_its_trunk_alone(algorithm):
     assert all(not np.array_equal(first[n], second[n]) for n in moved if first[n].size > 8)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 6), st.integers(0, 1000))
-def test_masks_cancel_and_hide(clients, seed):
-    rng = np.random.default_rng(seed)
-    arrays = [{"trunk.weight": rng.standard_normal((3, 4)).astype(np.float32)} for _ in range(clients)]
-    steps = rng.integers(1, 1000, clients).tolist()
-    seeds = np.random.SeedSequence(seed)
-    hidden = [
-        Update(masked(a, n / sum(steps), i, clients, seeds), n)
-        for i, (a, n) in enumerate(zip(arrays, steps, strict=True))
-    ]
-    plain = combine([Update(a, n) for a, n in zip(arrays, steps, strict=True)])
-    np.testing.assert_allclose(combine(hidden, secure=True)["trunk.weight"], plain["trunk.weight"], atol=1e-6)
-    if clients > 1:
-        for a, n, update in zip(arrays, steps, hidden, strict=True):
-            bare = (
-                np.rint(a["trunk.weight"].astype(np.float64) * n / sum(steps) * 2.0**40)
-                .astype(np.int64)
-                .view(np.uint64)
-            )
-            assert not np.array_equal(update.arrays["trunk.weight"], bare)
-            # A masked number says nothing: its upper half is uniform, so that small parameters do not stay small.
-            assert (update.arrays["trunk.weight"] > 2**62).any()
-
-
-def test_the_mean_is_weighted_by_steps():
-    updates = [
-        Update({"a": np.array([1.0, 2.0], np.float32)}, 300),
-        Update({"a": np.array([5.0, 6.0], np.float32)}, 100),
-    ]
-    np.testing.assert_allclose(combine(updates)["a"], [2.0, 3.0])
-
-
 def test_clients_begin_with_one_trunk_and_heads_of_their_own():
     federated = Federated(Envelope, [SEA] * 3, seed=0, **OPTIONS)
     first, second, third = (state(agent) for agent in federated.agents)
@@ -137,21 +100,6 @@ def test_sharing_all_averages_what_heads_say():
     assert "net.head.linear.weight" in shared_arrays(first, "all")
 
 
-@pytest.mark.slow
-def test_other_processes_give_the_same_results(tmp_path):
-    here = Federated("Envelope", [SEA, SEA], seed=1, round_steps=100, **OPTIONS).learn(200)
-    there = Federated("Envelope", [SEA, SEA], seed=1, round_steps=100, **OPTIONS)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        there.learn(200, executor=executor)
-    for a, b in zip(here.agents, there.agents, strict=True):
-        assert_same(state(a), state(b))
-    there.save(tmp_path)
-    again = Federated("Envelope", [SEA, SEA], seed=1, round_steps=100, **OPTIONS).restore(tmp_path).learn(100)
-    here.learn(100)
-    for a, b in zip(here.agents, again.agents, strict=True):
-        assert_same(state(a), state(b))
-
-
 def test_continuous_agents_share_too():
     federated = Federated(CAPQL, ["morl/CarFollowingLQ-v0"] * 2, seed=0, round_steps=64, **OPTIONS)
     federated.learn(64)
@@ -167,8 +115,7 @@ def test_continuous_agents_share_too():
         (lambda: Federated(Envelope, [SEA], proximal=-1.0), AgentError, "μ is -1.0"),
         (lambda: Federated(Envelope, [SEA, "morl/FruitTree-v0"]), AgentError, "client 1 has objectives"),
         (lambda: Federated(ParetoQLearning, [SEA]), AgentError, "no network with a trunk"),
-        (lambda: combine([Update({"a": np.zeros(1)}, 0)]), AgentError, "nothing to combine"),
-        (lambda: combine([Update({"a": np.zeros(1)}, 1), Update({}, 1)]), AgentError, "different parameters"),
+        (lambda: Federated(Envelope, [SEA], **OPTIONS).learn(100, engine="rays"), UnknownNameError, "ray"),
     ],
 )
 def test_wrong_input_is_refused(make, error, words):

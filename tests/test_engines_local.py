@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from study_programs import dies, dies_at_first, square
+from study_programs import dies, dies_at_first, own_pid, square
 
-from morl.engines import engine_of
+from morl.engines import Silent, engine_of
 from morl.engines.local import ATTEMPTS, Outcome
 from morl.spec import MorlError, SpecError
 
@@ -77,3 +78,19 @@ def test_a_program_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     )  # fmt: skip
     assert ended.returncode == 1
     assert 'program.py: put what it does under if __name__ == "__main__":' in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_processes_are_kept_while_the_engine_is_open_and_end_with_it() -> None:
+    engine = engine_of(jobs=2)
+    with engine:
+        first = {outcome.result for outcome in engine.run(own_pid, [0, 1], Silent())}
+        kept = {worker.process.pid for worker in engine._idle}
+        assert kept == first
+        assert {outcome.result for outcome in engine.run(own_pid, [0, 1], Silent())} == first
+        os.kill(min(first), signal.SIGKILL)  # a process that dies in between is replaced
+        again = {outcome.result for outcome in engine.run(own_pid, [0, 1, 2, 3], Silent())}
+        assert again <= {worker.process.pid for worker in engine._idle}
+        assert min(first) not in again
+        pids = [worker.process for worker in engine._idle]
+    assert not any(process.is_alive() for process in pids)

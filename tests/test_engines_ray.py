@@ -13,24 +13,10 @@ import pytest
 from study_programs import TINY, square
 
 import morl
-from morl.engines.local import Outcome
+from morl.engines import Outcome, Silent
 from morl.studies import Study
 
 pytestmark = pytest.mark.slow
-
-
-class Heard:
-    """Counts outcomes."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def moved(self, task: int, number: int) -> None:
-        """Steps."""
-
-    def ended(self, task: int, outcome: Outcome) -> None:
-        """An outcome."""
-        self.count += 1
 
 
 @pytest.fixture
@@ -54,7 +40,7 @@ def test_a_study_on_ray_is_that_of_this_process_and_survives_a_killed_node(
 ) -> None:
     from morl.engines.ray import RayEngine
 
-    outcomes = RayEngine().run(square, [3, -1, 7], Heard())
+    outcomes = RayEngine().run(square, [3, -1, 7], Silent())
     assert outcomes == [Outcome(9), Outcome(error="ValueError: no"), Outcome(49, warnings=("seven",))]
     victim = cluster.add_node(num_cpus=1)
     folder = tmp_path / "study"

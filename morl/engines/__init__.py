@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from morl.engines.local import Engine, InProcess, Listener, Outcome, Processes
+from morl.engines.local import Engine, InProcess, Listener, Outcome, Processes, Silent
 from morl.engines.ray import RayEngine
 from morl.spec import SpecError, UnknownNameError
 
-__all__ = ["Engine", "InProcess", "Listener", "Outcome", "Processes", "RayEngine", "engine_of"]
+__all__ = ["Engine", "InProcess", "Listener", "Outcome", "Processes", "RayEngine", "Silent", "engine_of"]
 
 
 def engine_of(engine: Engine | str = "local", jobs: int = 1, address: str | None = None) -> Engine:

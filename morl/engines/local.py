@@ -12,10 +12,11 @@ import functools
 import multiprocessing
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from morl.engines.processes import end_with_parent, still_importing, why_died
 from morl.spec import MorlError, RunError
@@ -47,18 +48,57 @@ class Listener(Protocol):
         """A task has ended."""
 
 
-class Engine(Protocol):
-    """Runs tasks, in any order and place."""
+class Silent:
+    """Hears, and says nothing."""
+
+    def moved(self, task: int, number: int) -> None:
+        """Nothing."""
+
+    def ended(self, task: int, outcome: Outcome) -> None:
+        """Nothing."""
+
+
+class Engine(ABC):
+    """Runs tasks, in any order and place.
+
+    ``with engine:`` keeps what it needs, such as processes, from one :meth:`run` to the next.
+    """
+
+    _entered = 0
+
+    def __enter__(self) -> Self:
+        if not self._entered:
+            self._open()
+        self._entered += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entered -= 1
+        if not self._entered:
+            self._close()
 
     def run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
         """Run all tasks; the outcomes are in their order."""
+        with self:
+            return self._run(function, tasks, listener)
+
+    def _open(self) -> None:
+        """Get what is kept from run to run: here nothing."""
+        return
+
+    def _close(self) -> None:
+        """Let go of it."""
+        return
+
+    @abstractmethod
+    def _run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
+        """Run all tasks, while open."""
 
 
-class InProcess:
+class InProcess(Engine):
     """One task after the other, here."""
 
-    def run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
-        """Run all tasks."""
+    def _run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
         outcomes = []
         for i, task in enumerate(tasks):
             outcomes.append(attempt(function, task, paced(functools.partial(listener.moved, i))))
@@ -93,7 +133,7 @@ def paced(report: Callable[[int], None]) -> Callable[[int], None]:
     return now_and_then
 
 
-class Processes:
+class Processes(Engine):
     """Several tasks at a time, each in a process that takes one after the other.
 
     A process that dies (killed, out of memory, a crash in a library) is replaced, and its task begun again. The
@@ -105,8 +145,13 @@ class Processes:
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
+        self._idle: list[_Worker] = []
 
-    def run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
+    def _close(self) -> None:
+        _stop(self._idle)
+        self._idle = []
+
+    def _run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
         """Run all tasks.
 
         Raises:
@@ -114,23 +159,24 @@ class Processes:
         """
         if still_importing():
             raise RunError(f"several jobs were started by one of their own processes: {why_died()}")
-        pool = _Pool(function, tasks, listener)
+        pool = _Pool(function, tasks, listener, self._idle)
         try:
-            for _ in range(min(self.jobs, len(tasks))):
+            for _ in range(min(self.jobs, len(tasks)) - len(pool.workers)):
                 pool.start()
             while pool.open:
                 pool.serve()
         finally:
-            pool.stop()
+            self._idle = [worker for worker in pool.workers if worker.ready and worker.task is None]
+            _stop([worker for worker in pool.workers if worker not in self._idle])
         return [pool.outcomes[i] for i in range(len(tasks))]
 
 
 class _Worker:
     """One process and what it is at."""
 
-    def __init__(self, context: Any, function: Function) -> None:
+    def __init__(self, context: Any) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, function), name="morl-task")
+        self.process = context.Process(target=_work, args=(theirs,), name="morl-task")
         self.process.start()
         theirs.close()
         self.task: int | None = None
@@ -140,12 +186,14 @@ class _Worker:
 class _Pool:
     """Tasks that wait, workers, and outcomes."""
 
-    def __init__(self, function: Function, tasks: Sequence[Any], listener: Listener) -> None:
+    def __init__(
+        self, function: Function, tasks: Sequence[Any], listener: Listener, workers: Sequence[_Worker]
+    ) -> None:
         self.function, self.tasks, self.listener = function, tasks, listener
         self.waiting = collections.deque(range(len(tasks)))
         self.begun: collections.Counter[int] = collections.Counter()
         self.outcomes: dict[int, Outcome] = {}
-        self.workers: list[_Worker] = []
+        self.workers = list(workers)
 
     @property
     def open(self) -> bool:
@@ -154,7 +202,7 @@ class _Pool:
 
     def start(self) -> None:
         """One more worker. Each imports the program of its own: nothing of this process is inherited."""
-        self.workers.append(_Worker(multiprocessing.get_context("spawn"), self.function))
+        self.workers.append(_Worker(multiprocessing.get_context("spawn")))
 
     def serve(self) -> None:
         """Hand out tasks and hear what became of them."""
@@ -163,7 +211,7 @@ class _Pool:
                 worker.task = self.waiting.popleft()
                 self.begun[worker.task] += 1
                 with contextlib.suppress(OSError):  # it has just died, and is found so below
-                    worker.pipe.send((worker.task, self.tasks[worker.task]))
+                    worker.pipe.send((self.function, self.tasks[worker.task]))
         ready = wait([worker.pipe for worker in self.workers], timeout=60.0)
         for worker in [w for w in self.workers if w.pipe in ready]:
             try:
@@ -205,24 +253,25 @@ class _Pool:
         if self.open:
             self.start()
 
-    def stop(self) -> None:
-        """Let idle workers go; others save what they learned, as after Ctrl-C."""
-        for worker in self.workers:
-            worker.pipe.close()
-            if worker.task is not None or not worker.ready:
-                worker.process.terminate()
-        for worker in self.workers:
-            worker.process.join(20.0)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    """Let idle workers go; others save what they learned, as after Ctrl-C."""
+    for worker in workers:
+        worker.pipe.close()
+        if worker.task is not None or not worker.ready:
+            worker.process.terminate()
+    for worker in workers:
+        worker.process.join(20.0)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
 
 
-def _work(pipe: Connection, function: Function) -> None:
+def _work(pipe: Connection) -> None:
     """The life of a worker."""
     end_with_parent()
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         pipe.send(("ready", None))
         while True:
-            _, task = pipe.recv()
+            function, task = pipe.recv()
             pipe.send(("ended", attempt(function, task, paced(lambda number: pipe.send(("moved", number))))))

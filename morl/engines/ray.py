@@ -12,14 +12,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from morl.engines.local import ATTEMPTS, Function, Listener, Outcome, attempt
+from morl.engines.local import ATTEMPTS, Engine, Function, Listener, Outcome, attempt
 from morl.spec import MissingExtraError, RunError
 
 AHEAD = 2
 """Tasks handed to the cluster for each of its cores: the others wait here, so that the driver's load is bounded."""
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs tasks on the nodes of a Ray cluster.
 
     A task whose worker or node dies is begun again elsewhere, up to three times: it goes on from what it left on disk.
@@ -31,23 +31,23 @@ class RayEngine:
 
     def __init__(self, address: str | None = None, cores: float = 1.0) -> None:
         self.address, self.cores = address, cores
+        self._started = False
 
-    def run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
-        """Run all tasks; outcomes are heard as they come.
+    def _open(self) -> None:
+        """Join the cluster, or start one.
 
         Raises:
             MissingExtraError: Ray is not installed.
             RunError: there is no cluster at the address.
         """
-        ray = _ray()
-        started = _connected(ray, self.address)
-        try:
-            return self._run(ray, function, tasks, listener)
-        finally:
-            if started:
-                ray.shutdown()
+        self._started = _connected(_ray(), self.address)
 
-    def _run(self, ray: Any, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
+    def _close(self) -> None:
+        if self._started:
+            _ray().shutdown()
+
+    def _run(self, function: Function, tasks: Sequence[Any], listener: Listener) -> list[Outcome]:
+        ray = _ray()
         remote = ray.remote(num_cpus=self.cores, max_retries=ATTEMPTS - 1, retry_exceptions=False)(_task)
         paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
         remote = remote.options(

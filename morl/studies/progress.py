@@ -9,22 +9,6 @@ from morl.engines import Outcome
 from morl.studies.spec import Cell
 
 
-class Silent:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def moved(self, task: int, number: int) -> None:
-        """Nothing."""
-
-    def ended(self, task: int, outcome: Outcome) -> None:
-        """Nothing."""
-
-
 class Watch:
     """A bar on stderr for all cells, in steps, and one for each cell at work.
 

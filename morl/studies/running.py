@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morl import __version__, storage
-from morl.engines import Engine, Listener, engine_of
+from morl.engines import Engine, Listener, Silent, engine_of
 from morl.pareto.front import Front
 from morl.runs.folder import RunFolder, read_json
 from morl.spec import MorlError, RunError
 from morl.studies.cells import existing, finished, run_cell
-from morl.studies.progress import Silent, Watch
+from morl.studies.progress import Watch
 from morl.studies.references import measured_reference
 from morl.studies.spec import Cell, StudySpec, slug
 from morl.studies.table import STEM, Row, Table, fronts_in, has_parquet, rows_of_cell, rows_of_front
@@ -195,7 +195,7 @@ class Study:
         left = [cell for cell in self.spec.cells() if self.run_of(cell) is None]
         done = len(self.spec.cells()) - len(left)
         listener: Listener
-        with Watch(self.spec.name, left, done) if progress else Silent() as listener:
+        with Watch(self.spec.name, left, done) if progress else contextlib.nullcontext(Silent()) as listener:
             root = str(self.path / "cells")
             outcomes = engine.run(run_cell, [(cell, root) for cell in left], listener)
         for cell, outcome in zip(left, outcomes, strict=True):

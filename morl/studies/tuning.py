@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl import storage
-from morl.engines import Engine
+from morl.engines import Engine, engine_of
 from morl.spec import FloatArray, MissingExtraError, RunError
 from morl.studies import statistics
 from morl.studies.comparison import INDICATORS
@@ -93,8 +93,9 @@ def tune(
     else:
         spec = TuneSpec.from_dict(what, imports) if isinstance(what, Mapping) else TuneSpec.from_file(what, imports)
     folder = Path("tuning") / slug(spec.study.name) if out is None else Path(out)
-    how: dict[str, Any] = {"jobs": jobs, "progress": progress, "engine": engine}
-    with locked_folder(folder), _quiet(optuna):
+    chosen = engine_of(engine, jobs)
+    how: dict[str, Any] = {"progress": progress, "engine": chosen}
+    with locked_folder(folder), _quiet(optuna), chosen:
         search = _opened(optuna, spec, folder)
         trials = Trials(spec, folder, how)
         while len(_ended(search)) < spec.trials:
