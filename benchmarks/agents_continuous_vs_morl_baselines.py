@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from agents_quality_vs_morl_baselines import PeerPolicies
 from agents_vs_morl_baselines import cpu, peer_env
+from records import as_json
 
 from morl.agents import registry
 from morl.agents.core.config import parse_assignments, tuned_options
@@ -186,7 +187,7 @@ def keep(row: Row) -> None:
     """Put one run into the file, in place of an earlier one."""
     rows = {**load(), key(row): row}
     STORE.parent.mkdir(parents=True, exist_ok=True)
-    STORE.write_text(json.dumps(sorted(rows.values(), key=lambda r: json.dumps(key(r))), indent=1))
+    STORE.write_text(as_json(sorted(rows.values(), key=lambda r: json.dumps(key(r))), indent=1))
 
 
 def run(who: str, name: str, env: str, seed: int, steps: int, options: Row) -> None:
@@ -203,7 +204,7 @@ def run(who: str, name: str, env: str, seed: int, steps: int, options: Row) -> N
     else:
         points = ours(name, env, seed, steps, {**options, "train_freq": 1} if who == "equal" else options)
     keep({**row, "points": points})
-    print(who, name, env, seed, options, json.dumps(points[-1]), flush=True)
+    print(who, name, env, seed, options, as_json(points[-1]), flush=True)
 
 
 def table() -> list[str]:

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from records import as_json
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
@@ -199,7 +200,7 @@ def store(path: Path, task: str, label: str, rows: list[Row]) -> None:
     """Put one cell into a JSON file; the others stay as they are."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     known.setdefault(task, {})[label] = rows
-    write_atomic(path, json.dumps(known, indent=1))
+    write_atomic(path, as_json(known, indent=1))
 
 
 def run(name: str, task: Task, args: argparse.Namespace) -> dict[str, list[Row]]:

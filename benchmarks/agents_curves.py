@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import as_json
 
 import morl
 from morl.agents import registry
@@ -310,7 +311,7 @@ def measure(key: str, seeds: list[int], peer_seeds: int, budget: float, jobs: in
     hull = task.measure(truth.points[truth.classified().supported])
     answer = {"env": task.env, "reference": level, "hull": hull["hypervolume"], "budget": budget, "runs": runs + kept}
     CURVES.mkdir(parents=True, exist_ok=True)
-    (CURVES / f"{key}.json").write_text(json.dumps(answer, indent=None, separators=(",", ":")) + "\n")
+    (CURVES / f"{key}.json").write_text(as_json(answer) + "\n")
     for run in runs:
         print(f"{key:9} {run['agent']:26} seed {run['seed']}: ", _summary(run, level), flush=True)
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import as_json
 from scipy.spatial import ConvexHull
 
 import morl
@@ -288,7 +289,7 @@ def main() -> int:
                 above = f" ABOVE {row['above']}" if row["above"] else ""
                 print(f"{row['env']:<28} seed {row['seed']} {_line([row])}{above}", flush=True)
             rows.sort(key=_order)
-            DATA.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+            DATA.write_text("[\n" + ",\n".join(as_json(row) for row in rows) + "\n]\n")
     PAGE.write_text(page(rows))
     return int(any(r["above"] for r in rows))
 

@@ -22,7 +22,6 @@ environment.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from minecart_front import stochastic_front
+from records import as_json
 
 import morl
 from morl.agents import registry
@@ -210,7 +210,7 @@ def report(name: str, seeds: list[int], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     stated = "published" if name in ("linear", "pcn", "evolution") else "published and best known"
     reference = {"name": stated, **fronts[stated], "others": fronts}
-    text = json.dumps({"env": parts[0].env, "reference": reference, "runs": runs})
+    text = as_json({"env": parts[0].env, "reference": reference, "runs": runs})
     (out / f"minecart_{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

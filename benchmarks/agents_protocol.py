@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from records import as_json
 
 import morl
 from morl import agents
@@ -85,10 +86,10 @@ def learned(args: argparse.Namespace, setup: Setup, seed: int) -> list[Row]:
                 agent.save(place)
             raise
         rows.append(measured(agent, setup, args.policies, args.episodes or setup.episodes))
-        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        print(as_json(rows[-1]), file=sys.stderr, flush=True)
         if place is not None:
             agent.save(place)
-            write_atomic(place.with_suffix(".json"), json.dumps(rows, indent=1))
+            write_atomic(place.with_suffix(".json"), as_json(rows, indent=1))
     return rows
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from agents_vs_morl_baselines import cpu, peer_env
+from records import as_json
 
 from morl.agents import registry
 from morl.agents.core.evaluation import Evaluator
@@ -140,7 +141,7 @@ def compare(part: str, env: str, seeds: Iterable[int], steps: int) -> list[Row]:
         mine = learned(name, env, seed, steps, options(steps), weights)
         row = {"part": part, "env": env, "seed": seed, "peer_steps": steps, **mine}
         row |= {f"peer_{key}": value for key, value in theirs.items()}
-        print(json.dumps(row), flush=True)
+        print(as_json(row), flush=True)
         rows.append(row)
     return rows
 
@@ -193,7 +194,7 @@ def main() -> None:
             rows = [row for row in rows if (row["env"], row["seed"]) not in known] + fresh
         lines = table(rows)
         print("\n".join(lines), flush=True)
-        file.write_text(json.dumps(rows, indent=1))
+        file.write_text(as_json(rows, indent=1))
         (args.out / f"agents_quality_{part}.md").write_text("\n".join(lines) + "\n")
 
 

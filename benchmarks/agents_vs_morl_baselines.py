@@ -25,7 +25,6 @@ import argparse
 import contextlib
 import io
 import itertools
-import json
 import os
 import statistics
 import time
@@ -37,6 +36,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from records import as_json
 
 from morl.agents import registry
 from morl.agents.core.config import tuned_options
@@ -330,7 +330,7 @@ def main() -> None:
     lines += [columns.format(**r) for r in rows]
     print("\n".join(lines))
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "agents_vs_morl_baselines.json").write_text(json.dumps(rows, indent=1))
+    (args.out / "agents_vs_morl_baselines.json").write_text(as_json(rows, indent=1))
     (args.out / "agents_vs_morl_baselines.md").write_text("\n".join(lines) + "\n")
 
 

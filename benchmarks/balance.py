@@ -11,12 +11,12 @@ every agent does by default); the other rows leave them as they are and balance 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from records import as_json
 
 from morl.agents.neural.balance import BALANCES, Balance
 from morl.agents.neural.networks import PopArt, Trunk
@@ -80,9 +80,7 @@ def main() -> None:
             cells = "  ".join(f"{e:.2f} ± {h:.2f}" for e, h in zip(errors.mean(axis=0), half, strict=True))
             print(f"| {name:22} | {cells} | {cost:.2f} ms |", flush=True)
     if given.out:
-        given.out.write_text(
-            json.dumps({"seeds": given.seeds, "updates": given.updates, "rows": rows}, indent=1) + "\n"
-        )
+        given.out.write_text(as_json({"seeds": given.seeds, "updates": given.updates, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ nonzero) and every evaluation sweep a quarter of it, at the bandwidth measured a
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import resource
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from instances import random_momdp, slippery_grid
+from records import as_json
 
 from morl.exact.coverage.ccs import Coverage
 from morl.exact.coverage.weights import prepare
@@ -104,7 +104,7 @@ def draw(found: dict[str, list[dict[str, Any]]], speed: float) -> None:
     axes[0].set_ylabel("CPU seconds, one thread")
     axes[0].legend()
     figure.savefig(DOCS / "exact-scaling.png", dpi=130)
-    (DOCS / "exact-scaling.json").write_text(json.dumps({"bytes_per_second": speed, **found}, indent=1) + "\n")
+    (DOCS / "exact-scaling.json").write_text(as_json({"bytes_per_second": speed, **found}, indent=1) + "\n")
     for key, rows in found.items():
         print(f"\n{key:>12} {'seconds':>9} {'limit':>9} {'points':>7} {'ε':>9}")
         for r in rows:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import record
 from scipy import stats
 
 import morl
@@ -207,7 +208,7 @@ def report(lines: list[dict[str, Any]]) -> None:
         rows: dict[str, tuple[str, ...]] = {
             n: (part, n) for part in ("tasks", "answers") for n in some[0]["joint"][part]
         }
-        rows.update({n: (n,) for n in ("hypervolume", "mean", "worst")})
+        rows.update({n: (n,) for n in ("hypervolume", "mean", "worst") if np.isfinite(_at(some[0]["joint"], (n,)))})
         for name, path in rows.items():
             pair = [[_at(line[who], path) for line in some] for who in ("single", "joint")]
             change = interval([b - a for a, b in zip(*pair, strict=True)])
@@ -220,7 +221,7 @@ def report(lines: list[dict[str, Any]]) -> None:
 def _at(tree: Any, path: tuple[str, ...]) -> float:
     for name in path:
         tree = tree[name]
-    return float(tree)
+    return float("nan") if tree is None else float(tree)
 
 
 def main() -> None:
@@ -244,10 +245,7 @@ def main() -> None:
             else:
                 line = run(CASES[name], seed, given.steps or CASES[name].steps)
             found.append({"case": name, "seed": seed, **line})
-            if given.out:
-                with given.out.open("a") as file:
-                    file.write(json.dumps(found[-1]) + "\n")
-            print(name, seed, found[-1]["seconds"], flush=True)
+            record(found[-1], given.out)
     report(found)
 
 

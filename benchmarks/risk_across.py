@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import as_json
 
 import morl
 from morl.agents import registry
@@ -250,7 +251,7 @@ def main() -> None:
         curves[title] = {"exact": exact_curves(problem, p), "learned": learned_points(p, given.seeds)}
         tables[title] = trace_table(problem, p, curves[title]["learned"])
         print(f"\n{title}\n\n" + "\n".join(tables[title]), flush=True)
-    saved.write_text(json.dumps(curves, default=lambda x: x.tolist()) + "\n")
+    saved.write_text(as_json(curves) + "\n")
     draw(curves, FOLDER / "images" / "cvar_across.png")
     worst = worst_table(problem, given.seeds, given.network_seeds)
     print("\n" + "\n".join(worst))

@@ -10,12 +10,12 @@ the trunk alone (private heads), the trunk with FedProx, and nothing; paired by 
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import as_json
 from scipy import stats
 
 import morl
@@ -72,7 +72,7 @@ def main() -> None:
         cells = " | ".join(f"{x:.3f}" for x in (*shares.mean(axis=0), shares.mean()))
         print(f"| {name} | {cells} | {more.mean():+.3f} ± {half(more):.3f} |", flush=True)
     if given.out:
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        given.out.write_text(as_json(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

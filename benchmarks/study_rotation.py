@@ -10,13 +10,13 @@ contacts of a policy and the share of the exact hypervolume. Differences are pai
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from records import as_json
 from scipy import stats
 
 import morl
@@ -66,7 +66,7 @@ def main() -> None:
             print(f"| {width} | {name} | {mean[0]:.2f} | {mean[1]:.1f} | {mean[2]:.3f} | {cell} |", flush=True)
             plain = rows
     if given.out:
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        given.out.write_text(as_json(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

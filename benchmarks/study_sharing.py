@@ -11,7 +11,6 @@ paired by seed, with 95 % intervals. Options are those of Envelope.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from records import as_json
 from scipy import stats
 
 import morl
@@ -112,7 +112,7 @@ def main() -> None:
             print(f"| {name} | {cells[0]} | {cells[1]} | {np.median(rows[:, 2]):.1f} |", flush=True)
             found["rows"].append({"env": env, "option": name, "results": rows.round(4).tolist()})
     if given.out:
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        given.out.write_text(as_json(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,13 @@ def tasks(seed: int, steps: int) -> list[dict[str, Any]]:
         found = lifelong.learn(steps)
         scale = np.array([front.hypervolume() for front in exact])
         shares = found.scores / scale
-        rows.append({"pull": pull, "learned": np.diag(shares).tolist(), "end": shares[-1].tolist()})
+        rows.append(
+            {
+                "pull": "frozen" if math.isinf(pull) else pull,
+                "learned": np.diag(shares).tolist(),
+                "end": shares[-1].tolist(),
+            }
+        )
     apart = [
         VectorQLambda(sea, seed=seed + t, **FAST).learn(steps).front().hypervolume() for t, sea in enumerate(seas())
     ]
