@@ -24,7 +24,7 @@ from morl.agents import registry
 from morl.agents.base import Agent
 from morl.agents.neural.clients import Elsewhere, Here, Order
 from morl.agents.neural.exchange import Update, combine
-from morl.agents.neural.parts import Arrays, load_shared, require_alike, shared_arrays
+from morl.agents.neural.parts import Arrays, load_shared, made_alike, shared_arrays
 from morl.counts import as_count
 from morl.engines import Engine, InProcess, engine_of
 from morl.pareto.front import Front
@@ -68,15 +68,11 @@ class Federated:
             raise UnknownNameError("share", share, SHARES)
         if not proximal >= 0:
             raise AgentError(f"proximal μ is {proximal}; expected a number ≥ 0")
-        if not len(clients):
-            raise AgentError("there are no clients; expected at least one environment")
         self.seed, self.share, self.proximal, self.secure = seed, share, float(proximal), secure
         self.round_steps = as_count(round_steps, "round_steps", 1, AgentError)
         self.envs = list(clients)
-        kind = registry.get(algorithm) if isinstance(algorithm, str) else algorithm
-        self.agents = [kind(env, seed=seed + i, **options) for i, env in enumerate(self.envs)]
+        self.agents = made_alike(registry.resolve(algorithm), self.envs, "client", seed, options)
         self.rounds = 0
-        require_alike(self.agents, "client")
         if share != "none":
             first = shared_arrays(self.agents[0], share)
             for agent in self.agents[1:]:

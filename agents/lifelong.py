@@ -21,7 +21,7 @@ import numpy as np
 
 from morl.agents import registry
 from morl.agents.base import Agent
-from morl.agents.neural.parts import align_targets, load_shared, pulled_to, require_alike, shared_arrays
+from morl.agents.neural.parts import align_targets, load_shared, made_alike, pulled_to, shared_arrays
 from morl.counts import as_count
 from morl.pareto.front import Front
 from morl.spec import AgentError, FloatArray, UnknownNameError
@@ -99,12 +99,8 @@ class Lifelong:
             raise UnknownNameError("share", share, SHARES)
         if not pull >= 0:
             raise AgentError(f"pull μ is {pull}; expected a number ≥ 0")
-        if not len(tasks):
-            raise AgentError("there are no tasks; expected at least one environment")
-        kind = registry.get(algorithm) if isinstance(algorithm, str) else algorithm
-        self.agents = [kind(env, seed=seed + t, **options) for t, env in enumerate(tasks)]
+        self.agents = made_alike(registry.resolve(algorithm), tasks, "task", seed, options)
         self.pull, self.share = float(pull), share
-        require_alike(self.agents, "task")
         self.common = shared_arrays(self.agents[0], share)
 
     def learn(self, steps: float | str, score: Callable[[Front], float] = Front.hypervolume) -> Retention:

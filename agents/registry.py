@@ -143,6 +143,11 @@ def get(name: str) -> type[Agent]:
     return loaded
 
 
+def resolve(algorithm: type[Agent] | str) -> type[Agent]:
+    """The class of an algorithm that is given by name or as a class."""
+    return get(algorithm) if isinstance(algorithm, str) else algorithm
+
+
 def load(path: str | Path, env: Any, **more: Any) -> Agent:
     """An agent of whatever algorithm was saved in ``path``; see :meth:`morl.agents.Agent.load`, which ``more`` is for.
 

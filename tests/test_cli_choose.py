@@ -123,7 +123,7 @@ def test_play_by_identity(run: str, capsys, tmp_path: Path) -> None:
         (["--point", "qqqq"], "unknown point 'qqqq'"),
         (["--point", "qqqq", "--preference", "1", "0"], "expected one of them"),
         (["--gif", "a.png"], "expected .gif or .mp4"),
-        (["--preference", "1", "0", "--max-steps", "0"], "--max-steps is 0; expected at least 1"),
+        (["--preference", "1", "0", "--max-steps", "0"], "max_steps is 0; expected a positive integer"),
         (["--preference", "1", "0", "--seed", "-1"], "seed is -1; expected a non-negative integer"),
     ],
 )

@@ -96,6 +96,8 @@ def test_episodes_stop_and_are_drawn() -> None:
     assert [step.time for step in steps] == [0, 1]
     assert not steps[-1].over
     assert steps[0].frame.ndim == 3
+    with pytest.raises(SpecError, match="max_steps is 0; expected a positive integer"):
+        next(opened.episode(opened.policy(opened.front.ids[0]), max_steps=0))
 
 
 @pytest.mark.parametrize(

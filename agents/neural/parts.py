@@ -105,6 +105,27 @@ def _shapes(net: nn.Module) -> dict[str, torch.Size]:
     return {name: p.shape for name, p in net.named_parameters()}
 
 
+def made_alike(kind: type[Agent], envs: Sequence[Any], what: str, seed: int, options: Mapping[str, Any]) -> list[Agent]:
+    """Agents that can share: one for each environment, of one class and with one set of options.
+
+    Args:
+        kind: their class.
+        envs: environments, or ids.
+        what: they are, for messages.
+        seed: agent i gets ``seed + i``.
+        options: of every agent.
+
+    Raises:
+        AgentError: no environment, or one whose spaces or objectives differ from the first one's.
+        UnknownNameError: no such option.
+    """
+    if not len(envs):
+        raise AgentError(f"there are no {what}s; expected at least one environment")
+    agents: list[Agent] = [kind(env, seed=seed + i, **options) for i, env in enumerate(envs)]
+    require_alike(agents, what)
+    return agents
+
+
 def require_alike(agents: Sequence[Agent], what: str) -> None:
     """Require that all have the objectives and spaces of the first; ``what`` they are is for the message.
 

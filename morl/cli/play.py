@@ -50,8 +50,6 @@ class Play(Opening, PointArguments):
         from morl.runs.points import open_source
 
         self.check_one()
-        if self.max_steps < 1:
-            raise SpecError(f"--max-steps is {self.max_steps}; expected at least 1")
         files = [file for file in (self.gif, self.mp4) if file is not None]
         check_files(files)
         if files and self.text:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morl.agents.core.checks import check_seed
+from morl.counts import as_count
 from morl.pareto.identity import find_identity
-from morl.spec import FloatArray, RunError, SpecError
+from morl.spec import FloatArray, RunError
 
 if TYPE_CHECKING:
     from morl.agents.base import Agent
@@ -110,16 +111,15 @@ class Opened:
 
         Raises:
             AgentError: a seed below 0.
-            SpecError: less than one step.
+            SpecError: ``max_steps`` is no positive number.
         """
         agent, env = self.agent, self.env
-        if max_steps is not None and max_steps < 1:
-            raise SpecError(f"number of steps is {max_steps}; expected at least 1")
+        most = None if max_steps is None else as_count(max_steps, "max_steps", 1)
         agent._rng_predict = np.random.default_rng(check_seed(seed))
         deterministic = agent._evaluates_deterministically
         observation, _ = env.reset(seed=seed)
         accrued, state, time, over = np.zeros(agent.k), None, 0, False
-        while not over and (max_steps is None or time < max_steps):
+        while not over and (most is None or time < most):
             action, state = policy.predict(observation, state, deterministic=deterministic, accrued=accrued)
             seen = observation
             observation, reward, terminated, truncated, _ = env.step(action)

@@ -53,7 +53,7 @@ def check_agent(
     Raises:
         ConformanceError: at the first check that fails.
     """
-    cls = registry.get(agent) if isinstance(agent, str) else agent
+    cls = registry.resolve(agent)
     if not (isinstance(cls, type) and issubclass(cls, Agent)):
         raise AgentError(f"check_agent was given {agent!r}; expected a subclass of morl.agents.Agent")
     names = list(CHECKS if only is None else only)
