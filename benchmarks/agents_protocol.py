@@ -42,6 +42,7 @@ from morl.spec import AgentError
 from morl.storage import write_atomic
 
 Row = dict[str, Any]
+HOW_KNOWN = {"read": "in its text", "figure": "read off a figure", "recalled": "from memory"}
 
 
 def measured(agent: Any, setup: Setup, policies: int, episodes: int) -> Row:
@@ -116,7 +117,10 @@ def table(rows: list[Row], setup: Setup, name: str, marks: list[int]) -> str:
 
 
 def plot(folder: Path, setup: Setup, file: Path) -> None:
-    """Hypervolume and utility against steps: one line for each result in the folder, published numbers as marks."""
+    """Hypervolume and utility against steps: a line for each result in the folder, published numbers as marks.
+
+    A result that was measured once is no curve: it is left out, which stderr says.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -126,14 +130,18 @@ def plot(folder: Path, setup: Setup, file: Path) -> None:
     for path in sorted(folder.glob(f"*-{setup.problem}-s*.json")):
         rows = json.loads(path.read_text(encoding="utf-8"))
         name = path.stem.replace(f"-{setup.problem}-s", ", seed ")
+        if len(rows) < 2:
+            print(f"{path.name} has {len(rows)} row: not drawn", file=sys.stderr)
+            continue
         for ax, key in zip(axes, ("hypervolume", "utility"), strict=True):
             ax.plot([row["steps"] for row in rows], [row[key] for row in rows], marker=".", label=name)
-    for p in setup.published:
-        for ax, value in zip(axes, (p.hypervolume, p.utility), strict=True):
-            if p.steps and p.steps <= setup.steps and value is not None:
-                ax.plot([p.steps], [value], "k" + ("s" if p.algorithm == "CAPQL" else "^"), markersize=5)
-                ax.annotate(f"{p.algorithm} ({p.known})", (p.steps, value), xytext=(-4, 4), textcoords="offset points",
-                            ha="right", fontsize=7)  # fmt: skip
+    published = [p for p in setup.published if p.steps and p.steps <= setup.steps]
+    for name, mark in zip(dict.fromkeys(p.algorithm for p in published), "s^ovDPX*", strict=False):
+        some = [p for p in published if p.algorithm == name]
+        known = dict.fromkeys(HOW_KNOWN.get(p.known, p.known) for p in some)
+        label = f"{name}, published ({', '.join(known)})"
+        for ax, key in zip(axes, ("hypervolume", "utility"), strict=True):
+            ax.plot([p.steps for p in some], [getattr(p, key) for p in some], "k" + mark, markersize=5, label=label)
     for ax, key in zip(axes, ("hypervolume", "expected utility"), strict=True):
         ax.set(xlabel="environment steps", ylabel=key)
         ax.grid(alpha=0.25)
