@@ -75,6 +75,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "PCN-scout": ("PCN", problems.deterministic, {**PCN, "evolution_steps": 100,
                                                   "demonstration_rounds": 2, "archive": 5}, 600),
     "VectorQLambda": ("VectorQLambda", problems.stochastic, {"n_envs": 4}, 900),
+    "VectorQLambda-own-size": ("VectorQLambda", problems.stochastic, {}, 2000),
     "Envelope": ("Envelope", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS": ("GPILS", problems.stochastic, {"n_envs": 4}, 900),
     "GPILS-box": ("GPILS", problems.Target, {"n_envs": 4}, 600),

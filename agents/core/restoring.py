@@ -27,6 +27,7 @@ def facts_of(agent: Agent) -> dict[str, Any]:
     return {
         "algorithm": agent.info.name,
         "config": to_dict(agent.config),
+        "given": sorted(agent.given),
         "seed": agent.seed,
         "env": agent.problem.id,
         "objectives": [o.to_dict() for o in agent.spec.objectives],
@@ -70,6 +71,9 @@ def restored(cls: type[A], path: str | Path, env: Any, **own: Any) -> A:
         agent._segment, agent._training.watch.seconds = _count(meta, "segment"), float(meta["seconds"])
         agent._evaluator.steps, agent._evaluator._calls = _count(meta, "eval_steps"), _count(meta, "eval_calls")
         agent.run = meta.get("run")
+        # What the caller left to the agent, it goes on choosing by itself. Older checkpoints do not say what that was.
+        chosen = present_names(cls.info.name, option_names(cls.Config), dict.fromkeys(meta.get("given", config)))
+        agent.given = {name: value for name, value in agent.given.items() if name in chosen}
         admit(agent, saved)
         agent._saved_front = meta.get("measured")
     except (RunError, UtilityNeededError, DeviceError):
