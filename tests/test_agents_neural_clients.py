@@ -72,20 +72,22 @@ def test_a_client_whose_process_is_killed_begins_its_round_again(engine, tmp_pat
 
 
 @pytest.mark.slow
-def test_what_goes_through_an_engine_is_the_trunk_alone(engine) -> None:
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_goes_through_an_engine_is_the_trunk_alone(engine, secure) -> None:
     through = Recorded(engine)
-    federated = Federated(Envelope, [SEA, SEA], seed=0, round_steps=100, **OPTIONS)
+    federated = Federated(Envelope, [SEA, SEA], seed=0, round_steps=100, secure=secure, **OPTIONS)
     trunk = shared_arrays(federated.agents[0], "trunk")
     updates = []
-    federated.learn(300, engine=through, on_update=lambda number, update: updates.append(update))
-    assert len(through.tasks) == len(through.outcomes) == len(updates) == 6
+    federated.learn(200, engine=through, on_update=lambda number, update: updates.append(update))
+    assert len(through.tasks) == len(through.outcomes) == len(updates) == 4
     for task, outcome, update in zip(through.tasks, through.outcomes, updates, strict=True):
         assert outcome.result is update
         assert outcome.result.arrays.keys() == trunk.keys()
+        assert {array.dtype.name for array in outcome.result.arrays.values()} == {"uint64" if secure else "float32"}
         assert (task.common or trunk).keys() == trunk.keys()
         assert not [x for x in vars(task.order).values() if isinstance(x, np.ndarray | Mapping)]
     # Nothing else hides: what is private would not fit into the bytes beside the trunk.
-    size, beside = sum(array.nbytes for array in trunk.values()), 4000
+    size, beside = sum(array.nbytes for array in trunk.values()) * (2 if secure else 1), 4000
     private = [array for name, array in state(federated.agents[0]).items() if name not in trunk]
     assert sum(array.nbytes for array in private) > 3 * beside
     assert max(len(pickle.dumps(parcel)) for parcel in (*through.tasks, *through.outcomes)) < size + beside
