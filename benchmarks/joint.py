@@ -95,7 +95,7 @@ class Case:
 
 PPO = {"n_envs": 64, "batch_size": 512, "n_epochs": 5, "learning_rate": (2e-3, 1e-4)}
 CASES = {
-    "discovery": Case("morl/ScientificDiscovery-v0", "VectorQLambda", 60_000, {"n_envs": 64, "n_epochs": 1}),
+    "discovery": Case("morl/ScientificDiscovery-v0", "VectorQLambda", 60_000),
     "folding": Case("morl/HPFolding-v0", "Envelope", 30_000),
     "dosing": Case("morl/MultiDrugDosing-v0", "ConditionedPPO", 120_000, {**PPO, "ent_coef": 0.01}),
     "labelling": Case("morl/SequenceLabelling-v0", "ConditionedPPO", 200_000,

@@ -23,7 +23,6 @@ from morl.agents.federated import Federated
 from morl.envs.classic.deep_sea_treasure import right_slope
 
 SEAS = ("convex", "concave", "turned")
-FAST: dict[str, Any] = {"n_envs": 256, "n_epochs": 1}
 
 
 def seas() -> list[Any]:
@@ -43,7 +42,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def run(way: dict[str, Any], seed: int, steps: int, exact: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Shares ``(clients,)`` of the exact hypervolume."""
-    federated = Federated("VectorQLambda", seas(), seed=seed, round_steps=8192, **FAST, **way)
+    federated = Federated("VectorQLambda", seas(), seed=seed, round_steps=8192, **way)
     federated.learn(steps)
     return np.array([front.hypervolume() for front in federated.fronts()]) / exact
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from records import record
-from study_federated import FAST, seas
+from study_federated import seas
 
 import morl
 from morl.agents import Envelope, VectorQLambda
@@ -34,6 +34,7 @@ from morl.envs.finite.tabular import TabularEnv
 from morl.spec import MOSpec
 
 DISCOVERY = "morl/ScientificDiscovery-v0"
+FAST: dict[str, Any] = {"n_envs": 256, "n_epochs": 1}
 
 
 def with_objectives(env_id: str, columns: list[int]) -> TabularEnv:
