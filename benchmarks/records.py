@@ -32,3 +32,18 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def recorded(out: Path | None) -> list[dict[str, Any]]:
+    """Rows that a file has already; a last line that was cut off is dropped from it, and measured again.
+
+    Raises:
+        ValueError: a complete line is not JSON.
+    """
+    if out is None or not out.exists():
+        return []
+    text = out.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:  # the next row would be glued to what is left of this one
+        out.write_text(whole, encoding="utf-8")
+    return [json.loads(line) for line in whole.splitlines()]

@@ -2,9 +2,10 @@
 
 One row per option and environment: hypervolume of the learned front as a share of the exact front's, the best value
 of the worst objective (on the return scale), both exact, and seconds of learning; the differences from the default are
-paired by seed, with 95 % intervals. Options are those of Envelope.
+paired by seed, with 95 % intervals. Options are those of Envelope. With `--out`, each run is a line of that file as
+soon as it ends, and runs that the file has already are not done again.
 
-    python benchmarks/study_sharing.py [--seeds 5] [--steps 10000] [--out docs/methods/sharing.json]
+    python benchmarks/study_sharing.py [--seeds 5] [--steps 10000] [--out sharing.jsonl]
     python benchmarks/study_sharing.py --cost       # milliseconds of an update, options in turn
 """
 
@@ -18,13 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from records import as_json
+from records import record, recorded
 from scipy import stats
 
 import morl
 from morl.agents import Envelope
 
-ENVS = ("morl/ScientificDiscovery-v0", "morl/DeepSeaTreasure-v0", "morl/FruitTree-v0")
+ENVS: dict[str, dict[str, Any]] = {  # and what each is made with
+    "morl/ScientificDiscovery-v0": {},
+    "morl/DeepSeaTreasure-v0": {},
+    "morl/FruitTree-v0": {"depth": 5},
+}
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "sharing soft, no pull": {"sharing": "soft"},
@@ -45,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def run(env: str, options: dict[str, Any], seed: int, steps: int, exact: Any) -> tuple[float, float, float]:
     """Share of the exact hypervolume, the best worst objective, and seconds."""
-    agent = Envelope(env, seed=seed, **options)
+    agent = Envelope(morl.make(env, **ENVS[env]), seed=seed, **options)
     begin = time.perf_counter()
     agent.learn(steps)
     spent = time.perf_counter() - begin
@@ -60,7 +65,8 @@ def cost(rounds: int = 100) -> None:
     more = {f"balance {kind}": {"balance": kind} for kind in ("pcgrad", "cagrad", "imtl_g")}
     more["auxiliary inverse"] = {"auxiliary": ("inverse",)}
     options = {**OPTIONS, **more}
-    agents = {name: Envelope(ENVS[0], seed=0, learning_starts=200, **how).learn(400) for name, how in options.items()}
+    env = next(iter(ENVS))
+    agents = {name: Envelope(env, seed=0, learning_starts=200, **how).learn(400) for name, how in options.items()}
     times: dict[str, list[float]] = {name: [] for name in agents}
     rng = np.random.default_rng(0)
     for _ in range(rounds):
@@ -82,12 +88,37 @@ def paired(values: np.ndarray, base: np.ndarray) -> str:
     return f"{difference.mean():+.3f} ± {half:.3f}"
 
 
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells a run from the others."""
+    return row["env"], tuple(sorted(row["made_with"].items())), row["option"], row["steps"], row["seed"]
+
+
+def table(env: str, names: list[str], rows: list[dict[str, Any]], seeds: int) -> None:
+    """Print an environment's table: the default's own figures, and differences from it."""
+    made = tuple(sorted(ENVS[env].items()))
+    wanted = [row for row in rows if key_of(row)[1] == made and row["seed"] < seeds]
+    print(f"\n{env} {ENVS[env] or ''}, {seeds} seeds\n")
+    print("| option | Δ hypervolume share | Δ worst objective | s |\n|---|---|---|---|")
+    of = {name: sorted((r for r in wanted if r["option"] == name), key=lambda r: int(r["seed"])) for name in OPTIONS}
+    figures = {name: np.array([[r["share"], r["worst"], r["seconds"]] for r in of[name]]) for name in OPTIONS}
+    base = figures["default"]
+    for name in names:
+        found = figures[name]
+        if name == "default":
+            cells = [f"{found[:, 0].mean():.3f} (share)", f"{found[:, 1].mean():.3f} (value)"]
+        elif len(base) == len(found) > 1:
+            cells = [paired(found[:, 0], base[:, 0]), paired(found[:, 1], base[:, 1])]
+        else:  # a difference is paired by seed: without the default's runs, or with one seed, there is none
+            cells = ["-", "-"]
+        print(f"| {name} | {cells[0]} | {cells[1]} | {np.median(found[:, 2]):.1f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--envs", nargs="*", default=ENVS)
-    parser.add_argument("--only", nargs="*", default=list(OPTIONS))
+    parser.add_argument("--envs", nargs="*", choices=list(ENVS), default=list(ENVS))
+    parser.add_argument("--only", nargs="*", choices=list(OPTIONS), default=list(OPTIONS))
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -96,23 +127,18 @@ def main() -> None:
     if given.cost:
         cost()
         return
-    found: dict[str, Any] = {"seeds": given.seeds, "steps": given.steps, "rows": []}
+    done = {key_of(row): row for row in recorded(given.out)}
     for env in given.envs:
-        exact = morl.solve(env, policies="stationary")
-        base = np.zeros((given.seeds, 3))
-        print(f"\n{env}, {given.seeds} seeds, {given.steps:,} steps\n")
-        print("| option | Δ hypervolume share | Δ worst objective | s |\n|---|---|---|---|")
-        for name in given.only:
-            rows = np.array([run(env, OPTIONS[name], seed, given.steps, exact) for seed in range(given.seeds)])
-            if name == "default":
-                base = rows
-                cells = [f"{rows[:, 0].mean():.3f} (share)", f"{rows[:, 1].mean():.3f} (value)"]
-            else:
-                cells = [paired(rows[:, 0], base[:, 0]), paired(rows[:, 1], base[:, 1])]
-            print(f"| {name} | {cells[0]} | {cells[1]} | {np.median(rows[:, 2]):.1f} |", flush=True)
-            found["rows"].append({"env": env, "option": name, "results": rows.round(4).tolist()})
-    if given.out:
-        given.out.write_text(as_json(found, indent=1) + "\n")
+        exact = morl.solve(morl.make(env, **ENVS[env]), policies="stationary")
+        for seed in range(given.seeds):  # seed by seed, so that a run that is stopped has compared options
+            for name in given.only:
+                row = {"env": env, "made_with": ENVS[env], "option": name, "steps": given.steps, "seed": seed}
+                if key_of(row) not in done:
+                    share, worst, spent = run(env, OPTIONS[name], seed, given.steps, exact)
+                    row |= {"share": round(share, 4), "worst": round(worst, 4), "seconds": round(spent, 2)}
+                    record(row, given.out)
+                    done[key_of(row)] = row
+        table(env, given.only, [done[key] for key in done if key[0] == env and key[3] == given.steps], given.seeds)
 
 
 if __name__ == "__main__":

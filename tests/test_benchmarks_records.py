@@ -1,4 +1,4 @@
-"""Rows of measurements: JSON that other programs read, kept as they come."""
+"""Rows of measurements: JSON that other programs read, kept as they come and read again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import joint
 import numpy as np
 import pytest
-from records import as_json, record
+from records import as_json, record, recorded
 
 
 def strictly(text: str) -> Any:
@@ -51,3 +51,14 @@ def test_a_comparison_without_a_hypervolume_is_reported(capsys: pytest.CaptureFi
     table = capsys.readouterr().out
     assert "| force field | energy | -20.00 ± 0.00 | -20.00 ± 0.00 | 0.00 ± 0.00 |" in table
     assert "hypervolume" not in table
+
+
+def test_a_row_cut_off_is_dropped_and_the_next_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    assert recorded(None) == recorded(out) == []
+    record({"seed": 0}, out)
+    with out.open("a", encoding="utf-8") as file:
+        file.write('{"seed": 1')
+    assert recorded(out) == [{"seed": 0}]
+    record({"seed": 1}, out)
+    assert recorded(out) == [{"seed": 0}, {"seed": 1}]
