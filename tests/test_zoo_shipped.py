@@ -36,15 +36,24 @@ def test_they_are_small_and_their_cards_tell_what_they_are() -> None:
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONGER else n for n in NAMES])
 def test_each_is_whole_and_measures_as_it_says(name: str) -> None:
-    """A mean of fresh episodes differs from the stated one by no more than their standard errors allow."""
+    """A mean of fresh episodes differs from the stated one by no more than their standard errors allow.
+
+    On another processor a network may choose otherwise where two actions are nearly equal: its policy is then another
+    of the front's (measured: one of ten, at a preference between two of them). A table may not.
+    """
     run = RunFolder.open(f"zoo:{name}")
     assert verify(run) == []
     stated, agent = run.front(), load_agent(run)
     opened, errors = Opened(agent, None, stated), standard_errors(stated)
+    elsewhere = []
     for i in range(0, len(stated), max(1, len(stated) // 8)):
         fresh = measure(agent, opened.policy(stated.ids[i]), 50, seed=11)
-        allowed = 5 * np.hypot(errors[i], standard_errors(fresh)[0]) + 1e-9
-        assert (np.abs(stated.points[i] - fresh.points[0]) <= allowed).all(), stated.ids[i]
+        allowed = 5 * np.hypot(errors, standard_errors(fresh)[0]) + 1e-9
+        same = (np.abs(stated.points - fresh.points[0]) <= allowed).all(axis=1)
+        assert same.any(), stated.ids[i]
+        if not same[i]:
+            elsewhere.append(stated.ids[i])
+    assert len(elsewhere) <= (2 if hasattr(agent, "device") else 0), elsewhere
 
 
 def test_names_work_wherever_a_run_does(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
