@@ -142,7 +142,7 @@ class Curve(Callback):
         points = agent.front(max(2, 5 * self.part.episodes)).points
         reached = indicators(points)
         if self.part.indicator == "expected_utility":
-            values = agent.evaluate(WEIGHTS, self.part.episodes).mean
+            values = agent.evaluate(WEIGHTS, self.part.episodes, raw=True).mean  # weights of raw returns
             reached["expected_utility"] = float((WEIGHTS * values).sum(axis=1).mean())
         row = {
             "seconds": time.perf_counter() - self.began,
